@@ -1,0 +1,1 @@
+"""The four services of Dealix Customer Ops and what they share."""

@@ -1,0 +1,1 @@
+"""Shared domain kernel: pure rules that several services decide by. Standard library only."""
