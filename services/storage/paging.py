@@ -1,0 +1,88 @@
+"""Pages over a list in a fixed order: where the next page begins is a key, never an offset.
+
+A page token is opaque to clients. It carries a version, the query it belongs to and the key of the last row given;
+a token used with another query is refused instead of answered with rows of the wrong list.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from services.domain.errors import InvalidInput, Violation
+
+DEFAULT_PAGE_SIZE = 50
+MAX_PAGE_SIZE = 200
+
+_VERSION = 1
+_QUERY_BYTES = 8
+_CHECK_BYTES = 4
+_MAX_TOKEN = 1024
+
+_T = TypeVar("_T")
+Key = tuple[int | str, ...]
+Filter = str | int | float | bool | None | Sequence[str] | Sequence[int]
+
+
+def page_size(requested: int) -> int:
+    """Rows to give: 0 means the default. The contract refuses what is negative or above the maximum before this."""
+    return DEFAULT_PAGE_SIZE if requested <= 0 else min(requested, MAX_PAGE_SIZE)
+
+
+def query_key(method: str, filters: Mapping[str, Filter]) -> bytes:
+    """Stands for one list: the method and every filter and order that shapes it, but not ``page_size``."""
+    parts = json.dumps([method, {name: filters[name] for name in sorted(filters)}], ensure_ascii=True, default=list)
+    return hashlib.sha256(parts.encode()).digest()[:_QUERY_BYTES]
+
+
+def encode_token(query: bytes, key: Key) -> str:
+    """The token for the rows after ``key``."""
+    body = bytes([_VERSION]) + query + json.dumps(key, ensure_ascii=False, separators=(",", ":")).encode()
+    check = hashlib.sha256(body).digest()[:_CHECK_BYTES]
+    return base64.urlsafe_b64encode(check + body).rstrip(b"=").decode()
+
+
+def decode_token(query: bytes, token: str, kinds: tuple[type[int] | type[str], ...]) -> Key | None:
+    """The key after which the page begins; None for the empty token (the first page).
+
+    ``kinds`` are the types of the key's parts. ``InvalidInput`` on ``page_token`` for anything that
+    :func:`encode_token` did not make for this query.
+    """
+    if not token:
+        return None
+    try:
+        if len(token) > _MAX_TOKEN:
+            raise ValueError("longer than any token")
+        raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+        check, body = raw[:_CHECK_BYTES], raw[_CHECK_BYTES:]
+        if hashlib.sha256(body).digest()[:_CHECK_BYTES] != check or body[0] != _VERSION:
+            raise ValueError("not a token of this version")
+        key = json.loads(body[1 + _QUERY_BYTES :])
+    except (ValueError, IndexError, binascii.Error) as error:
+        raise _refused("PAGE_TOKEN_INVALID", "must be the next_page_token of an earlier answer, unchanged") from error
+    if body[1 : 1 + _QUERY_BYTES] != query:
+        raise _refused("PAGE_TOKEN_OF_OTHER_QUERY", "belongs to a list with other filters; repeat those filters")
+    if not isinstance(key, list) or tuple(map(type, key)) != kinds or not all(map(_storable, key)):
+        raise _refused("PAGE_TOKEN_INVALID", "must be the next_page_token of an earlier answer, unchanged")
+    return tuple(key)
+
+
+def cut_page(rows: Sequence[_T], size: int, query: bytes, key: Callable[[_T], Key]) -> tuple[list[_T], str]:
+    """The page and the token for the next one ('' at the end), of ``rows`` read with a limit of ``size + 1``."""
+    page = list(rows[:size])
+    return page, encode_token(query, key(page[-1])) if len(rows) > size else ""
+
+
+def _storable(part: int | str) -> bool:
+    """Whether both engines can compare with it: the check of a token is no secret, so anybody can make one."""
+    if isinstance(part, str):
+        return "\0" not in part and not any("\ud800" <= letter <= "\udfff" for letter in part)
+    return -(1 << 63) <= part < 1 << 63
+
+
+def _refused(reason: str, description: str) -> InvalidInput:
+    return InvalidInput([Violation("page_token", reason, description)])
