@@ -35,7 +35,9 @@ class Checks:
         """A whole number within bounds, both allowed. None (unknown) passes."""
         if value is None:
             return
-        if value < minimum:
+        if isinstance(value, float) and not math.isfinite(value):
+            self.note(name, "NOT_FINITE", "must be a whole number")
+        elif value < minimum:
             reason = "NEGATIVE" if value < 0 and minimum <= 0 else "TOO_SMALL"
             self.note(name, reason, f"must be at least {minimum}")
         elif value > maximum:

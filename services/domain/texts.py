@@ -116,6 +116,9 @@ class Reader:
                 self.problem(key, f"expected one of {[member.value for member in enum]}, found {value!r}")
             return next(iter(enum))
 
+    def optional_member(self, key: str, enum: type[E]) -> E | None:
+        return self.member(key, enum) if key in self._data else None
+
     def members(self, key: str, enum: type[E]) -> tuple[E, ...]:
         """A list of distinct values of ``enum``, at least one."""
         found: list[E] = []

@@ -1,0 +1,236 @@
+"""The weekly check-in: what it covers, what is said in it, and when it is not held (specification §4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import ROUND_HALF_EVEN, Decimal
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+from typing import ClassVar
+
+from services.domain.checks import MAX_SAR, Checks
+from services.domain.plural import Counted, read_counted
+from services.domain.riyadh import week_key
+from services.domain.texts import Bilingual, TextsFile
+from services.success.domain.cadence import CadenceType
+
+AGENDA_ITEMS = 5
+ITEM_MINUTES = 5
+
+
+class Topic(StrEnum):
+    """What the talking points are made from, in the order they are said."""
+
+    DRAFTS_APPROVED = "drafts_approved"
+    REPLIES = "replies"
+    MEETINGS = "meetings"
+    RISKS_BLOCKED = "risks_blocked"
+    PIPELINE_SAR = "pipeline_sar"
+
+
+_COUNTED = (Topic.DRAFTS_APPROVED, Topic.REPLIES, Topic.MEETINGS, Topic.RISKS_BLOCKED)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckInFacts:
+    """The customer's week. Counts of the week; ``pipeline_sar`` is the pipeline's value now, in Saudi riyals."""
+
+    drafts_approved: int
+    replies: int
+    meetings: int
+    risks_blocked: int
+    pipeline_sar: float
+
+
+@dataclass(frozen=True, slots=True)
+class AgendaItem:
+    id: str
+    title_ar: str
+    title_en: str
+    minutes: int
+
+
+@dataclass(frozen=True, slots=True)
+class TalkingPoint:
+    """One sentence and the number it is made from."""
+
+    topic: Topic
+    value: float
+    text_ar: str
+    text_en: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckIn:
+    """A draft of the week's check-in: a person approves it before the customer hears it."""
+
+    type: ClassVar[CadenceType] = CadenceType.WEEKLY_CHECK_IN
+    agenda: tuple[AgendaItem, ...]
+    talking_points: tuple[TalkingPoint, ...]
+    texts_version: str
+
+    @property
+    def total_minutes(self) -> int:
+        return sum(item.minutes for item in self.agenda)
+
+    @property
+    def agenda_ar(self) -> tuple[str, ...]:
+        return tuple(item.title_ar for item in self.agenda)
+
+    @property
+    def agenda_en(self) -> tuple[str, ...]:
+        return tuple(item.title_en for item in self.agenda)
+
+    @property
+    def talking_points_ar(self) -> tuple[str, ...]:
+        return tuple(point.text_ar for point in self.talking_points)
+
+    @property
+    def talking_points_en(self) -> tuple[str, ...]:
+        return tuple(point.text_en for point in self.talking_points)
+
+
+class IncidentSeverity(StrEnum):
+    """The severities of incidents, as the incidents service names them; SEV1 is the gravest."""
+
+    SEV1 = "SEV1"
+    SEV2 = "SEV2"
+    SEV3 = "SEV3"
+
+
+SUPPRESSING = frozenset({IncidentSeverity.SEV1, IncidentSeverity.SEV2})
+
+
+@dataclass(frozen=True, slots=True)
+class OpenIncident:
+    """An open incident that touches the customer."""
+
+    incident_id: str
+    severity: IncidentSeverity
+
+
+class SuppressionKind(StrEnum):
+    OPEN_INCIDENT = "open_incident"
+    ALREADY_THIS_WEEK = "already_this_week"
+
+
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """Why no check-in is held; ``incident_ids`` are those that stand in the way, gravest first."""
+
+    kind: SuppressionKind
+    reason_ar: str
+    reason_en: str
+    incident_ids: tuple[str, ...] = ()
+    severity: IncidentSeverity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckInDecision:
+    """Whether a check-in may be held in the week that begins on Sunday ``week_start`` (Asia/Riyadh).
+
+    ``suppressions`` holds every reason against it and is empty when it may.
+    """
+
+    week_start: date
+    suppressions: tuple[Suppression, ...]
+
+    @property
+    def allowed(self) -> bool:
+        return not self.suppressions
+
+
+@dataclass(frozen=True, slots=True)
+class CheckInTexts:
+    version: str
+    agenda: tuple[AgendaItem, ...]
+    counted: Mapping[Topic, Counted]
+    pipeline: Bilingual
+    pipeline_empty: Bilingual
+    suppressions: Mapping[SuppressionKind, Bilingual]
+
+
+def load_check_in_texts(folder: Path) -> CheckInTexts:
+    """Read ``check_in.toml`` in ``folder``; `TextsError` names every fault of it."""
+    file = TextsFile(folder / "check_in.toml")
+    version = file.text("version")
+    agenda = []
+    for table in file.tables("agenda"):
+        title = table.bilingual("title")
+        agenda.append(AgendaItem(table.text("id"), title.ar, title.en, table.integer("minutes", minimum=1)))
+    if [item.minutes for item in agenda] != [ITEM_MINUTES] * AGENDA_ITEMS:
+        file.problem("agenda", f"expected {AGENDA_ITEMS} items of {ITEM_MINUTES} minutes")
+    if len({item.id for item in agenda}) != len(agenda):
+        file.problem("agenda", "repeats an id")
+    points = file.table("talking_points")
+    counted = {topic: read_counted(points.table(topic.value)) for topic in _COUNTED}
+    pipeline_table = points.table(Topic.PIPELINE_SAR.value)
+    pipeline = pipeline_table.bilingual("text", frozenset({"amount"}))
+    empty = pipeline_table.bilingual("empty")
+    for text in (pipeline.ar, empty.ar):
+        if "Pipeline" not in text:
+            file.problem("talking_points.pipeline_sar", "the Arabic does not hold the word Pipeline")
+    placeholders = {SuppressionKind.OPEN_INCIDENT: "severity", SuppressionKind.ALREADY_THIS_WEEK: "week"}
+    suppressions = {
+        kind: table.bilingual("text", frozenset({placeholders[kind]}))
+        for kind, table in file.table("suppression").each(SuppressionKind).items()
+    }
+    file.finish()
+    return CheckInTexts(
+        version, tuple(agenda), MappingProxyType(counted), pipeline, empty, MappingProxyType(suppressions)
+    )
+
+
+def build_check_in(facts: CheckInFacts, texts: CheckInTexts) -> CheckIn:
+    """The agenda and the talking points of the week.
+
+    `InvalidInput` names every negative, huge or not finite number.
+    """
+    checks = Checks()
+    for topic in _COUNTED:
+        checks.count(topic.value, getattr(facts, topic.value))
+    checks.amount(Topic.PIPELINE_SAR.value, facts.pipeline_sar, MAX_SAR)
+    checks.done()
+    points = []
+    for topic in _COUNTED:
+        value: int = getattr(facts, topic.value)
+        said = texts.counted[topic].say(value)
+        points.append(TalkingPoint(topic, value, said.ar, said.en))
+    amount = show_sar(facts.pipeline_sar)
+    said = texts.pipeline_empty if amount == "0" else texts.pipeline.format(amount=amount)
+    points.append(TalkingPoint(Topic.PIPELINE_SAR, facts.pipeline_sar, said.ar, said.en))
+    return CheckIn(texts.agenda, tuple(points), texts.version)
+
+
+def decide_check_in(
+    now: datetime, open_incidents: Iterable[OpenIncident], check_ins: Iterable[datetime], texts: CheckInTexts
+) -> CheckInDecision:
+    """Whether the customer's check-in may be held in the week of ``now``.
+
+    Not while a SEV1 or SEV2 that touches the customer is open, and not when one of ``check_ins`` (the moments of the
+    customer's earlier ones) lies in the same week.
+    """
+    week = week_key(now)
+    suppressions = []
+    in_the_way = sorted((i for i in open_incidents if i.severity in SUPPRESSING), key=lambda i: i.severity)
+    if in_the_way:
+        gravest = in_the_way[0].severity
+        said = texts.suppressions[SuppressionKind.OPEN_INCIDENT].format(severity=gravest)
+        ids = tuple(incident.incident_id for incident in in_the_way)
+        suppressions.append(Suppression(SuppressionKind.OPEN_INCIDENT, said.ar, said.en, ids, gravest))
+    if any(week_key(moment) == week for moment in check_ins):
+        said = texts.suppressions[SuppressionKind.ALREADY_THIS_WEEK].format(week=week.isoformat())
+        suppressions.append(Suppression(SuppressionKind.ALREADY_THIS_WEEK, said.ar, said.en))
+    return CheckInDecision(week, tuple(suppressions))
+
+
+def show_sar(amount: float) -> str:
+    """An amount of riyals with thousands separators, and with halalas only where there are any."""
+    # Adding zero turns a negative zero into a plain one.
+    exact = Decimal(str(amount)).quantize(Decimal("0.01"), rounding=ROUND_HALF_EVEN) + 0
+    if exact == exact.to_integral_value():
+        return f"{exact.to_integral_value():,}"
+    return f"{exact:,}"
