@@ -47,10 +47,18 @@ CONNECTOR_KEYS = (
     "google_meet",
     "instagram_graph",
 )
-ACCEPTANCE_IDS = ("steps_completed", "ready_for_first_service", "proof_pack_approved", "success_cadence_active")
+ACCEPTANCE_IDS = (
+    "steps_completed",
+    "ready_for_first_service",
+    "proof_pack_delivered_and_approved",
+    "success_cadence_active",
+)
 RECOVERY_IDS = ("gmail_oauth_failed", "moyasar_invoice_not_connected", "no_list_uploaded", "risk_review_found_problem")
+# Stands for "at least one, whichever" among connector keys.
+ANY_CONNECTOR = "any_connector"
 WORKING_DAYS = 5
 PHASES = 3
+PROOF_PARTS = ("delivery", "approval")
 SETUP_IDS = ("connected", "test_succeeded", "no_secret_in_logs", "ledger_entry")
 
 
@@ -147,6 +155,15 @@ class Connector:
     hidden_fields: tuple[str, ...]
     systems: tuple[str, ...]
 
+    @property
+    def live_action_needs(self) -> Bilingual:
+        """What a live action would need elsewhere, in one line: the flag first, then each requirement."""
+        flag = [self.live_action.flag] if self.live_action.flag else []
+        return Bilingual(
+            " + ".join([*flag, *(r.text.ar for r in self.live_action.requirements)]),
+            " + ".join([*flag, *(r.text.en for r in self.live_action.requirements)]),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Troubleshooting:
@@ -178,6 +195,16 @@ class Recovery:
 
 
 @dataclass(frozen=True, slots=True)
+class AcceptanceRule:
+    """Wording of one criterion: ``met`` with its own placeholders, ``missing`` with ``{items}``."""
+
+    id: str
+    title: Bilingual
+    met: Bilingual
+    missing: Bilingual
+
+
+@dataclass(frozen=True, slots=True)
 class FixRule:
     """Wording for a connector in one state; ``owner`` None means the party that the connector itself names."""
 
@@ -205,7 +232,8 @@ class Catalog:
     connectors: tuple[Connector, ...]
     guides: Mapping[str, Guide]
     recoveries: tuple[Recovery, ...]
-    acceptance: Mapping[str, Bilingual]
+    acceptance: Mapping[str, AcceptanceRule]
+    proof_parts: Mapping[str, Bilingual]
     setup: Mapping[str, Bilingual]
     fixes: Mapping[ConnectorState, FixRule]
     connect_one: FixRule
@@ -233,7 +261,8 @@ def load_catalog(path: Path | None = None) -> Catalog:
     folder = path if path is not None else CATALOG_DIR
     connectors = _connectors(TextsFile(folder / "connectors.toml"))
     rules = TextsFile(folder / "rules.toml")
-    acceptance = _all_named(rules, "acceptance", ACCEPTANCE_IDS)
+    acceptance = _acceptance(rules)
+    proof_parts = _all_named(rules, "proof_part", PROOF_PARTS)
     setup = _all_named(rules, "setup", SETUP_IDS)
     fixes = _fixes(rules)
     connect_one = rules.table("connect_one")
@@ -247,6 +276,7 @@ def load_catalog(path: Path | None = None) -> Catalog:
         guides=MappingProxyType(_guides(TextsFile(folder / "guides.toml"), connectors)),
         recoveries=_recoveries(TextsFile(folder / "recovery.toml")),
         acceptance=MappingProxyType(acceptance),
+        proof_parts=MappingProxyType(proof_parts),
         setup=MappingProxyType(setup),
         fixes=MappingProxyType(fixes),
         connect_one=connect_one_rule,
@@ -390,6 +420,30 @@ def _recoveries(file: TextsFile) -> tuple[Recovery, ...]:
     _expect(file, "recovery", [r.id for r in recoveries], RECOVERY_IDS)
     file.finish()
     return tuple(recoveries)
+
+
+# The facts that the evidence of each criterion fills in when it is met.
+_EVIDENCE = {
+    "steps_completed": frozenset({"count", "date"}),
+    "ready_for_first_service": frozenset({"connectors"}),
+    "proof_pack_delivered_and_approved": frozenset({"approver", "date"}),
+    "success_cadence_active": frozenset[str](),
+}
+
+
+def _acceptance(file: Reader) -> dict[str, AcceptanceRule]:
+    rules = []
+    for row in file.tables("acceptance"):
+        rule_id = row.text("id")
+        facts = _EVIDENCE.get(rule_id, frozenset())
+        missing = frozenset({"items"}) if rule_id != "success_cadence_active" else frozenset[str]()
+        rules.append(
+            AcceptanceRule(
+                rule_id, row.bilingual("title"), row.bilingual("met", facts), row.bilingual("missing", missing)
+            )
+        )
+    _expect(file, "acceptance", [r.id for r in rules], ACCEPTANCE_IDS)
+    return {r.id: r for r in rules}
 
 
 def _fixes(file: Reader) -> dict[ConnectorState, FixRule]:

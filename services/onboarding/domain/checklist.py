@@ -13,24 +13,21 @@ Rules that are decided here because nothing else fixes them:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import ClassVar
 
-from services.domain.errors import InvalidInput, PreconditionFailed, Violation
+from services.domain.checks import Checks
+from services.domain.errors import InvalidInput, PreconditionFailed
+from services.domain.riyadh import riyadh_date
 from services.domain.texts import Bilingual
-from services.onboarding.domain.catalog import Catalog, Step
+from services.onboarding.domain.approvals import Approval, ApprovalRequired, check_approval, require_person
+from services.onboarding.domain.catalog import ANY_CONNECTOR, AcceptanceRule, Catalog, Step
+from services.onboarding.domain.credentials import check_no_credential
 
 DONE = "done"
-# Approvals carry the approver's clock; this much disagreement with ours is not worth a refusal.
-CLOCK_TOLERANCE = timedelta(minutes=1)
-
-
-class ApprovalRequired(PreconditionFailed):
-    """A person must approve first. Metadata: ``subject`` (a step id or connector key)."""
-
-    reason: ClassVar[str] = "APPROVAL_REQUIRED"
+_CHOOSES_BUNDLE = "bundle_id"
 
 
 class StepBlocked(PreconditionFailed):
@@ -40,19 +37,15 @@ class StepBlocked(PreconditionFailed):
 
 
 @dataclass(frozen=True, slots=True)
-class Approval:
-    """A person's approval: who, and when (UTC)."""
-
-    approved_by: str
-    approved_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Readiness:
-    """The readiness gate: ready, or what is missing (connector keys; ``any_connector`` when none is connected)."""
+    """The readiness gate: ready with what is connected, or what is missing.
+
+    Both hold connector keys; ``any_connector`` is missing when none at all is connected.
+    """
 
     ready: bool
     missing: tuple[str, ...] = ()
+    connected: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +63,10 @@ class StepState:
 
 @dataclass(frozen=True, slots=True)
 class Checklist:
-    """``steps`` hold one state per step of the catalogue, in its order."""
+    """``steps`` hold one state per step of the catalogue, in its order. ``bundle_id`` is None until one is chosen."""
 
     customer_id: str
-    bundle_id: str
+    bundle_id: str | None
     created_at: datetime
     steps: tuple[StepState, ...]
 
@@ -104,16 +97,16 @@ def percentage(part: int, whole: int) -> float:
     return (part * 2000 + whole) // (whole * 2) / 10
 
 
-def new_checklist(catalog: Catalog, *, customer_id: str, bundle_id: str, at: datetime) -> Checklist:
-    """A fresh checklist. Raises ``InvalidInput`` for an empty customer or an unknown bundle (both at once)."""
-    violations = []
-    if not customer_id.strip():
-        violations.append(Violation("customer_id", "REQUIRED", "customer_id must not be empty."))
-    if catalog.bundle(bundle_id) is None:
-        known = ", ".join(b.id for b in catalog.bundles)
-        violations.append(Violation("bundle_id", "UNKNOWN_BUNDLE", f"bundle_id must be one of: {known}."))
-    if violations:
-        raise InvalidInput(violations)
+def new_checklist(catalog: Catalog, *, customer_id: str, bundle_id: str | None, at: datetime) -> Checklist:
+    """A fresh checklist, with the bundle agreed so far or None.
+
+    Raises ``InvalidInput`` for an empty customer or an unknown bundle (both at once).
+    """
+    checks = Checks()
+    checks.text("customer_id", customer_id)
+    if bundle_id is not None:
+        _check_bundle(checks, catalog, "bundle_id", bundle_id)
+    checks.done()
     return Checklist(customer_id, bundle_id, at, tuple(StepState(s.id) for s in catalog.steps))
 
 
@@ -125,31 +118,33 @@ def complete_step(
     at: datetime,
     approval: Approval | None = None,
     readiness: Readiness | None = None,
+    given: str = "",
 ) -> Checklist:
-    """Complete ``step_id`` at ``at``.
+    """Complete ``step_id`` at ``at``. ``given`` is what the step takes (its ``input``), as a reference or in words.
 
     ``readiness`` is only looked at where the step asks for it; None then means that nobody knows, which is not ready.
-    An approval given for a step that needs none is kept beside it.
+    The step that chooses the bundle sets it from ``given``, which may be empty once a bundle was agreed.
 
-    Raises ``InvalidInput`` (unknown step; approval without a person, without a time zone, or later than ``at``),
-    ``ApprovalRequired`` or ``StepBlocked`` (another step, or the readiness gate); either lists in ``missing``
-    everything that stands in the way.
+    Raises ``InvalidInput``: unknown step or bundle, an approval where none belongs or a faulty one, a credential in
+    ``given``. Raises ``PersonRequired`` for software's approval. Raises ``ApprovalRequired`` or ``StepBlocked``
+    (another step, or the readiness gate); both list in ``missing`` everything that stands in the way.
     """
-    step = _step(catalog, step_id, approval_faults(approval, at))
+    checks = Checks()
+    step = _find(checks, catalog, step_id)
+    check_approval(checks, approval, at)
+    check_no_credential(checks, "input", "", given)
+    bundle_id = checklist.bundle_id
+    if step is not None and approval is not None and not step.requires_approval:
+        checks.note("approval", "NOT_EXPECTED", "this step takes no approval")
+    if step is not None and step.input == _CHOOSES_BUNDLE and (given or bundle_id is None):
+        _check_bundle(checks, catalog, "input", given)
+        bundle_id = given
+    if step is None or checks.violations:
+        raise InvalidInput(checks.violations)
+    require_person(approval, "complete_step")
     if _state(checklist, step_id).completed:
         return checklist
-    completed = checklist.completed_ids()
-    unmet = [r for r in step.requires if r not in completed]
-    refused = step.requires_readiness and (readiness is None or not readiness.ready)
-    lacking = readiness.missing if readiness is not None else ()
-    missing: list[tuple[str, str, str]] = []
-    if step.requires_approval and approval is None:
-        missing.append(("APPROVAL", step.id, "A person must approve this step."))
-    missing += [("STEP", r, "This step must be completed first.") for r in unmet]
-    if refused:
-        missing += [("CONNECTOR", key, "Must be connected before the first service.") for key in lacking] or [
-            ("READINESS", checklist.customer_id, "Readiness for the first service is not known.")
-        ]
+    missing = _in_the_way(step, checklist, approval, readiness)
     if step.requires_approval and approval is None:
         raise ApprovalRequired(f"step {step.id} needs an approval", missing, subject=step.id)
     if missing:
@@ -159,12 +154,29 @@ def complete_step(
             customer_id=checklist.customer_id,
             step_id=step.id,
         )
-    return _with(checklist, {step_id: StepState(step_id, at, approval)})
+    return replace(_with(checklist, {step_id: StepState(step_id, at, approval)}), bundle_id=bundle_id)
+
+
+def _in_the_way(
+    step: Step, checklist: Checklist, approval: Approval | None, readiness: Readiness | None
+) -> list[tuple[str, str, str]]:
+    missing = []
+    if step.requires_approval and approval is None:
+        missing.append(("APPROVAL", step.id, "a person must approve this step"))
+    completed = checklist.completed_ids()
+    missing += [("STEP", r, "must be completed first") for r in step.requires if r not in completed]
+    if step.requires_readiness and readiness is None:
+        missing.append(("READINESS", checklist.customer_id, "readiness for the first service is not known"))
+    elif step.requires_readiness and readiness is not None and not readiness.ready:
+        missing += [("CONNECTOR", key, "must be connected before the first service") for key in readiness.missing]
+    return missing
 
 
 def unticked_with(catalog: Catalog, checklist: Checklist, step_id: str) -> tuple[str, ...]:
     """The steps that unticking ``step_id`` unticks, itself included, in order; empty when it is not completed."""
-    _step(catalog, step_id)
+    checks = Checks()
+    _find(checks, catalog, step_id)
+    checks.done()
     if not _state(checklist, step_id).completed:
         return ()
     withdrawn = {step_id}
@@ -187,53 +199,29 @@ def demo_checklist(catalog: Catalog, *, at: datetime) -> Checklist:
     demo = catalog.demo
     checklist = new_checklist(catalog, customer_id=demo.customer_id, bundle_id=demo.bundle_id, at=at)
     for step_id in demo.completed:
-        step = _step(catalog, step_id)
-        approval = Approval(demo.approved_by, at) if step.requires_approval else None
+        step = catalog.step(step_id)
+        approval = Approval(demo.approved_by, at, by_person=True) if step and step.requires_approval else None
         checklist = complete_step(catalog, checklist, step_id, at=at, approval=approval)
     return checklist
 
 
 @dataclass(frozen=True, slots=True)
 class ProofPack:
-    """A Proof Pack as recorded: ``version`` 1 is the one that acceptance asks for."""
+    """Proof Pack v1 as success knows it: whether it was delivered, and its approval."""
 
-    version: int
-    delivered_at: datetime | None = None
-    approved_at: datetime | None = None
-    approved_by: str | None = None
-    reference: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CadenceActivation:
-    """The success cadence as recorded by success: since when it is active, and its reference there."""
-
-    active_since: datetime | None = None
-    reference: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """One fact behind a criterion: what it is about, and where known when, by whom and under which reference."""
-
-    subject: str
-    met: bool
-    at: datetime | None = None
-    by: str | None = None
-    reference: str | None = None
+    delivered: bool
+    approval: Approval | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
+    """One condition of acceptance. ``missing`` names what is not there: step ids, connector keys, or parts."""
+
     id: str
     title: Bilingual
     met: bool
-    evidence: tuple[Evidence, ...]
-
-    @property
-    def missing(self) -> tuple[str, ...]:
-        """The subjects whose evidence is not there yet."""
-        return tuple(e.subject for e in self.evidence if not e.met)
+    missing: tuple[str, ...]
+    evidence: Bilingual
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,78 +240,84 @@ def acceptance(
     checklist: Checklist,
     *,
     ready_for_first_service: Readiness,
-    proof_pack: ProofPack | None,
-    cadence_active: CadenceActivation | None,
+    proof_pack: ProofPack,
+    cadence_active: bool,
 ) -> Acceptance:
     """Whether the customer counts as onboarded, criterion by criterion with its evidence.
 
-    A Proof Pack counts when it is delivered *and* approved by a person; None means that there is none.
+    The Proof Pack counts when it is delivered *and* a person approved it. Dates in the evidence are Riyadh's.
     """
-    by_id = {s.step_id: s for s in checklist.steps}
-    steps = []
-    for step in catalog.steps:
-        if not step.asynchronous:
-            state = by_id[step.id]
-            by = state.approval.approved_by if state.approval else None
-            steps.append(Evidence(step.id, state.completed, state.completed_at, by))
-
-    ready = [Evidence(key, met=False) for key in ready_for_first_service.missing]
-    if not ready:
-        ready = [Evidence("connectors", ready_for_first_service.ready)]
-
-    pack = proof_pack if proof_pack is not None else ProofPack(version=1)
-    first = pack.version == 1
-    proof = [
-        Evidence(
-            "proof_pack_delivered", first and pack.delivered_at is not None, pack.delivered_at, None, pack.reference
-        ),
-        Evidence(
-            "proof_pack_approved",
-            first and pack.approved_at is not None and bool(pack.approved_by),
-            pack.approved_at,
-            pack.approved_by,
-            pack.reference,
-        ),
-    ]
-    cadence = cadence_active if cadence_active is not None else CadenceActivation()
-    active = [
-        Evidence("success_cadence", cadence.active_since is not None, cadence.active_since, None, cadence.reference)
-    ]
+    wanted = [s for s in catalog.steps if not s.asynchronous]
+    open_steps = [s for s in wanted if not _state(checklist, s.id).completed]
+    last = max(
+        (_state(checklist, s.id).completed_at or checklist.created_at for s in wanted), default=checklist.created_at
+    )
+    approval = proof_pack.approval if proof_pack.approval is not None and proof_pack.approval.by_person else None
+    parts = {"delivery": proof_pack.delivered, "approval": approval is not None}
+    ready = ready_for_first_service
+    not_ready = () if ready.ready else ready.missing or (ANY_CONNECTOR,)
+    rules = catalog.acceptance
     return Acceptance(
-        tuple(
-            Criterion(id_, catalog.acceptance[id_], all(e.met for e in found), tuple(found))
-            for id_, found in (
-                ("steps_completed", steps),
-                ("ready_for_first_service", ready),
-                ("proof_pack_approved", proof),
-                ("success_cadence_active", active),
-            )
+        (
+            _criterion(
+                rules["steps_completed"],
+                {s.id: s.title for s in open_steps},
+                count=_same(str(len(wanted))),
+                date=_same(riyadh_date(last).isoformat()),
+            ),
+            _criterion(
+                rules["ready_for_first_service"],
+                {key: _connector_name(catalog, key) for key in not_ready},
+                connectors=_join(_connector_name(catalog, key) for key in ready.connected),
+            ),
+            _criterion(
+                rules["proof_pack_delivered_and_approved"],
+                {part: catalog.proof_parts[part] for part, there in parts.items() if not there},
+                approver=_same(approval.approved_by if approval else ""),
+                date=_same(riyadh_date(approval.approved_at).isoformat() if approval else ""),
+            ),
+            _criterion(
+                rules["success_cadence_active"],
+                {} if cadence_active else {"success_cadence": rules["success_cadence_active"].title},
+            ),
         )
     )
 
 
-def approval_faults(approval: Approval | None, at: datetime, field: str = "approval") -> list[Violation]:
-    """What is wrong with an approval given at ``at``; empty for none and for a good one."""
-    if approval is None:
-        return []
-    found = []
-    if not approval.approved_by.strip():
-        found.append(Violation(f"{field}.approved_by", "REQUIRED", "approved_by must name a person."))
-    if approval.approved_at.tzinfo is None:
-        found.append(Violation(f"{field}.approved_at", "TIME_ZONE_REQUIRED", "approved_at must carry a time zone."))
-    elif approval.approved_at.astimezone(UTC) > at + CLOCK_TOLERANCE:
-        found.append(Violation(f"{field}.approved_at", "IN_FUTURE", "approved_at must not lie in the future."))
-    return found
+def _criterion(rule: AcceptanceRule, missing: dict[str, Bilingual], **met: Bilingual) -> Criterion:
+    values = {"items": _join(missing.values())} if missing else met
+    text = rule.missing if missing else rule.met
+    evidence = Bilingual(
+        text.ar.format_map({k: v.ar for k, v in values.items()}),
+        text.en.format_map({k: v.en for k, v in values.items()}),
+    )
+    return Criterion(rule.id, rule.title, not missing, tuple(missing), evidence)
 
 
-def _step(catalog: Catalog, step_id: str, faults: Sequence[Violation] = ()) -> Step:
+def _same(value: str) -> Bilingual:
+    return Bilingual(value, value)
+
+
+def _join(items: Iterable[Bilingual]) -> Bilingual:
+    found = list(items)
+    return Bilingual("، ".join(i.ar for i in found), ", ".join(i.en for i in found))
+
+
+def _connector_name(catalog: Catalog, key: str) -> Bilingual:
+    connector = catalog.connector(key)
+    return catalog.connect_one.text if connector is None else connector.name
+
+
+def _find(checks: Checks, catalog: Catalog, step_id: str) -> Step | None:
     step = catalog.step(step_id)
     if step is None:
-        known = ", ".join(s.id for s in catalog.steps)
-        raise InvalidInput([Violation("step_id", "UNKNOWN_STEP", f"step_id must be one of: {known}."), *faults])
-    if faults:
-        raise InvalidInput(faults)
+        checks.note("step_id", "UNKNOWN_VALUE", f"must be one of: {', '.join(s.id for s in catalog.steps)}")
     return step
+
+
+def _check_bundle(checks: Checks, catalog: Catalog, field: str, bundle_id: str) -> None:
+    if catalog.bundle(bundle_id) is None:
+        checks.note(field, "UNKNOWN_VALUE", f"must be one of: {', '.join(b.id for b in catalog.bundles)}")
 
 
 def _state(checklist: Checklist, step_id: str) -> StepState:

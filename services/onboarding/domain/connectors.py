@@ -11,16 +11,12 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import ClassVar
 
-from services.domain.errors import InvalidInput, PreconditionFailed, Violation
+from services.domain.checks import Checks
+from services.domain.errors import PreconditionFailed
 from services.domain.texts import Bilingual
-from services.onboarding.domain.catalog import Catalog, Connector, ConnectorState, FixRule, Party
-from services.onboarding.domain.checklist import (
-    Approval,
-    ApprovalRequired,
-    Readiness,
-    approval_faults,
-    percentage,
-)
+from services.onboarding.domain.approvals import Approval, ApprovalRequired, check_approval, require_person
+from services.onboarding.domain.catalog import ANY_CONNECTOR, Catalog, Connector, ConnectorState, FixRule, Party
+from services.onboarding.domain.checklist import Readiness, percentage
 
 __all__ = [
     "TRANSITIONS",
@@ -56,8 +52,6 @@ TRANSITIONS: Mapping[ConnectorState, tuple[ConnectorState, ...]] = MappingProxyT
 # The one call that stands for two steps.
 _BOTH_STEPS = (_S.NOT_STARTED, _S.CONNECTED_DRAFT_ONLY)
 
-ANY_CONNECTOR = "any_connector"
-
 
 class ConnectorTransitionRefused(PreconditionFailed):
     """No way leads from the state to the one asked for.
@@ -89,10 +83,12 @@ def reachable(current: ConnectorState) -> tuple[ConnectorState, ...]:
 
 
 def transition(current: ConnectorState, target: ConnectorState, *, connector_key: str = "") -> tuple[StateChange, ...]:
-    """The steps to record on the way from ``current`` to ``target``: one, or two for the shortened first connection.
+    """The steps to record on the way from ``current`` to ``target``: one, or two for the first connection.
 
-    Raises ``ConnectorTransitionRefused``; staying in the same state is no transition and is refused too.
+    Empty where ``target`` is the state it is in already. Raises ``ConnectorTransitionRefused``.
     """
+    if current is target:
+        return ()
     if (current, target) == _BOTH_STEPS:
         return (StateChange(current, _S.CONFIGURING), StateChange(_S.CONFIGURING, target))
     if target in TRANSITIONS[current]:
@@ -117,14 +113,18 @@ def change_state(
     """`transition` with the connector's own conditions.
 
     ``connected_approved_execute`` needs an approval. A connector with an opt-in audit (WhatsApp) needs it recorded
-    before any connected state. Where both are missing, both are listed.
+    before any connected state. Where both are missing, both are listed. Staying in a state asks for neither.
 
-    Raises ``InvalidInput`` (a faulty approval), ``ConnectorTransitionRefused``, ``OptInAuditRequired`` or
-    ``ApprovalRequired``.
+    Raises ``InvalidInput`` (a faulty approval), ``PersonRequired``, ``ConnectorTransitionRefused``,
+    ``OptInAuditRequired`` or ``ApprovalRequired``.
     """
-    if faults := approval_faults(approval, at):
-        raise InvalidInput(faults)
+    checks = Checks()
+    check_approval(checks, approval, at)
+    checks.done()
+    require_person(approval, "connect")
     changes = transition(current, target, connector_key=connector.key)
+    if not changes:
+        return ()
     audit_missing = target.connected and connector.needs_opt_in_audit and not opt_in_audit_recorded
     approval_missing = target is _S.CONNECTED_APPROVED_EXECUTE and approval is None
     missing = []
@@ -173,7 +173,8 @@ class Summary:
     def readiness(self) -> Readiness:
         """The gate of the checklist, with what closes it."""
         missing = self.blocking_missing if self.connected_count else (*self.blocking_missing, ANY_CONNECTOR)
-        return Readiness(self.ready_for_first_service, missing)
+        connected = tuple(key for key, state in self.states.items() if state.connected)
+        return Readiness(self.ready_for_first_service, missing, connected)
 
 
 def parse_statuses(
@@ -184,23 +185,21 @@ def parse_statuses(
     Raises ``InvalidInput`` naming every unknown connector, unknown state and repeated connector as
     ``statuses[i].connector_key`` or ``statuses[i].state``.
     """
+    checks = Checks()
     found: dict[str, ConnectorState] = {}
-    violations = []
     seen: set[str] = set()
     for i, (key, state) in enumerate(statuses):
         if catalog.connector(key) is None:
             known = ", ".join(c.key for c in catalog.connectors)
-            violations.append(Violation(f"{field}[{i}].connector_key", "UNKNOWN_CONNECTOR", f"must be one of: {known}"))
+            checks.note(f"{field}[{i}].connector_key", "UNKNOWN_VALUE", f"must be one of: {known}")
         elif key in seen:
-            violations.append(Violation(f"{field}[{i}].connector_key", "DUPLICATE", "must name each connector once"))
+            checks.note(f"{field}[{i}].connector_key", "DUPLICATE", "must name each connector once")
         seen.add(key)
-        if state not in set(ConnectorState):
-            allowed = ", ".join(ConnectorState)
-            violations.append(Violation(f"{field}[{i}].state", "UNKNOWN_STATE", f"must be one of: {allowed}"))
-        else:
+        if state in set(ConnectorState):
             found[key] = ConnectorState(state)
-    if violations:
-        raise InvalidInput(violations)
+        else:
+            checks.note(f"{field}[{i}].state", "UNKNOWN_VALUE", f"must be one of: {', '.join(ConnectorState)}")
+    checks.done()
     return found
 
 

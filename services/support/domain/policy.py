@@ -39,7 +39,7 @@ Policies = Mapping[Priority, SlaPolicy]
 def load_policies(path: Path | None = None) -> Policies:
     """The policy of every priority, P0 first (default: the table that ships with the service).
 
-    Raises ``TextsError`` with every fault of the file, a priority that is served sooner than a more urgent one included.
+    Raises ``TextsError`` with every fault of the file, one served sooner than a more urgent one included.
     """
     file = TextsFile(path if path is not None else TEXTS_DIR / "sla_policy.toml")
     policies = {

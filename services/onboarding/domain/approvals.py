@@ -1,0 +1,49 @@
+"""A person's approval, and what is refused without one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+from services.domain.checks import Checks
+from services.domain.errors import NotPermitted, PreconditionFailed
+
+
+class ApprovalRequired(PreconditionFailed):
+    """A person must approve first. Metadata: ``subject`` (a step id or connector key)."""
+
+    reason: ClassVar[str] = "APPROVAL_REQUIRED"
+
+
+class PersonRequired(NotPermitted):
+    """Software gave what only a person can give. Metadata: ``action``."""
+
+    reason: ClassVar[str] = "PERSON_REQUIRED"
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """Who approved and when (UTC). ``by_person`` says whether the approver is a human being; software never counts."""
+
+    approved_by: str
+    approved_at: datetime
+    by_person: bool
+    note: str = ""
+
+
+def check_approval(checks: Checks, approval: Approval | None, at: datetime, field: str = "approval") -> None:
+    """Note what is wrong with an approval that is used at ``at``; nothing for none."""
+    if approval is None:
+        return
+    checks.text(f"{field}.approver", approval.approved_by)
+    if approval.approved_at.tzinfo is None:
+        checks.note(f"{field}.approve_time", "TIME_ZONE_REQUIRED", "must carry a time zone")
+    elif approval.approved_at > at:
+        checks.note(f"{field}.approve_time", "IN_FUTURE", "must not lie in the future")
+
+
+def require_person(approval: Approval | None, action: str) -> None:
+    """Raise `PersonRequired` where software approved."""
+    if approval is not None and not approval.by_person:
+        raise PersonRequired(f"{action} needs a person's approval", action=action)
