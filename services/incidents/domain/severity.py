@@ -44,7 +44,7 @@ class Rule(StrEnum):
     DATA_LEAK = "data_leak"
     UNAUTHORIZED_SEND = "unauthorized_send"
     AFFECTED_CUSTOMERS = "affected_customers"
-    BELOW_THRESHOLD = "below_threshold"
+    DEFAULT = "default"
     SUPPORT_DATA_LEAK = "support_data_leak"
     SUPPORT_UNAUTHORIZED_SEND = "support_unauthorized_send"
     SUPPORT_AFFECTED_CUSTOMERS = "support_affected_customers"
@@ -166,7 +166,7 @@ def load_catalog(path: Path | None = None) -> Catalog:
 
 
 def _placeholders(rule: Rule) -> frozenset[str]:
-    counted = {Rule.AFFECTED_CUSTOMERS, Rule.BELOW_THRESHOLD, Rule.SUPPORT_AFFECTED_CUSTOMERS}
+    counted = {Rule.AFFECTED_CUSTOMERS, Rule.DEFAULT, Rule.SUPPORT_AFFECTED_CUSTOMERS}
     return frozenset({"severity", "count", "threshold"} if rule in counted else {"severity"})
 
 

@@ -38,7 +38,7 @@ class SupportFindings:
     """What support found in the text and in the open tickets with the same signals.
 
     ``signals`` are support's signal ids; the ones that decide nothing here pass through. ``consulted`` is false when
-    support was asked and gave no answer; the rest is then empty.
+    support was not asked or gave no answer; the rest is then empty.
     """
 
     consulted: bool
@@ -75,12 +75,11 @@ class TriageResult:
     """The severity with everything that explains it.
 
     - ``decided_by``: the rule that decided; ``reason_*`` begins with its sentence and adds, where they apply, what the
-      reporter's facts alone give and that support could not be consulted.
+      reporter's facts alone give and that support was not consulted.
     - ``rules``: every rule that applies, gravest first; the first one is the decisive one.
     - ``caller_severity``, ``caller_decided_by``: what the reporter's facts alone give.
     - ``affected_customers``: the count that was decided on, the greater of the stated and the found one.
     - ``data_leak``, ``unauthorized_send``: stated by the reporter or found by support.
-    - ``support_consulted``: None where support's part was not asked for at all.
     """
 
     severity: Severity
@@ -94,7 +93,7 @@ class TriageResult:
     affected_customers: int
     data_leak: bool
     unauthorized_send: bool
-    support_consulted: bool | None
+    support_consulted: bool
     proposal: Proposal | None
     catalog_version: str
 
@@ -108,22 +107,23 @@ class TriageResult:
 
 
 def triage(facts: TriageFacts, findings: SupportFindings | None, catalog: Catalog) -> TriageResult:
-    """Decide the severity. ``findings`` is None where support is no part of the question.
+    """Decide the severity. Without ``findings``, support was not consulted.
 
-    `InvalidInput` names all of: ``title`` without a visible character, ``affected_customers`` below 1, a negative
-    ``support_findings.distinct_affected_customers``, findings that say they were not consulted yet hold something.
+    `InvalidInput` names all of: ``facts.title`` without a visible character, ``facts.affected_customers`` below 1, a
+    negative ``support_findings.distinct_customers``, findings that hold something yet say they were not consulted.
     """
+    findings = findings or NOT_CONSULTED
     _check(facts, findings)
     caller = _caller_rules(facts, catalog)
-    found = _support_rules(findings, facts, catalog) if findings else ()
+    found = _support_rules(findings, facts, catalog)
     rules = tuple(sorted((*caller, *found), key=lambda hit: (hit.severity.rank, _PRECEDENCE[hit.rule])))
     decisive = rules[0]
     notes = []
     if decisive.severity is not caller[0].severity:
         notes.append(catalog.wording.raised.format(caller_severity=caller[0].severity))
-    if findings is not None and not findings.consulted:
+    if not findings.consulted:
         notes.append(catalog.wording.support_not_consulted)
-    signals = findings.signals if findings else frozenset()
+    signals = findings.signals
     return TriageResult(
         severity=decisive.severity,
         details=catalog.severities[decisive.severity],
@@ -136,7 +136,7 @@ def triage(facts: TriageFacts, findings: SupportFindings | None, catalog: Catalo
         affected_customers=_count(facts, findings),
         data_leak=facts.data_leak or DATA_LEAK in signals,
         unauthorized_send=facts.unauthorized_send or UNAUTHORIZED_SEND in signals,
-        support_consulted=findings.consulted if findings else None,
+        support_consulted=findings.consulted,
         proposal=_proposal(decisive.severity, signals, catalog),
         catalog_version=catalog.version,
     )
@@ -145,19 +145,18 @@ def triage(facts: TriageFacts, findings: SupportFindings | None, catalog: Catalo
 _PRECEDENCE = {rule: place for place, rule in enumerate(Rule)}
 
 
-def _check(facts: TriageFacts, findings: SupportFindings | None) -> None:
+def _check(facts: TriageFacts, findings: SupportFindings) -> None:
     checks = Checks()
-    checks.text("title", facts.title)
-    checks.count("affected_customers", facts.affected_customers, minimum=1)
-    if findings is not None:
-        checks.count("support_findings.distinct_affected_customers", findings.distinct_affected_customers)
-        if not findings.consulted and findings != NOT_CONSULTED:
-            checks.note("support_findings.consulted", "CONTRADICTION", "must be true where findings are given")
+    checks.text("facts.title", facts.title)
+    checks.count("facts.affected_customers", facts.affected_customers, minimum=1)
+    checks.count("support_findings.distinct_customers", findings.distinct_affected_customers)
+    if not findings.consulted and findings != NOT_CONSULTED:
+        checks.note("support_findings.consulted", "CONTRADICTION", "must be true where findings are given")
     checks.done()
 
 
-def _count(facts: TriageFacts, findings: SupportFindings | None) -> int:
-    return max(facts.affected_customers, findings.distinct_affected_customers if findings else 0)
+def _count(facts: TriageFacts, findings: SupportFindings) -> int:
+    return max(facts.affected_customers, findings.distinct_affected_customers)
 
 
 def _caller_rules(facts: TriageFacts, catalog: Catalog) -> tuple[RuleHit, ...]:
@@ -171,7 +170,7 @@ def _caller_rules(facts: TriageFacts, catalog: Catalog) -> tuple[RuleHit, ...]:
         hits.append(_hit(Rule.AFFECTED_CUSTOMERS, Severity.SEV2, facts.affected_customers, catalog))
     elif not hits:
         # Its sentence says that nothing graver was reported, so it stands only where that holds.
-        hits.append(_hit(Rule.BELOW_THRESHOLD, Severity.SEV3, facts.affected_customers, catalog))
+        hits.append(_hit(Rule.DEFAULT, Severity.SEV3, facts.affected_customers, catalog))
     return tuple(hits)
 
 

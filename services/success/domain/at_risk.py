@@ -39,13 +39,14 @@ class RiskLevel(StrEnum):
 class AtRiskFacts:
     """Whole days and numbers of drafts; None where not known.
 
-    ``days_since_proof_pack``: since the last Proof Pack was delivered; for a customer who has had none yet, since the
-    service began.
+    ``no_proof_pack_yet``: it is known that none was delivered, which gives no points; ``days_since_proof_pack`` is then
+    None.
     """
 
     days_inactive: int | None
     drafts_pending: int | None
     days_since_proof_pack: int | None
+    no_proof_pack_yet: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,17 +147,20 @@ def load_at_risk_texts(folder: Path) -> AtRiskTexts:
 
 
 def assess_risk(facts: AtRiskFacts, texts: AtRiskTexts) -> AtRiskAlert:
-    """Score the customer. `InvalidInput` names every negative or huge input."""
+    """Score the customer. `InvalidInput` names every negative or huge input, and the age of a Proof Pack not there yet."""
     checks = Checks()
     for name in RiskInput:
         checks.count(name.value, getattr(facts, name.value))
+    if facts.no_proof_pack_yet and facts.days_since_proof_pack is not None:
+        checks.note(RiskInput.DAYS_SINCE_PROOF_PACK.value, "CONTRADICTION", "must be absent where there was none yet")
     checks.done()
     reasons = []
     unknown = []
     for name in RiskInput:
         value: int | None = getattr(facts, name.value)
         if value is None:
-            unknown.append(name)
+            if not (name is RiskInput.DAYS_SINCE_PROOF_PACK and facts.no_proof_pack_yet):
+                unknown.append(name)
             continue
         tier = next((tier for tier in texts.tiers[name] if value >= tier.at_least), None)
         if tier is not None:

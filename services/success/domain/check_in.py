@@ -104,14 +104,6 @@ class IncidentSeverity(StrEnum):
 SUPPRESSING = frozenset({IncidentSeverity.SEV1, IncidentSeverity.SEV2})
 
 
-@dataclass(frozen=True, slots=True)
-class OpenIncident:
-    """An open incident that touches the customer."""
-
-    incident_id: str
-    severity: IncidentSeverity
-
-
 class SuppressionKind(StrEnum):
     OPEN_INCIDENT = "open_incident"
     ALREADY_THIS_WEEK = "already_this_week"
@@ -119,12 +111,11 @@ class SuppressionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Suppression:
-    """Why no check-in is held; ``incident_ids`` are those that stand in the way, gravest first."""
+    """Why no check-in is held; ``severity`` is that of the gravest open incident, where one stands in the way."""
 
     kind: SuppressionKind
     reason_ar: str
     reason_en: str
-    incident_ids: tuple[str, ...] = ()
     severity: IncidentSeverity | None = None
 
 
@@ -206,21 +197,20 @@ def build_check_in(facts: CheckInFacts, texts: CheckInTexts) -> CheckIn:
 
 
 def decide_check_in(
-    now: datetime, open_incidents: Iterable[OpenIncident], check_ins: Iterable[datetime], texts: CheckInTexts
+    now: datetime, open_severities: Iterable[IncidentSeverity], check_ins: Iterable[datetime], texts: CheckInTexts
 ) -> CheckInDecision:
     """Whether the customer's check-in may be held in the week of ``now``.
 
-    Not while a SEV1 or SEV2 that touches the customer is open, and not when one of ``check_ins`` (the moments of the
-    customer's earlier ones) lies in the same week.
+    ``open_severities`` are those of the open incidents that touch the customer: none is held during a SEV1 or SEV2.
+    ``check_ins`` are the moments of the customer's earlier ones: none is held if one lies in the same week.
     """
     week = week_key(now)
     suppressions = []
-    in_the_way = sorted((i for i in open_incidents if i.severity in SUPPRESSING), key=lambda i: i.severity)
+    in_the_way = SUPPRESSING.intersection(open_severities)
     if in_the_way:
-        gravest = in_the_way[0].severity
+        gravest = next(severity for severity in IncidentSeverity if severity in in_the_way)
         said = texts.suppressions[SuppressionKind.OPEN_INCIDENT].format(severity=gravest)
-        ids = tuple(incident.incident_id for incident in in_the_way)
-        suppressions.append(Suppression(SuppressionKind.OPEN_INCIDENT, said.ar, said.en, ids, gravest))
+        suppressions.append(Suppression(SuppressionKind.OPEN_INCIDENT, said.ar, said.en, gravest))
     if any(week_key(moment) == week for moment in check_ins):
         said = texts.suppressions[SuppressionKind.ALREADY_THIS_WEEK].format(week=week.isoformat())
         suppressions.append(Suppression(SuppressionKind.ALREADY_THIS_WEEK, said.ar, said.en))

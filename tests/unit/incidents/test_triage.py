@@ -24,8 +24,8 @@ def found(*signals: str, customers: int = 0) -> SupportFindings:
 @pytest.mark.parametrize(
     ("given_facts", "severity", "rule"),
     [
-        (facts(1), Severity.SEV3, Rule.BELOW_THRESHOLD),
-        (facts(4), Severity.SEV3, Rule.BELOW_THRESHOLD),
+        (facts(1), Severity.SEV3, Rule.DEFAULT),
+        (facts(4), Severity.SEV3, Rule.DEFAULT),
         (facts(5), Severity.SEV2, Rule.AFFECTED_CUSTOMERS),
         (facts(1_000_000), Severity.SEV2, Rule.AFFECTED_CUSTOMERS),
         (facts(1, leak=True), Severity.SEV1, Rule.DATA_LEAK),
@@ -41,19 +41,19 @@ def test_the_reporters_facts_decide(given_facts: TriageFacts, severity: Severity
     assert severity in result.reason_ar
     assert severity in result.reason_en
     assert result.proposal is None
-    assert result.support_consulted is None
+    assert result.support_consulted is False
 
 
 @pytest.mark.parametrize(
     ("findings", "severity", "rule", "proposed"),
     [
-        (found(), Severity.SEV3, Rule.BELOW_THRESHOLD, None),
-        (found("SECURITY", "CONNECTOR", "BILLING"), Severity.SEV3, Rule.BELOW_THRESHOLD, None),
+        (found(), Severity.SEV3, Rule.DEFAULT, None),
+        (found("SECURITY", "CONNECTOR", "BILLING"), Severity.SEV3, Rule.DEFAULT, None),
         (found("DATA_LEAK"), Severity.SEV1, Rule.SUPPORT_DATA_LEAK, None),
         (found("UNAUTHORIZED_SEND"), Severity.SEV1, Rule.SUPPORT_UNAUTHORIZED_SEND, None),
         (found("OUTAGE"), Severity.SEV2, Rule.SUPPORT_OUTAGE, Severity.SEV1),
         (found("OUTAGE", "DATA_LEAK"), Severity.SEV1, Rule.SUPPORT_DATA_LEAK, None),
-        (found(customers=4), Severity.SEV3, Rule.BELOW_THRESHOLD, None),
+        (found(customers=4), Severity.SEV3, Rule.DEFAULT, None),
         (found(customers=5), Severity.SEV2, Rule.SUPPORT_AFFECTED_CUSTOMERS, None),
         (found("OUTAGE", customers=5), Severity.SEV2, Rule.SUPPORT_AFFECTED_CUSTOMERS, Severity.SEV1),
     ],
@@ -76,13 +76,13 @@ def test_an_outage_beside_five_stated_customers_still_proposes_sev1() -> None:
     assert "SEV1" in result.proposal.reason_ar
 
 
-def test_support_that_could_not_be_asked_is_said_and_changes_nothing() -> None:
-    degraded, alone = triage(facts(5), NOT_CONSULTED, CATALOG), triage(facts(5), None, CATALOG)
-    assert degraded.severity is alone.severity
-    assert degraded.support_consulted is False
-    assert "الدعم" in degraded.reason_ar
+def test_that_support_was_not_asked_is_said_and_changes_nothing() -> None:
+    degraded, asked = triage(facts(5), NOT_CONSULTED, CATALOG), triage(facts(5), found(), CATALOG)
+    assert degraded == triage(facts(5), None, CATALOG)
+    assert degraded.severity is asked.severity
+    assert (degraded.support_consulted, asked.support_consulted) == (False, True)
+    assert degraded.reason_ar == f"{asked.reason_ar} لم يُرجَع إلى الدعم، فالحكم مبني على معطيات المُبلِّغ وحدها."
     assert degraded.reason_en.endswith("rests on the reporter's facts alone.")
-    assert degraded.reason_ar.startswith(alone.reason_ar)
 
 
 def test_the_count_decided_on_is_the_greater_one() -> None:
@@ -101,7 +101,7 @@ def test_a_leak_that_only_support_saw_is_a_leak() -> None:
 def test_a_title_that_shows_nothing_is_refused(title: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         triage(facts(title=title), None, CATALOG)
-    assert [(v.field, v.reason) for v in refused.value.violations] == [("title", "REQUIRED")]
+    assert [(v.field, v.reason) for v in refused.value.violations] == [("facts.title", "REQUIRED")]
 
 
 @pytest.mark.parametrize("count", [0, -1, -(2**31), 10**12])
@@ -109,9 +109,9 @@ def test_every_fault_is_named_at_once(count: int) -> None:
     with pytest.raises(InvalidInput) as refused:
         triage(facts(count, title=" "), SupportFindings(False, frozenset({"OUTAGE"}), (), -1), CATALOG)
     assert {v.field for v in refused.value.violations} == {
-        "title",
-        "affected_customers",
-        "support_findings.distinct_affected_customers",
+        "facts.title",
+        "facts.affected_customers",
+        "support_findings.distinct_customers",
         "support_findings.consulted",
     }
 

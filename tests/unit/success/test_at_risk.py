@@ -105,6 +105,17 @@ def test_every_bad_input_is_named(value: int) -> None:
     assert {v.field for v in refused.value.violations} == set(RiskInput)
 
 
+def test_a_customer_without_a_proof_pack_yet_is_known_and_gets_no_points_for_it() -> None:
+    alert = assess_risk(AtRiskFacts(7, 0, None, no_proof_pack_yet=True), TEXTS)
+    assert (alert.risk_score, alert.level, alert.unknown_inputs) == (20, "low", ())
+
+
+def test_a_proof_pack_that_is_not_there_has_no_age() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        assess_risk(AtRiskFacts(0, 0, 3, no_proof_pack_yet=True), TEXTS)
+    assert [(v.field, v.reason) for v in refused.value.violations] == [("days_since_proof_pack", "CONTRADICTION")]
+
+
 DAYS = st.integers(0, 40)
 
 

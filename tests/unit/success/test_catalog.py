@@ -17,8 +17,8 @@ from services.success.domain.catalog import TEXTS, load_catalog
         ("check_in.toml", "minutes = 5", "minutes = 10", "agenda: expected 5 items of 5 minutes"),
         ("check_in.toml", 'id = "help_needed"', 'id = "next_week_plan"', "agenda: repeats an id"),
         ("check_in.toml", "الـ Pipeline الحالية", "الفرص الحالية", "does not hold the word Pipeline"),
-        ("check_in.toml", 'two = "عُقد اجتماعان."', "", "talking_points.meetings.ar.two: is missing"),
-        ("check_in.toml", "عُقدت {n} اجتماعات", "عُقدت اجتماعات", "talking_points.meetings.ar.few"),
+        ("check_in.toml", 'two = "رُتِّب اجتماعان."', "", "talking_points.meetings.ar.two: is missing"),
+        ("check_in.toml", "رُتِّبت {n} اجتماعات", "رُتِّبت اجتماعات", "talking_points.meetings.ar.few"),
         (
             "check_in.toml",
             "[suppression.open_incident]",
