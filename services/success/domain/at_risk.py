@@ -147,7 +147,7 @@ def load_at_risk_texts(folder: Path) -> AtRiskTexts:
 
 
 def assess_risk(facts: AtRiskFacts, texts: AtRiskTexts) -> AtRiskAlert:
-    """Score the customer. `InvalidInput` names every negative or huge input, and the age of a Proof Pack not there yet."""
+    """Score the customer. `InvalidInput` names every negative or huge input and an age where no Proof Pack is."""
     checks = Checks()
     for name in RiskInput:
         checks.count(name.value, getattr(facts, name.value))
