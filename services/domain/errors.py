@@ -91,3 +91,27 @@ class NotPermitted(DomainError):
 
 class Exhausted(DomainError):
     """A bound of the system is reached; trying again later may succeed."""
+
+
+class PersonRequired(NotPermitted):
+    """Only a person may do this. Metadata: ``action``, or the identifiers of what was to be done."""
+
+    reason = "PERSON_REQUIRED"
+
+
+class ApprovalRequired(PreconditionFailed):
+    """A person must approve first. Metadata: ``subject``."""
+
+    reason = "APPROVAL_REQUIRED"
+
+
+class EtagMismatch(Conflict):
+    """The state is not the one that the caller read. Metadata: ``current_etag``."""
+
+    reason = "ETAG_MISMATCH"
+
+
+def check_etag(given: str, current: str) -> None:
+    """Raises ``EtagMismatch`` when the caller gave an etag and it is not the current one."""
+    if given and given != current:
+        raise EtagMismatch("the etag is not the current one; read again", current_etag=current)

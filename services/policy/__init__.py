@@ -1,0 +1,1 @@
+"""The live-send rule: stamp, verify."""

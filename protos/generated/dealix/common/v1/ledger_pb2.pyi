@@ -68,7 +68,7 @@ class LedgerEntry(_message.Message):
     request_id: _builtins.str
     """The request_id of the write; empty for work that the service did by itself."""
     previous_hash: _builtins.bytes
-    """SHA-256 of the previous entry; 32 zero bytes in the first."""
+    """SHA-256 of the previous entry; in the first, that of a genesis made from the service and the identity of its database."""
     hash: _builtins.bytes
     """SHA-256 of this entry, previous_hash included."""
     @_builtins.property

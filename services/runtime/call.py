@@ -1,0 +1,98 @@
+"""One call on its way through the pipeline, and what a servicer may ask of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from dealix.common.v1 import actor_pb2
+from google.protobuf.message import Message
+
+from services.policy import live_send
+from services.runtime.methods import Method
+from services.storage.database import Actor, Database, Tx, UnitOfWork, WriteRequest
+
+if TYPE_CHECKING:
+    from services.runtime.pipeline import Environment
+
+T = TypeVar("T")
+
+_KINDS = {actor_pb2.ACTOR_KIND_PERSON: "person", actor_pb2.ACTOR_KIND_SERVICE: "service"}
+_ROLES = {
+    number: "" if number == actor_pb2.ROLE_UNSPECIFIED else name.removeprefix("ROLE_").lower()
+    for name, number in actor_pb2.Role.items()
+}
+
+
+class Call:
+    """One call: its method, its deadline and the metadata that may go on.
+
+    ``deadline`` is a point on ``time.monotonic()``'s scale. ``correlation_id`` stands in every log line of the call, here
+    and in the services that the gateway asks for it.
+    """
+
+    __slots__ = ("correlation_id", "deadline", "environment", "method", "peer_cancelled", "request", "started")
+
+    def __init__(
+        self, environment: Environment, method: Method, correlation_id: str, started: float, deadline: float
+    ) -> None:
+        self.environment = environment
+        self.method = method
+        self.correlation_id = correlation_id
+        self.started = started
+        self.deadline = deadline
+        self.request: Message | None = None
+        self.peer_cancelled: Callable[[], bool] | None = None
+
+    @property
+    def now(self) -> datetime:
+        """The time of the service's clock, UTC."""
+        return self.environment.clock()
+
+    async def read(self, work: Callable[[Tx], T]) -> T:
+        """Runs ``work`` in one read transaction, off the event loop."""
+        return await self._database.read(work, deadline=self.deadline)
+
+    async def write(self, request: Any, work: Callable[[UnitOfWork], Message]) -> bytes:
+        """Runs ``work`` in one transaction and answers when it is durable, as the serialised, stamped response.
+
+        The same ``request_id`` with the same content answers what it answered then, without running ``work``. ``request``
+        is the method's request. Raises what ``work`` raises, after undoing everything, and ``RequestIdReused``.
+        """
+        method = self.method
+
+        def stamped(unit: UnitOfWork) -> bytes:
+            response = work(unit)
+            live_send.stamp(response, approval_always=method.approval_always)
+            return response.SerializeToString()
+
+        # A UUID in capitals is the same UUID.
+        request.request_id = request.request_id.lower()
+        write = WriteRequest(
+            request_id=request.request_id,
+            method=method.path,
+            fingerprint=_fingerprint(request),
+            actor=actor_of(request.actor),
+            deadline=self.deadline,
+        )
+        outcome = await self._database.write(write, stamped)
+        return outcome.response
+
+    @property
+    def _database(self) -> Database:
+        database = self.environment.database
+        if database is None:
+            raise RuntimeError(f"{self.method.path} asks for a database and its server has none")
+        return database
+
+
+def _fingerprint(request: Message) -> bytes:
+    """A digest of the content of a write: equal for equal requests, however their bytes were ordered."""
+    return hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
+
+
+def actor_of(actor: actor_pb2.Actor) -> Actor:
+    """The actor as storage and domains know it; the request was validated before."""
+    return Actor(kind=_KINDS[actor.kind], id=actor.id, role=_ROLES[actor.role])

@@ -1,0 +1,133 @@
+"""Logs and counts of calls: one structured line each, never a body, never personal text.
+
+Writes and failures are logged at INFO and above, successful reads at DEBUG, because a line costs more than the
+classification of a ticket; every call is counted.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from services.runtime.failure import RpcFailure, code_name
+from services.runtime.methods import Method
+
+if TYPE_CHECKING:
+    from services.runtime.call import Call
+
+_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+def configure_logging(level: str, *, json: bool) -> None:
+    """Sets up structlog for this process: JSON lines for machines, or plain coloured lines for a terminal, on stderr.
+
+    ``level`` is one of debug, info, warning, error. Control and bidi characters are shown escaped.
+    """
+    renderer: Any = (
+        structlog.processors.JSONRenderer(ensure_ascii=True)
+        if json
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+class Observer:
+    """Where the calls of one service are logged and counted."""
+
+    def __init__(self, service: str, registry: CollectorRegistry, *, level: str = "info") -> None:
+        self.service = service
+        self.log = structlog.get_logger().bind(service=service)
+        self.reads_are_logged = level == "debug"
+        self.calls = Counter(
+            "customer_ops_calls",
+            "Calls answered, by method and status code.",
+            ("service", "method", "code"),
+            registry=registry,
+        )
+        self.seconds = Histogram(
+            "customer_ops_call_seconds",
+            "Time to answer a call, seconds.",
+            ("service", "method"),
+            buckets=_BUCKETS,
+            registry=registry,
+        )
+        self.breaches = Counter(
+            "customer_ops_policy_breaches",
+            "Answers received that broke the live-send rule, by service and kind.",
+            ("service", "kind"),
+            registry=registry,
+        )
+
+    def method(self, method: Method) -> ObservedMethod:
+        """What to tell about calls of one method."""
+        return ObservedMethod(self, method)
+
+
+class ObservedMethod:
+    """Tells the outcome of the calls of one method."""
+
+    def __init__(self, observer: Observer, method: Method) -> None:
+        self._observer = observer
+        self._method = method
+        self._logs_success = method.writes or observer.reads_are_logged
+        self._write_level = "info" if method.writes else "debug"
+        self._ok = observer.calls.labels(observer.service, method.path, "OK")
+        self._seconds = observer.seconds.labels(observer.service, method.path)
+
+    def succeeded(self, call: Call) -> None:
+        """A call was answered."""
+        seconds = time.monotonic() - call.started
+        self._ok.inc()
+        self._seconds.observe(seconds)
+        if self._logs_success:
+            self._line(self._write_level, call, "OK", seconds)
+
+    def failed(self, call: Call, failure: RpcFailure, error: BaseException) -> None:
+        """A call ends with a status. The stack is logged for faults of ours only."""
+        seconds = time.monotonic() - call.started
+        code = code_name(failure.code)
+        self._count(code, seconds)
+        fields: dict[str, Any] = {"reason": failure.reason, "metadata": failure.metadata}
+        fault = failure.code in (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN)
+        if fault:
+            fields["exc_info"] = error
+        level = "error" if fault else "warning" if failure.code == grpc.StatusCode.UNAVAILABLE else "info"
+        self._line(level, call, code, seconds, **fields)
+
+    def cancelled(self, call: Call) -> None:
+        """The caller went away."""
+        seconds = time.monotonic() - call.started
+        self._count("CANCELLED", seconds)
+        self._line("info", call, "CANCELLED", seconds)
+
+    def _count(self, code: str, seconds: float) -> None:
+        self._observer.calls.labels(self._observer.service, self._method.path, code).inc()
+        self._seconds.observe(seconds)
+
+    def _line(self, level: str, call: Call, code: str, seconds: float, **fields: Any) -> None:
+        getattr(self._observer.log, level)(
+            "call",
+            method=self._method.path,
+            code=code,
+            ms=round(seconds * 1000, 3),
+            correlation_id=call.correlation_id,
+            **fields,
+        )

@@ -1,0 +1,41 @@
+"""The bounds of the contract, checked by protovalidate: every faulty field of a request at once."""
+
+from __future__ import annotations
+
+import re
+
+import protovalidate
+from google.protobuf.message import Message
+
+from services.domain.errors import InvalidInput, Violation
+
+
+class RequestValidator:
+    """Checks messages against the rules in their descriptors. One per process: it keeps the compiled rules."""
+
+    def __init__(self) -> None:
+        self._collect = protovalidate.Validator().collect_violations
+
+    def __call__(self, message: Message) -> None:
+        """Raises ``InvalidInput`` naming every faulty field."""
+        found = self._collect(message)
+        if found:
+            raise InvalidInput([_violation(v) for v in found])
+
+
+def _violation(violation: protovalidate.Violation) -> Violation:
+    proto = violation.proto
+    path = ""
+    for element in proto.field.elements if proto.field is not None else ():
+        path += f".{element.field_name}" if path else element.field_name
+        subscript = element.subscript
+        if subscript is not None:
+            key = subscript.value
+            # A map key is the caller's text: only a harmless one is repeated in the answer.
+            shown = str(key) if isinstance(key, int) or re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", str(key)) else "?"
+            path += f"[{shown}]"
+    return Violation(path, _reason(proto.rule_id), f"{proto.message}.")
+
+
+def _reason(rule_id: str) -> str:
+    return re.sub(r"[^A-Z0-9]+", "_", rule_id.upper())

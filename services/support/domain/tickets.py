@@ -1,0 +1,155 @@
+"""Tickets: what one is, how it opens, and what an SLA event does to its state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import ClassVar, Protocol
+
+from services.domain.errors import InvalidInput, NotFound, PersonRequired, Violation
+from services.support.domain.classifier import Classification
+from services.support.domain.priorities import Priority, urgency
+from services.support.domain.sla import SlaEvent, SlaEventNotAllowed, SlaEventType
+
+
+class TicketNotFound(NotFound):
+    """No ticket has this id. Metadata: ``ticket_id``."""
+
+    reason: ClassVar[str] = "TICKET_NOT_FOUND"
+
+
+class Channel(StrEnum):
+    """Where a customer writes or is answered; ``unspecified`` where nobody said."""
+
+    UNSPECIFIED = "unspecified"
+    EMAIL = "email"
+    WHATSAPP = "whatsapp"
+    WEB_FORM = "web_form"
+    PHONE = "phone"
+    IN_APP = "in_app"
+    MEETING = "meeting"
+
+
+class TicketState(StrEnum):
+    """Where a ticket stands. Escalated is an event, not a state."""
+
+    NEW = "new"
+    AWAITING_FIRST_RESPONSE = "awaiting_first_response"
+    IN_PROGRESS = "in_progress"
+    WAITING = "waiting"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+
+
+class Person(Protocol):
+    """Who acts, as far as a rule asks: ``kind`` is ``person`` or ``service``."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def role(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A ticket as it stands. Times are UTC; ``revision`` counts its changes from 1."""
+
+    ticket_id: str
+    customer_id: str
+    subject: str
+    body: str
+    channel: Channel
+    priority: Priority
+    classification: Classification
+    state: TicketState
+    follows_ticket_id: str
+    created_at: datetime
+    updated_at: datetime
+    revision: int
+
+    @property
+    def etag(self) -> str:
+        """Changes with every change of the ticket."""
+        return f"r{self.revision}"
+
+
+@dataclass(frozen=True, slots=True)
+class SentRecord:
+    """A person's record that something was sent, outside this system."""
+
+    sent_at: datetime
+    channel: Channel
+    sender: Person
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class TicketEvent:
+    """An SLA event of a ticket, with who recorded it."""
+
+    ticket_id: str
+    event: SlaEvent
+    actor: Person
+    note: str = ""
+    sent: SentRecord | None = None
+
+
+def text_to_classify(subject: str, body: str) -> str:
+    """What the classifier reads of a ticket: subject and body on lines of their own."""
+    return f"{subject}\n{body}" if subject and body else subject or body
+
+
+def opening_priority(classified: Priority, minimum: Priority | None) -> Priority:
+    """The priority a ticket opens at: people may ask for a more urgent one, nobody for a less urgent one."""
+    if minimum is None or urgency(classified) <= urgency(minimum):
+        return classified
+    return minimum
+
+
+# Events that have no transition of their own: what each makes of a ticket's state.
+_MOVES: Mapping[SlaEventType, Mapping[TicketState, TicketState]] = MappingProxyType(
+    {
+        SlaEventType.FIRST_RESPONSE: {TicketState.AWAITING_FIRST_RESPONSE: TicketState.IN_PROGRESS},
+        SlaEventType.RESOLVED: {
+            TicketState.AWAITING_FIRST_RESPONSE: TicketState.RESOLVED,
+            TicketState.IN_PROGRESS: TicketState.RESOLVED,
+            TicketState.WAITING: TicketState.RESOLVED,
+        },
+        SlaEventType.ESCALATED: {},
+    }
+)
+_RECORDABLE = frozenset(_MOVES)
+
+
+def check_record(ticket: Ticket, kind: SlaEventType, actor: Person, sent: SentRecord | None) -> None:
+    """Whether an event of this kind may be recorded by itself, by this actor, with or without a record of sending.
+
+    Raises ``InvalidInput`` (a sending that is missing, or out of place), ``SlaEventNotAllowed`` (events that belong to a
+    transition of their own, and anything on a closed ticket) or ``PersonRequired``.
+    """
+    if kind is SlaEventType.FIRST_RESPONSE and sent is None:
+        raise InvalidInput([Violation("sent", "REQUIRED", "a first response counts only with a record of its sending")])
+    if kind is not SlaEventType.FIRST_RESPONSE and sent is not None:
+        raise InvalidInput([Violation("sent", "NOT_ALLOWED", "only a first response has a record of its sending")])
+    if (kind not in _RECORDABLE and kind is not SlaEventType.OPENED) or ticket.state is TicketState.CLOSED:
+        raise SlaEventNotAllowed(
+            f"{kind} cannot be recorded by itself on a ticket in state {ticket.state}",
+            ticket_id=ticket.ticket_id,
+            state=ticket.state,
+            type=kind,
+        )
+    if sent is not None:
+        for field, who in (("actor", actor), ("sent.sender", sent.sender)):
+            if who.kind != "person":
+                raise PersonRequired(f"{field} must be a person", action="record_first_response")
+
+
+def after_event(ticket: Ticket, kind: SlaEventType, at: datetime) -> Ticket:
+    """The ticket after an admitted event."""
+    state = _MOVES[kind].get(ticket.state, ticket.state)
+    return replace(ticket, state=state, updated_at=at, revision=ticket.revision + 1)

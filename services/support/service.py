@@ -1,0 +1,37 @@
+"""The support service as a definition: what it serves, where it keeps it, what it knows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dealix.support.v1 import ledger_service_pb2, sla_service_pb2, support_service_pb2
+
+from services.runtime.service import ServiceDefinition
+from services.support.domain.classifier import Classifier
+from services.support.domain.first_response import load_first_responses
+from services.support.domain.lexicon import load_lexicon
+from services.support.domain.policy import load_policies
+from services.support.domain.sla import load_health_texts
+from services.support.servicer import Knowledge, SlaServicer, SupportServicer
+from services.support.store import SCHEMA
+
+
+def build() -> Sequence[object]:
+    """Loads lexicon, policy and texts, and returns the servicers. Raises where a data file is faulty."""
+    policies = load_policies()
+    knowledge = Knowledge(
+        classifier=Classifier(load_lexicon()),
+        policies=policies,
+        first_responses=dict(load_first_responses(policies)),
+        health_texts=load_health_texts(),
+    )
+    return [SupportServicer(knowledge), SlaServicer(knowledge)]
+
+
+DEFINITION = ServiceDefinition(
+    name="support",
+    modules=(support_service_pb2, sla_service_pb2),
+    ledger_module=ledger_service_pb2,
+    schema=SCHEMA,
+    build=build,
+)

@@ -1,0 +1,219 @@
+"""Support's domain in the contract's words, and back."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Any
+
+from dealix.common.v1 import approval_pb2, signal_pb2
+from dealix.support.v1 import classification_pb2, sla_pb2, sla_service_pb2, ticket_pb2
+
+from services.domain.errors import InvalidInput, Violation
+from services.runtime.call import actor_of
+from services.runtime.wire import EnumMap, actor, moment, moment_at, timestamp
+from services.support.domain.classifier import Classification, Hit, Signal
+from services.support.domain.first_response import FirstResponseDraft
+from services.support.domain.policy import Policies, SlaPolicy
+from services.support.domain.priorities import Priority
+from services.support.domain.sla import (
+    Breach,
+    BreachKind,
+    HealthTexts,
+    ReportAction,
+    SlaEventType,
+    SlaHealthReport,
+    TicketBreach,
+    TicketFacts,
+    Verdict,
+    facts_from_age,
+)
+from services.support.domain.tickets import Channel, SentRecord, Ticket, TicketEvent, TicketState
+
+PRIORITIES = EnumMap(classification_pb2.Priority, Priority, "PRIORITY_")
+SIGNALS = EnumMap(signal_pb2.Signal, Signal, "SIGNAL_")
+STATES = EnumMap(ticket_pb2.TicketState, TicketState, "TICKET_STATE_")
+EVENT_TYPES = EnumMap(sla_pb2.SlaEventType, SlaEventType, "SLA_EVENT_TYPE_")
+_BREACH_KINDS = EnumMap(sla_pb2.SlaBreachKind, BreachKind, "SLA_BREACH_KIND_")
+_VERDICTS = EnumMap(sla_pb2.SlaVerdict, Verdict, "SLA_VERDICT_")
+# The one enum whose unspecified value means something: nobody said.
+_CHANNELS: dict[int, Channel] = {
+    ticket_pb2.Channel.Value(f"CHANNEL_{channel.value.upper()}"): channel for channel in Channel
+}
+_CHANNEL_NUMBERS: dict[Channel, Any] = {channel: number for number, channel in _CHANNELS.items()}
+
+
+def channel(number: int) -> Channel:
+    """The channel of a validated request."""
+    return _CHANNELS[number]
+
+
+def classification(found: Classification) -> classification_pb2.Classification:
+    """A classification with its evidence."""
+    return classification_pb2.Classification(
+        priority=PRIORITIES.to_wire[found.priority],
+        matched_keyword=found.matched_keyword,
+        hits=[_hit(hit) for hit in found.hits],
+        negated_hits=[_hit(hit) for hit in found.negated_hits],
+        signals=[SIGNALS.to_wire[signal] for signal in found.signals],
+        review_required=found.review_required,
+        reason_ar=found.reason_ar,
+        reason_en=found.reason_en,
+        lexicon_version=found.lexicon_version,
+    )
+
+
+def _hit(hit: Hit) -> classification_pb2.KeywordHit:
+    return classification_pb2.KeywordHit(
+        keyword=hit.keyword,
+        priority=PRIORITIES.to_wire[hit.priority],
+        start=hit.start,
+        end=hit.end,
+        text=hit.text,
+        language=hit.language,
+        signals=[SIGNALS.to_wire[signal] for signal in hit.signals],
+    )
+
+
+def targets(policy: SlaPolicy) -> ticket_pb2.SlaTargets:
+    """What the SLA promises for a priority."""
+    return ticket_pb2.SlaTargets(
+        priority=PRIORITIES.to_wire[policy.priority],
+        meaning_ar=policy.meaning.ar,
+        meaning_en=policy.meaning.en,
+        first_response_minutes=policy.first_response_minutes,
+        resolution_hours=policy.resolution_hours,
+        escalation_owner=policy.escalation_owner.value,
+    )
+
+
+def template(draft: FirstResponseDraft) -> ticket_pb2.FirstResponseTemplate:
+    """A first response as a draft, with the hash that an approval would bind to."""
+    return ticket_pb2.FirstResponseTemplate(
+        priority=PRIORITIES.to_wire[draft.priority],
+        body_ar=draft.body.ar,
+        body_en=draft.body.en,
+        draft_state=approval_pb2.DRAFT_STATE_DRAFTED,
+        content_hash=hashlib.sha256(f"{draft.body.ar}\0{draft.body.en}".encode()).hexdigest(),
+    )
+
+
+def ticket(found: Ticket, policies: Policies) -> ticket_pb2.Ticket:
+    """A ticket with the targets and the owner of its priority."""
+    policy = policies[found.priority]
+    return ticket_pb2.Ticket(
+        ticket_id=found.ticket_id,
+        customer_id=found.customer_id,
+        subject=found.subject,
+        body=found.body,
+        channel=_CHANNEL_NUMBERS[found.channel],
+        priority=PRIORITIES.to_wire[found.priority],
+        classification=classification(found.classification),
+        state=STATES.to_wire[found.state],
+        owner=policy.escalation_owner.value,
+        sla=targets(policy),
+        create_time=timestamp(found.created_at),
+        update_time=timestamp(found.updated_at),
+        etag=found.etag,
+        follows_ticket_id=found.follows_ticket_id,
+    )
+
+
+def event(found: TicketEvent) -> sla_pb2.SlaEvent:
+    """An SLA event."""
+    return sla_pb2.SlaEvent(
+        event_id=found.event.event_id,
+        ticket_id=found.ticket_id,
+        type=EVENT_TYPES.to_wire[found.event.type],
+        occur_time=timestamp(found.event.occurred_at),
+        record_time=timestamp(found.event.recorded_at),
+        actor=actor(found.actor),
+        sent=_sent(found.sent) if found.sent else None,
+        note=found.note,
+    )
+
+
+def _sent(record: SentRecord) -> sla_pb2.SentRecord:
+    return sla_pb2.SentRecord(
+        send_time=timestamp(record.sent_at),
+        channel=_CHANNEL_NUMBERS[record.channel],
+        sender=actor(record.sender),
+        reference=record.reference,
+    )
+
+
+def sent_record(request: sla_service_pb2.RecordSlaEventRequest) -> SentRecord | None:
+    """The record of a sending that a request brings, if it brings one."""
+    if not request.HasField("sent"):
+        return None
+    sent = request.sent
+    return SentRecord(
+        sent_at=moment_at(sent.send_time, "sent.send_time"),
+        channel=_CHANNELS[sent.channel],
+        sender=actor_of(sent.sender),
+        reference=sent.reference,
+    )
+
+
+def facts(tickets: list[sla_service_pb2.SlaTicketFacts]) -> list[TicketFacts]:
+    """Tickets as a caller describes them."""
+    return [
+        facts_from_age(
+            PRIORITIES.to_domain[t.priority],
+            first_response_minutes=t.first_response_minutes if t.HasField("first_response_minutes") else None,
+            resolution_hours=t.resolution_hours if t.HasField("resolution_hours") else None,
+            age_minutes=t.age_minutes if t.HasField("age_minutes") else None,
+            ticket_id=t.ticket_id,
+            customer_id=t.customer_id,
+        )
+        for t in tickets
+    ]
+
+
+def breach(priority: Priority, found: Breach, ticket_id: str = "", customer_id: str = "") -> sla_pb2.SlaBreach:
+    """One broken promise."""
+    return sla_pb2.SlaBreach(
+        ticket_id=ticket_id,
+        customer_id=customer_id,
+        priority=PRIORITIES.to_wire[priority],
+        kind=_BREACH_KINDS.to_wire[found.kind],
+        target=found.target,
+        actual=found.actual,
+        open=found.open,
+    )
+
+
+def _ticket_breach(found: TicketBreach) -> sla_pb2.SlaBreach:
+    return breach(found.priority, found.breach, found.ticket_id, found.customer_id)
+
+
+def report(found: SlaHealthReport, texts: HealthTexts) -> sla_pb2.SlaHealthReport:
+    """A health report with its summary in words."""
+    summary = texts.summary(found)
+    return sla_pb2.SlaHealthReport(
+        total_tickets=found.total_tickets,
+        total_breached=found.total_breached,
+        rated_tickets=found.rated_tickets,
+        breach_rate=found.breach_rate,
+        by_priority=[
+            sla_pb2.PriorityHealth(priority=PRIORITIES.to_wire[p.priority], total=p.total, breached=p.breached)
+            for p in found.by_priority
+        ],
+        verdict=_VERDICTS.to_wire[found.verdict],
+        breaches=[_ticket_breach(b) for b in found.breaches],
+        average_first_response_minutes=found.average_first_response_minutes,
+        average_resolution_hours=found.average_resolution_hours,
+        escalate_to_founder=ReportAction.ESCALATE_TO_FOUNDER in found.actions,
+        hold_live_actions=ReportAction.HOLD_LIVE_ACTIONS in found.actions,
+        summary_ar=summary.ar,
+        summary_en=summary.en,
+        as_of_time=timestamp(found.as_of),
+    )
+
+
+def as_of(request: sla_service_pb2.GetSlaHealthReportRequest, now: datetime) -> datetime:
+    """The instant to look at. ``InvalidInput`` for one in the future, which would not stay the same when asked again."""
+    asked = moment(request, "as_of_time")
+    if asked is not None and asked > now:
+        raise InvalidInput([Violation("as_of_time", "IN_FUTURE", "must not lie in the future")])
+    return asked or now
