@@ -1,0 +1,723 @@
+"""The lexicon of the ticket classifier: data in TOML, checked, compiled to a token trie, versioned by content.
+
+Editors read ``services/support/LEXICON.md``. In short, the files of one directory together hold
+
+* ``[[group]]``: words that mean the same for a rule, written out (``words``, ``nouns``, ``owned``, ``verbs``), joined
+  from other groups (``any``) or adjacent groups (``seq``);
+* ``[[context]]``: surroundings in which a rule does not speak (a hypothetical question, a metric as the subject);
+* ``[[entry]]``: a canonical keyword with priority, signals and meaning, and the forms or rules that find it;
+* ``[[stop]]``: fixed phrases in which a keyword means something else («في أمان الله»);
+* ``[negation]``: words that deny, words that end a denial, and the window.
+
+Arabic forms are expanded when the lexicon is loaded (clitics, possessives, object suffixes); nothing is stemmed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+from services.domain import arabic
+from services.support.domain.priorities import Priority
+
+DEFAULT_DIRECTORY: Final = Path(__file__).resolve().parent.parent / "lexicon"
+
+Raw = Mapping[str, Any]
+Node = tuple[tuple[int, ...], "Trie | None"]
+Trie = dict[str, Node]
+
+
+class Signal(StrEnum):
+    """What a ticket is about, beyond its priority (spec, section 1)."""
+
+    SECURITY = "SECURITY"
+    DATA_LEAK = "DATA_LEAK"
+    UNAUTHORIZED_SEND = "UNAUTHORIZED_SEND"
+    WRONG_SEND = "WRONG_SEND"
+    UNAUTHORIZED_CHARGE = "UNAUTHORIZED_CHARGE"
+    OUTAGE = "OUTAGE"
+    SERVICE_DOWN = "SERVICE_DOWN"
+    PROOF_PACK = "PROOF_PACK"
+    CONNECTOR = "CONNECTOR"
+    BILLING = "BILLING"
+
+
+class Severity(StrEnum):
+    """An ERROR keeps the lexicon from being loaded; a WARNING is for the editor to judge."""
+
+    ERROR = "ERROR"
+    WARNING = "WARNING"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One remark of the linter: where (entry or group id), a stable code, one sentence in each language."""
+
+    severity: Severity
+    code: str
+    subject: str
+    message: str
+    message_ar: str
+
+
+class LexiconError(Exception):
+    """The data does not make a lexicon; ``findings`` holds every error."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        self.findings = tuple(findings)
+        super().__init__("; ".join(f"{f.subject}: {f.message}" for f in findings))
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Surroundings that silence a rule: an occurrence of ``group`` ``where`` it stands to the match.
+
+    ``before``/``after``: in the same sentence, at most ``within`` tokens away, on that side; ``near``: either side;
+    ``inside``: between the first and the last token of the match; ``later``: anywhere after it in the text.
+    ``clause``: a comma in between cuts the link.
+    """
+
+    group: int
+    where: str
+    within: int
+    clause: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Groups that must stand near one another.
+
+    ``within`` is the most tokens between neighbouring parts, ``across`` the most sentence ends between them,
+    ``head`` the part that a negation must precede to deny the whole.
+    """
+
+    parts: tuple[int, ...]
+    ordered: bool
+    within: int
+    across: int
+    head: int
+    contexts: tuple[Context, ...]
+    entry: int
+    anchor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A canonical keyword and what it means."""
+
+    id: str
+    keyword: str
+    priority: Priority
+    signals: tuple[Signal, ...]
+    base: bool
+    negation: str
+    language: str
+    meaning_ar: str
+    meaning_en: str
+    signals_near: tuple[tuple[int, tuple[Signal, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A derived group: adjacent groups with at most ``gap`` tokens between."""
+
+    group: int
+    parts: tuple[int, ...]
+    gap: int
+    unions: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Negation:
+    """Sets of folded tokens; see the editors' page for what each is for."""
+
+    window: int
+    negators: frozenset[str]
+    adjacent: frozenset[str]
+    breaks: frozenset[str]
+    fillers: frozenset[str]
+    coordinators: frozenset[str]
+    interjections: frozenset[str]
+    interjection_followers: frozenset[str]
+    hedges: int
+    denied_after: int
+    denied_at_end: int
+    fine: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """Compiled and immutable; share one between threads."""
+
+    version: str
+    trie: Trie
+    group_names: tuple[str, ...]
+    entries: tuple[Entry, ...]
+    rules: Mapping[int, tuple[Rule, ...]]
+    sequences: tuple[Chain, ...]
+    stops: frozenset[int]
+    literals: Mapping[int, int]
+    negation: Negation
+    skipped: frozenset[str]
+    arabizi: frozenset[str]
+    denials: frozenset[int]
+    forms: int
+    raw: Raw = field(repr=False, compare=False)
+
+
+# --- forms ------------------------------------------------------------------------------------------------------------
+
+_CONJUNCTIONS = ("", "و", "ف")
+_ARTICLES = ("", "ال", "بال", "كال", "لل", "ب", "ل", "ك")
+_DIALECT_ARTICLES = ("هال", "وهال", "عال", "بهال", "لهال")
+_NOUN_PREFIXES = tuple(c + a for c in _CONJUNCTIONS for a in _ARTICLES) + _DIALECT_ARTICLES
+_OWNED_PREFIXES = tuple(c + a for c in _CONJUNCTIONS for a in ("", "ب", "ل"))
+_POSSESSIVES = ("ي", "نا", "ك", "كم", "ه", "ها", "هم")
+_OBJECTS = ("ه", "ها", "هم", "ني", "نا", "ك", "كم", "لي", "لنا", "لك", "لكم", "له", "لها", "لهم")
+_FORM_KINDS = ("words", "nouns", "owned", "bare", "verbs", "arabizi")
+
+
+def _is_arabic(word: str) -> bool:
+    return bool(word) and "\u0600" <= word[0] <= "\u06ff"
+
+
+def _alternatives(form: str) -> Iterator[tuple[str, ...]]:
+    """Spell out ``a/b`` (either) and ``a?`` (may be missing), word by word."""
+    choices: list[list[str]] = []
+    for word in form.split():
+        optional = word.endswith("?")
+        options = word.removesuffix("?").split("/")
+        choices.append([*options, ""] if optional else options)
+    for combination in itertools.product(*choices):
+        words = tuple(w for w in combination if w)
+        if words:
+            yield words
+
+
+def _fold_word(word: str) -> list[str]:
+    return arabic.tokenize(arabic.fold(word))
+
+
+def _prefixed(prefix: str, word: str) -> str:
+    # Two lams of preposition and article swallow the word's own: للوحة, not لللوحة.
+    return prefix + word[1:] if prefix.endswith("لل") and word.startswith("ل") else prefix + word
+
+
+def _noun_forms(word: str, owned: bool) -> Iterator[str]:
+    folded = "".join(_fold_word(word))
+    if not _is_arabic(folded):
+        yield folded
+        return
+    for prefix in _NOUN_PREFIXES:
+        yield _prefixed(prefix, folded)
+    if owned:
+        stem = folded[:-1] + "ت" if word.endswith("ة") else folded
+        for prefix in _OWNED_PREFIXES:
+            for suffix in _POSSESSIVES:
+                yield prefix + stem + suffix
+
+
+def _bare_forms(word: str) -> Iterator[str]:
+    folded = "".join(_fold_word(word))
+    yield folded
+    if _is_arabic(folded):
+        yield "ال" + folded
+        stem = folded[:-1] + "ت" if word.endswith("ة") else folded
+        for suffix in _POSSESSIVES:
+            yield stem + suffix
+
+
+def _verb_forms(word: str) -> Iterator[str]:
+    folded = "".join(_fold_word(word))
+    if not _is_arabic(folded):
+        yield folded
+        return
+    stem = folded[:-1] if folded.endswith("وا") else folded
+    for conjunction in _CONJUNCTIONS:
+        yield conjunction + folded
+        for suffix in _OBJECTS:
+            yield conjunction + stem + suffix
+
+
+def _plain_first(word: str) -> Iterator[str]:
+    if _is_arabic(word):
+        for conjunction in _CONJUNCTIONS:
+            yield conjunction + word
+    else:
+        yield word
+
+
+def expand(form: str, kind: str) -> Iterator[tuple[str, ...]]:
+    """All token sequences that a form of a kind stands for, folded."""
+    for words in _alternatives(form):
+        if kind in ("nouns", "owned"):
+            heads = list(_noun_forms(words[0], kind == "owned" and len(words) == 1))
+            tails = []
+            for word in words[1:]:
+                folded = "".join(_fold_word(word))
+                tails.append(
+                    [folded, "ال" + folded] if _is_arabic(folded) and not folded.startswith("ال") else [folded]
+                )
+            for combination in itertools.product(heads, *tails):
+                yield tuple(itertools.chain.from_iterable(_split(w) for w in combination))
+        elif kind == "bare":
+            for form_ in _bare_forms(words[0]):
+                yield (form_, *(token for word in words[1:] for token in _fold_word(word)))
+        elif kind == "verbs" and len(words) == 1:
+            for form_ in _verb_forms(words[0]):
+                yield (form_,)
+        else:
+            tokens = [token for word in words for token in _fold_word(word)]
+            if tokens:
+                for first in _plain_first(tokens[0]):
+                    yield (first, *tokens[1:])
+
+
+def _split(word: str) -> Sequence[str]:
+    # Forms are already folded; only a hyphen or a change of script can still hold several tokens.
+    return (word,) if word.isalnum() else tuple(arabic.tokenize(word))
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+def read_directory(directory: Path) -> tuple[Raw, str]:
+    """Read and join every ``*.toml`` of a directory; the version is a hash of names and contents."""
+    digest = hashlib.sha256()
+    merged: dict[str, Any] = {"group": [], "context": [], "entry": [], "stop": [], "negation": {}, "settings": {}}
+    files = sorted(directory.glob("*.toml"))
+    problems: list[Finding] = []
+    for path in files:
+        content = path.read_bytes().replace(b"\r\n", b"\n")
+        digest.update(path.name.encode() + b"\0" + content + b"\0")
+        try:
+            data = tomllib.loads(content.decode("utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            problems.append(_error("UNREADABLE", path.name, f"not valid TOML in UTF-8: {error}", "الملف غير صالح"))
+            continue
+        for key, value in data.items():
+            if key not in merged:
+                problems.append(_error("UNKNOWN_TABLE", path.name, f"unknown table {key!r}", "جدول غير معروف"))
+            elif isinstance(merged[key], list):
+                merged[key].extend(value)
+            else:
+                merged[key].update(value)
+    if not files:
+        problems.append(_error("EMPTY", directory.name, "no .toml file found", "لا توجد ملفات"))
+    if problems:
+        raise LexiconError(problems)
+    return merged, digest.hexdigest()[:16]
+
+
+def load_lexicon(directory: Path | None = None) -> Lexicon:
+    """Read, check and compile a lexicon; the default is the one that ships with the package.
+
+    Raises LexiconError with every error at once.
+    """
+    raw, version = read_directory(directory or DEFAULT_DIRECTORY)
+    return compile_lexicon(raw, version)
+
+
+def _error(code: str, subject: str, message: str, message_ar: str) -> Finding:
+    return Finding(Severity.ERROR, code, subject, message, message_ar)
+
+
+def _warning(code: str, subject: str, message: str, message_ar: str) -> Finding:
+    return Finding(Severity.WARNING, code, subject, message, message_ar)
+
+
+_GROUP_KEYS = {"id", "any", "seq", "gap", "notes", *_FORM_KINDS}
+_ENTRY_KEYS = {
+    "id", "keyword", "priority", "signals", "signals_near", "base", "negation", "meaning_ar", "meaning_en", "rule",
+    "unless", "notes", *_FORM_KINDS,
+}  # fmt: skip
+_RULE_KEYS = {"parts", "order", "within", "across", "head", "unless", "notes"}
+_CONTEXT_KEYS = {"id", "group", "where", "within", "clause", "notes"}
+_STOP_KEYS = {"id", "notes", *_FORM_KINDS}
+_PLACES = {"before", "after", "near", "inside", "later"}
+_NEGATION_MODES = {"window", "adjacent", "none"}
+
+
+def check(raw: Raw) -> list[Finding]:
+    """Errors of structure: unknown keys, ids, references, priorities, signals; texts that are missing."""
+    found: list[Finding] = []
+    ids: dict[str, str] = {}
+
+    def keys(kind: str, subject: str, table: Mapping[str, Any], allowed: set[str]) -> None:
+        for key in sorted(set(table) - allowed):
+            found.append(_error("UNKNOWN_KEY", subject, f"{kind} has no field {key!r}", f"لا يوجد حقل باسم {key}"))
+
+    for kind, allowed in (("group", _GROUP_KEYS), ("entry", _ENTRY_KEYS), ("stop", _STOP_KEYS)):
+        for table in raw[kind]:
+            subject = str(table.get("id", ""))
+            keys(kind, subject or kind, table, allowed)
+            if not subject:
+                found.append(_error("NO_ID", kind, f"a {kind} without id", "عنصر بلا معرّف"))
+            elif subject in ids:
+                found.append(_error("DUPLICATE_ID", subject, "the id is used twice", "المعرّف مكرر"))
+            ids[subject] = kind
+    contexts = set()
+    for table in raw["context"]:
+        subject = str(table.get("id", "context"))
+        keys("context", subject, table, _CONTEXT_KEYS)
+        contexts.add(subject)
+        if table.get("group") not in ids:
+            found.append(_error("UNKNOWN_GROUP", subject, f"no group {table.get('group')!r}", "مجموعة غير معروفة"))
+        if table.get("where") not in _PLACES:
+            found.append(_error("UNKNOWN_PLACE", subject, f"where must be one of {sorted(_PLACES)}", "موضع غير معروف"))
+
+    def references(subject: str, names: Iterable[str]) -> None:
+        for name in names:
+            if name not in ids:
+                found.append(_error("UNKNOWN_GROUP", subject, f"no group {name!r}", f"لا توجد مجموعة باسم {name}"))
+
+    for group in raw["group"]:
+        references(group.get("id", "group"), group.get("any", []))
+        for sequence in group.get("seq", []):
+            references(group.get("id", "group"), sequence)
+    for entry in raw["entry"]:
+        subject = str(entry.get("id", "entry"))
+        if entry.get("priority") not in Priority.__members__ or entry.get("priority") == "P3":
+            found.append(_error("UNKNOWN_PRIORITY", subject, "priority must be P0, P1 or P2", "أولوية غير معروفة"))
+        for signal in itertools.chain(entry.get("signals", []), *entry.get("signals_near", {}).values()):
+            if signal not in Signal.__members__:
+                found.append(_error("UNKNOWN_SIGNAL", subject, f"no signal {signal!r}", f"إشارة غير معروفة: {signal}"))
+        references(subject, entry.get("signals_near", {}))
+        for text in ("keyword", "meaning_ar", "meaning_en"):
+            if not str(entry.get(text, "")).strip():
+                found.append(_error("TEXT_MISSING", subject, f"{text} is missing", f"الحقل {text} فارغ"))
+        if not entry.get("signals"):
+            found.append(_error("NO_SIGNAL", subject, "at least one signal is needed", "لا بد من إشارة واحدة"))
+        if entry.get("negation", "window") not in _NEGATION_MODES:
+            found.append(_error("UNKNOWN_NEGATION", subject, f"one of {sorted(_NEGATION_MODES)}", "نوع نفي غير معروف"))
+        if not entry.get("rule") and not any(entry.get(kind) for kind in _FORM_KINDS):
+            found.append(_error("NO_FORM", subject, "neither a form nor a rule finds it", "لا صيغة ولا قاعدة"))
+        names = list(entry.get("unless", []))
+        for rule in entry.get("rule", []):
+            keys("rule", subject, rule, _RULE_KEYS)
+            references(subject, rule.get("parts", []))
+            if not rule.get("parts"):
+                found.append(_error("NO_PARTS", subject, "a rule needs parts", "قاعدة بلا أجزاء"))
+            if not 0 <= rule.get("head", 0) < max(1, len(rule.get("parts", []))):
+                found.append(_error("HEAD", subject, "head is not one of the parts", "رقم الجزء الرئيس خطأ"))
+            if rule.get("order", "any") not in ("any", "given"):
+                found.append(_error("ORDER", subject, "order must be any or given", "الترتيب غير معروف"))
+            names += rule.get("unless", [])
+        for name in names:
+            if name not in contexts:
+                found.append(_error("UNKNOWN_CONTEXT", subject, f"no context {name!r}", f"سياق غير معروف: {name}"))
+    for key in ("hedges", "denied_after", "denied_at_end", "fine"):
+        references("negation", [raw["negation"].get(key, "")])
+    return found
+
+
+BASE_KEYWORDS: Final[Mapping[str, Priority]] = {
+    **dict.fromkeys(
+        (
+            "أمان", "تسريب", "إرسال خاطئ", "إرسال بدون موافقة", "بدون موافقتي", "secret", "leak", "data breach", "outage",
+            "completely down", "live charge", "charge بدون موافقة", "unauthorized",
+        ),
+        Priority.P0,
+    ),
+    **dict.fromkeys(
+        ("service down", "خدمة معطلة", "service failed", "Pilot stopped", "Proof Pack مفقود"), Priority.P1
+    ),
+    **dict.fromkeys(("connector", "Gmail", "Calendar", "Sheets", "WhatsApp setup", "Moyasar invoice"), Priority.P2),
+}  # fmt: skip
+"""What every lexicon must find, and at which priority (spec, section 1)."""
+
+
+def lint(lexicon: Lexicon | Raw) -> list[Finding]:
+    """Everything an editor should know, errors first; data that ``load_lexicon`` refuses can be given as it is.
+
+    Beyond the structure: base keywords that are missing or have another priority, forms that fold to nothing, forms
+    that two priorities claim, forms that a fixed phrase swallows, groups that nothing uses.
+    """
+    raw = lexicon.raw if isinstance(lexicon, Lexicon) else lexicon
+    found = check(raw)
+    found += _lint_base(raw)
+    claimed: dict[tuple[str, ...], tuple[str, str]] = {}
+    stops = {
+        tokens: stop["id"] for stop in raw["stop"] for form, kind in _form_list(stop) for tokens in expand(form, kind)
+    }
+    for table in itertools.chain(raw["group"], raw["entry"], raw["stop"]):
+        subject = str(table.get("id", ""))
+        for form, _ in _form_list(table):
+            if not any(_fold_word(word) for word in str(form).split()):
+                found.append(
+                    _error(
+                        "EMPTY_FORM",
+                        subject,
+                        f"{form!r} folds to nothing",
+                        f"الصيغة {form!r} لا تترك أي حرف بعد التوحيد",
+                    )
+                )
+    for entry in raw["entry"]:
+        subject = str(entry.get("id", ""))
+        priority = str(entry.get("priority", ""))
+        for form, kind in _form_list(entry):
+            for tokens in expand(form, kind):
+                shown = " ".join(tokens)
+                first = claimed.setdefault(tokens, (priority, subject))
+                if first[0] != priority:
+                    found.append(
+                        _error(
+                            "COLLISION",
+                            subject,
+                            f"{shown!r} is {priority} here and {first[0]} in {first[1]}",
+                            f"«{shown}» بأولويتين: {priority} هنا و{first[0]} في {first[1]}",
+                        )
+                    )
+                if tokens in stops:
+                    found.append(
+                        _error(
+                            "SWALLOWED",
+                            subject,
+                            f"{shown!r} is swallowed by the fixed phrase of {stops[tokens]}",
+                            f"«{shown}» تبتلعها عبارة ثابتة في {stops[tokens]}",
+                        )
+                    )
+    found += _lint_unused(raw)
+    return sorted(set(found), key=lambda f: (f.severity is not Severity.ERROR, f.subject, f.code, f.message))
+
+
+def _lint_base(raw: Raw) -> Iterator[Finding]:
+    entries = {entry.get("keyword"): entry for entry in raw["entry"] if entry.get("base")}
+    for keyword, priority in BASE_KEYWORDS.items():
+        entry = entries.get(keyword)
+        tokens = tuple(arabic.words(keyword))
+        if entry is None:
+            yield _error("BASE_MISSING", keyword, "a base keyword has no entry", "كلمة أساسية بلا مدخل")
+        elif entry.get("priority") != priority:
+            yield _error("BASE_PRIORITY", keyword, f"must be {priority}", f"يجب أن تكون أولويتها {priority}")
+        elif not any(tokens in set(expand(form, kind)) for form, kind in _form_list(entry)):
+            yield _error("BASE_FORM", keyword, "its own spelling is not among its forms", "صيغتها الأصلية غير مدرجة")
+        elif entry.get("unless"):
+            yield _error("BASE_SILENCED", keyword, "a base keyword takes no contexts", "لا يجوز إسكات كلمة أساسية")
+
+
+def _lint_unused(raw: Raw) -> Iterator[Finding]:
+    used = {raw["negation"].get(key) for key in ("hedges", "denied_after", "denied_at_end", "fine")}
+    used |= {context.get("group") for context in raw["context"]} | {"pseudo_negation"}
+    for group in raw["group"]:
+        used.update(group.get("any", ()), *group.get("seq", ()))
+    for entry in raw["entry"]:
+        used.update(entry.get("signals_near", ()), *(rule.get("parts", ()) for rule in entry.get("rule", ())))
+    for group in raw["group"]:
+        if group.get("id") not in used:
+            yield _warning("UNUSED", str(group.get("id")), "nothing uses this group", "لا شيء يستخدم هذه المجموعة")
+
+
+# --- compiling --------------------------------------------------------------------------------------------------------
+
+
+def _form_list(table: Raw) -> Iterator[tuple[str, str]]:
+    for kind in _FORM_KINDS:
+        for form in table.get(kind, ()):
+            yield form, kind
+
+
+def compile_lexicon(raw: Raw, version: str) -> Lexicon:
+    """Compile checked data; raises LexiconError with every structural error."""
+    problems = check(raw)
+    if problems:
+        raise LexiconError(problems)
+    names: dict[str, int] = {}
+    for kind in ("group", "entry", "stop"):
+        for table in raw[kind]:
+            names[table["id"]] = len(names)
+    unions = _unions(raw, names)
+
+    ends: dict[tuple[str, ...], set[int]] = {}
+    literals: dict[int, int] = {}
+    arabizi: set[str] = set()
+    written: set[str] = set()
+    memo: dict[tuple[str, str], tuple[tuple[str, ...], ...]] = {}
+    for kind in ("group", "entry", "stop"):
+        for index, table in enumerate(raw[kind]):
+            group = names[table["id"]]
+            targets = unions[group]
+            for form, form_kind in _form_list(table):
+                tokens_of = memo.get((form, form_kind))
+                if tokens_of is None:
+                    tokens_of = memo[form, form_kind] = tuple(expand(form, form_kind))
+                for tokens in tokens_of:
+                    bucket = ends.get(tokens)
+                    if bucket is None:
+                        ends[tokens] = set(targets)
+                    else:
+                        bucket.update(targets)
+                    if form_kind == "arabizi":
+                        arabizi.update(tokens)
+                    else:
+                        written.update(tokens)
+                if kind == "entry":
+                    literals[group] = index
+    contexts = {
+        table["id"]: Context(
+            group=names[table["group"]],
+            where=table["where"],
+            within=table.get("within", 6),
+            clause=table.get("clause", True),
+        )
+        for table in raw["context"]
+    }
+    sizes: dict[int, int] = {}
+    for groups in ends.values():
+        for group in groups:
+            sizes[group] = sizes.get(group, 0) + 1
+    sequences = _sequences(raw, names, unions)
+    entries = []
+    rules: dict[int, list[Rule]] = {}
+    for index, table in enumerate(raw["entry"]):
+        entries.append(_entry(table, names))
+        group = names[table["id"]]
+        shared = tuple(contexts[name] for name in table.get("unless", ()))
+        if group in literals:
+            rule = Rule((group,), True, 0, 0, 0, shared, index, group)
+            rules.setdefault(group, []).append(rule)
+        for spec in table.get("rule", ()):
+            parts = tuple(names[name] for name in spec["parts"])
+            # The rarest part decides which rules are looked at for a text at all.
+            anchor = min(parts, key=lambda part: sizes.get(part, 1_000))
+            rules.setdefault(anchor, []).append(
+                Rule(
+                    parts=parts,
+                    ordered=spec.get("order", "any") == "given",
+                    within=spec.get("within", 6),
+                    across=spec.get("across", 0),
+                    head=spec.get("head", 0),
+                    contexts=shared + tuple(contexts[name] for name in spec.get("unless", ())),
+                    entry=index,
+                    anchor=anchor,
+                )
+            )
+    return Lexicon(
+        version=version,
+        trie=_trie(ends),
+        group_names=tuple(names),
+        entries=tuple(entries),
+        rules={anchor: tuple(found) for anchor, found in rules.items()},
+        sequences=sequences,
+        stops=frozenset(names[table["id"]] for table in raw["stop"]),
+        literals=literals,
+        negation=_negation(raw["negation"], names),
+        skipped=_tokens(raw["settings"].get("skipped", ())),
+        arabizi=frozenset(token for token in arabizi - written if token.isascii()),
+        denials=frozenset(names[raw["negation"][key]] for key in ("hedges", "denied_after", "denied_at_end", "fine")),
+        forms=len(ends),
+        raw=raw,
+    )
+
+
+def _unions(raw: Raw, names: Mapping[str, int]) -> dict[int, set[int]]:
+    """Which groups an occurrence of each group counts for: itself and every union that holds it."""
+    parents: dict[int, set[int]] = {index: set() for index in names.values()}
+    for group in raw["group"]:
+        for member in group.get("any", ()):
+            parents[names[member]].add(names[group["id"]])
+    result: dict[int, set[int]] = {}
+    for index in parents:
+        seen = {index}
+        open_ = [index]
+        while open_:
+            for parent in parents[open_.pop()]:
+                if parent not in seen:
+                    seen.add(parent)
+                    open_.append(parent)
+        result[index] = seen
+    return result
+
+
+def _sequences(raw: Raw, names: Mapping[str, int], unions: Mapping[int, set[int]]) -> tuple[Chain, ...]:
+    found = [
+        Chain(
+            group=names[group["id"]],
+            parts=tuple(names[part] for part in parts),
+            gap=group.get("gap", 0),
+            unions=tuple(sorted(unions[names[group["id"]]])),
+        )
+        for group in raw["group"]
+        for parts in group.get("seq", ())
+    ]
+    # A sequence is computed after those that it is made of.
+    ordered: list[Chain] = []
+    rest = found
+    while rest:
+        produced = {target for sequence in rest for target in sequence.unions}
+        ready = [sequence for sequence in rest if not produced.intersection(sequence.parts)]
+        if not ready:
+            subjects = sorted({list(names)[sequence.group] for sequence in rest})
+            raise LexiconError(
+                [_error("CYCLE", name, "groups are made of one another", "مجموعات متداخلة") for name in subjects]
+            )
+        ordered += ready
+        rest = [sequence for sequence in rest if sequence not in ready]
+    return tuple(ordered)
+
+
+def _trie(ends: Mapping[tuple[str, ...], set[int]]) -> Trie:
+    root: dict[str, list[Any]] = {}
+    shared: dict[frozenset[int], tuple[int, ...]] = {}
+    for tokens, groups in ends.items():
+        children = root
+        for token in tokens[:-1]:
+            children = children.setdefault(token, [(), {}])[1]
+        key = frozenset(groups)
+        children.setdefault(tokens[-1], [(), {}])[0] = shared.setdefault(key, tuple(sorted(key)))
+    return _frozen(root)
+
+
+def _frozen(children: dict[str, list[Any]]) -> Trie:
+    return {token: (groups, _frozen(below) if below else None) for token, (groups, below) in children.items()}
+
+
+def _entry(table: Raw, names: Mapping[str, int]) -> Entry:
+    return Entry(
+        id=table["id"],
+        keyword=table["keyword"],
+        priority=Priority(table["priority"]),
+        signals=tuple(Signal(s) for s in table["signals"]),
+        base=table.get("base", False),
+        negation=table.get("negation", "window"),
+        language=_language(table["keyword"]),
+        meaning_ar=table["meaning_ar"],
+        meaning_en=table["meaning_en"],
+        signals_near=tuple(
+            (names[group], tuple(Signal(s) for s in signals))
+            for group, signals in table.get("signals_near", {}).items()
+        ),
+    )
+
+
+def _language(text: str) -> str:
+    tokens = list(arabic.words(text))
+    kinds = {_is_arabic(token) for token in tokens}
+    return "mixed" if len(kinds) == 2 else "ar" if True in kinds else "en"
+
+
+def _tokens(forms: Iterable[str]) -> frozenset[str]:
+    return frozenset(token for form in forms for token in _fold_word(form))
+
+
+def _negation(table: Raw, names: Mapping[str, int]) -> Negation:
+    return Negation(
+        window=table["window"],
+        negators=frozenset(t for form in table["negators"] for t in _plain_first("".join(_fold_word(form)))),
+        adjacent=frozenset(t for form in table["adjacent"] for t in _plain_first("".join(_fold_word(form)))),
+        breaks=_tokens(table["breaks"]),
+        fillers=_tokens(table["fillers"]),
+        coordinators=_tokens(table["coordinators"]),
+        interjections=_tokens(table["interjections"]),
+        interjection_followers=_tokens(table["interjection_followers"]),
+        hedges=names[table["hedges"]],
+        denied_after=names[table["denied_after"]],
+        denied_at_end=names[table["denied_at_end"]],
+        fine=names[table["fine"]],
+    )
