@@ -86,12 +86,12 @@ class StatementRefused(StorageError):
 
 
 class ConstraintBroken(StatementRefused):
-    """A unique, foreign key, check or not-null constraint. Handlers look before they write, so this is a fault of ours."""
+    """A unique, foreign key, check or not-null constraint. Handlers look before they write: a fault of ours."""
 
     reason = "CONSTRAINT_BROKEN"
 
 
 class WorkFault(StorageError):
-    """A unit of work that broke a rule: no ledger entry, a result that is not bytes, a transaction used after its end."""
+    """A work that broke a rule: no ledger entry, a result that is not bytes, a transaction used after its end."""
 
     reason = "WORK_FAULT"

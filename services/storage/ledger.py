@@ -40,6 +40,7 @@ _NUMBERS = struct.Struct(">qq")
 _LENGTH = struct.Struct(">I")
 _HASH_BYTES = 32
 _BATCH = 500
+_JSON = json.JSONEncoder(separators=(",", ":"))
 
 # A subject, field or attribute holds ids, states and numbers. Bounds, so that no text of a person ends up in here.
 MAX_VALUE = 200
@@ -88,11 +89,90 @@ class Verification:
     problem: LedgerProblem | None = None
 
 
+INSERT_ENTRY = sa.insert(ledger)
+READ_HEAD = sa.select(ledger_head.c.sequence, ledger_head.c.hash).where(ledger_head.c.id == 1)
+LOCK_HEAD = READ_HEAD.with_for_update()
+MOVE_HEAD = sa.update(ledger_head).where(ledger_head.c.id == 1)
+
+_AFTER = sa.bindparam("after", type_=sa.BigInteger)
+_UNTIL = sa.bindparam("until", type_=sa.BigInteger)
+_LIMIT = sa.bindparam("limit", type_=sa.Integer)
+_LIST = sa.select(ledger).where(ledger.c.sequence > _AFTER).order_by(ledger.c.sequence).limit(_LIMIT)
+_OF_SUBJECT = _LIST.where(ledger.c.subject == sa.bindparam("subject"))
+_OF_ACTION = _LIST.where(ledger.c.action == sa.bindparam("action"))
+_OF_BOTH = _OF_SUBJECT.where(ledger.c.action == sa.bindparam("action"))
+_UP_TO = _LIST.where(ledger.c.sequence <= _UNTIL)
+_HASH_AT = sa.select(ledger.c.hash).where(ledger.c.sequence == sa.bindparam("sequence"))
+_INSTANCE = sa.select(instance.c.service, instance.c.instance_id)
+
+
+def genesis_hash(service: str, instance_id: str) -> bytes:
+    """What the first entry follows from."""
+    return hashlib.sha256(_GENESIS + _measured((service, instance_id))).digest()
+
+
+def encode_attributes(attributes: Mapping[str, str]) -> str:
+    """Attributes as they are stored. ``WorkFault`` for what looks like text of a person, or is too much."""
+    text = _JSON.encode({name: attributes[name] for name in sorted(attributes)}) if attributes else "{}"
+    if (
+        " " in text
+        or "@" in text
+        # Anything outside of visible ASCII, a quotation mark and a backslash would be written with a backslash.
+        or "\\" in text
+        or len(attributes) > MAX_ATTRIBUTES
+        or not all(type(value) is str and len(value) <= MAX_VALUE for value in attributes.values())
+    ):
+        raise WorkFault(f"ledger attributes {sorted(attributes)}: ids, states and numbers only, as short ASCII text")
+    return text
+
+
+def encode_fields(fields: Sequence[str]) -> str:
+    """Field names as they are stored. ``WorkFault`` for what is no name."""
+    if not fields:
+        return "[]"
+    text = _JSON.encode(sorted(fields))
+    if " " in text or "@" in text or "\\" in text or len(text) > MAX_VALUE * MAX_ATTRIBUTES:
+        raise WorkFault("ledger fields: names only")
+    return text
+
+
+def check_subject(subject: str) -> None:
+    """``WorkFault`` for a subject that is no id."""
+    if not subject or len(subject) > MAX_VALUE or not subject.isascii() or not subject.isprintable() or " " in subject:
+        raise WorkFault("ledger subject: an id in visible ASCII")
+
+
+def entry_hash(
+    sequence: int,
+    time_us: int,
+    texts: Sequence[str],
+    previous_hash: bytes,
+) -> bytes:
+    """The hash of an entry; ``texts`` are the eight text columns in the order of the encoding."""
+    return hashlib.sha256(_DOMAIN + _NUMBERS.pack(sequence, time_us) + _measured(texts) + previous_hash).digest()
+
+
+def _measured(texts: Sequence[str]) -> bytes:
+    parts: list[bytes] = []
+    for text in texts:
+        encoded = text.encode()
+        parts.append(_LENGTH.pack(len(encoded)))
+        parts.append(encoded)
+    return b"".join(parts)
+
+
 def list_entries(
     tx: Tx, after_sequence: int, limit: int, *, subject: str | None = None, action: str | None = None
 ) -> list[LedgerEntry]:
     """At most ``limit`` entries after ``after_sequence``, oldest first, optionally of one subject or action only."""
-    raise NotImplementedError
+    params: dict[str, object] = {"after": after_sequence, "limit": limit}
+    if subject is not None:
+        params["subject"] = subject
+    if action is not None:
+        params["action"] = action
+    by_subject = _LIST if subject is None else _OF_SUBJECT
+    statement = by_subject if action is None else _OF_ACTION if subject is None else _OF_BOTH
+    return [_entry(row) for row in tx.all(statement, params)]
 
 
 def verify(
@@ -103,8 +183,105 @@ def verify(
     Checks that every sequence is there once, every entry has the hash of its content and follows from the one before,
     and that nothing stands before the first or after the head. A part is checked against the entry before it, which
     is taken as given; ``anchor`` ``(sequence, hash)`` of an earlier verification ties it to what was true then.
+    Never raises for what the database holds: whatever it is, it is a finding.
     """
-    raise NotImplementedError
+    from_sequence = max(from_sequence, 1)
+    head = tx.one(READ_HEAD)
+    head_sequence = head.sequence if head is not None and type(head.sequence) is int else 0
+    head_hash = head.hash if head is not None and type(head.hash) is bytes else b""
+    checked = 0
+
+    def found(problem: LedgerProblem, sequence: int) -> Verification:
+        return Verification(False, checked, head_sequence, head_hash, sequence, problem)
+
+    if head is None or head_sequence < 0 or len(head_hash) != _HASH_BYTES:
+        return found(LedgerProblem.HEAD, head_sequence)
+    previous: bytes | None
+    if from_sequence == 1:
+        previous = _genesis(tx)
+        if previous is None:
+            return found(LedgerProblem.MALFORMED, 1)
+        after = -1 << 63
+    else:
+        if from_sequence > head_sequence + 1:
+            return found(LedgerProblem.GAP, head_sequence + 1)
+        previous = _hash_at(tx, from_sequence - 1)
+        if previous is None:
+            return found(LedgerProblem.GAP, from_sequence - 1)
+        after = from_sequence - 1
+
+    to_head = to_sequence is None or to_sequence >= head_sequence
+    last = head_sequence if to_sequence is None else min(to_sequence, head_sequence)
+    expected = from_sequence
+    while True:
+        # Up to the head, read on past it: entries after it are a finding.
+        batch = (
+            tx.all(_LIST, {"after": after, "limit": _BATCH})
+            if to_head
+            else tx.all(_UP_TO, {"after": after, "until": last, "limit": _BATCH})
+        )
+        for row in batch:
+            sequence, time_us, *texts, previous_hash, stored_hash = row
+            if type(sequence) is not int:
+                return found(LedgerProblem.MALFORMED, expected)
+            if sequence != expected:
+                return found(LedgerProblem.GAP, min(sequence, expected))
+            if sequence > head_sequence:
+                return found(LedgerProblem.HEAD, sequence)
+            if (
+                type(time_us) is not int
+                or not all(type(text) is str for text in texts)
+                or type(previous_hash) is not bytes
+                or type(stored_hash) is not bytes
+            ):
+                return found(LedgerProblem.MALFORMED, sequence)
+            if previous_hash != previous:
+                return found(LedgerProblem.CHAIN, sequence)
+            if entry_hash(sequence, time_us, texts, previous_hash) != stored_hash:
+                return found(LedgerProblem.HASH, sequence)
+            checked += 1
+            expected += 1
+            previous = stored_hash
+        if len(batch) < _BATCH:
+            break
+        after = batch[-1].sequence
+    if expected <= last:
+        return found(LedgerProblem.GAP, expected)
+    if to_head and expected == head_sequence + 1 and previous != head_hash:
+        return found(LedgerProblem.HEAD, head_sequence)
+    if anchor is not None:
+        noted_sequence, noted_hash = anchor
+        there = _genesis(tx) if noted_sequence == 0 else _hash_at(tx, noted_sequence)
+        if there != noted_hash or noted_sequence > head_sequence:
+            return found(LedgerProblem.ANCHOR, noted_sequence)
+    return Verification(True, checked, head_sequence, head_hash)
+
+
+def _genesis(tx: Tx) -> bytes | None:
+    rows = tx.all(_INSTANCE)
+    if len(rows) != 1 or not all(type(value) is str for value in rows[0]):
+        return None
+    return genesis_hash(rows[0].service, rows[0].instance_id)
+
+
+def _hash_at(tx: Tx, sequence: int) -> bytes | None:
+    row = tx.one(_HASH_AT, {"sequence": sequence})
+    return row.hash if row is not None and type(row.hash) is bytes else None
+
+
+def _entry(row: Row) -> LedgerEntry:
+    return LedgerEntry(
+        sequence=row.sequence,
+        time=from_micros(row.time_us),
+        actor=Actor(row.actor_kind, row.actor_id, row.actor_role),
+        action=row.action,
+        subject=row.subject,
+        request_id=row.request_id,
+        fields=tuple(json.loads(row.fields)),
+        attributes=json.loads(row.attributes),
+        previous_hash=row.previous_hash,
+        hash=row.hash,
+    )
 
 
 def fold(entries: Iterable[LedgerEntry]) -> dict[str, dict[str, str]]:

@@ -10,6 +10,9 @@ SHARED = sa.MetaData()
 # Text that is ordered or paged by: by code point on both engines, whatever collation a PostgreSQL database has.
 KeyText = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
 
+# A number that is the primary key: on SQLite an INTEGER key is the table itself, a BIGINT key a second tree to keep.
+RowKey = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
 instance = sa.Table(
     "instance",
     SHARED,
@@ -21,7 +24,7 @@ instance = sa.Table(
 ledger = sa.Table(
     "ledger",
     SHARED,
-    sa.Column("sequence", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("sequence", RowKey, primary_key=True, autoincrement=False),
     sa.Column("time_us", sa.BigInteger, nullable=False),
     sa.Column("actor_kind", sa.Text, nullable=False),
     sa.Column("actor_id", sa.Text, nullable=False),

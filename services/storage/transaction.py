@@ -52,7 +52,7 @@ class Tx(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts. ``kind`` is ``person`` or ``service``; ``role`` is empty or a role id of the domain (``founder``, ``dpo``)."""
+    """Who acts. ``kind`` is ``person`` or ``service``; ``role`` is empty or a role id of the domain (``founder``)."""
 
     kind: str
     id: str
