@@ -1,0 +1,1 @@
+"""One address for clients: forwards every RPC of the four services and composes across them. It stores nothing."""

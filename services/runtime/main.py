@@ -14,7 +14,7 @@ import structlog
 from prometheus_client import CollectorRegistry, start_http_server
 from pydantic import ValidationError
 
-from services.runtime.observe import configure_logging
+from services.runtime.observe import Metrics, configure_logging
 from services.runtime.server import Server
 from services.runtime.service import ServiceDefinition, open_service
 from services.runtime.settings import PORTS, RuntimeSettings, ServiceSettings
@@ -89,7 +89,7 @@ async def _migrate(definition: ServiceDefinition, settings: ServiceSettings) -> 
 
 async def _serve(definition: ServiceDefinition, settings: ServiceSettings) -> int:
     registry = CollectorRegistry()
-    async with open_service(definition, settings, registry=registry) as service:
+    async with open_service(definition, settings, metrics=Metrics(registry)) as service:
         server = Server(
             service.pipeline,
             settings,

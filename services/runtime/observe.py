@@ -49,13 +49,10 @@ def configure_logging(level: str, *, json: bool) -> None:
     )
 
 
-class Observer:
-    """Where the calls of one service are logged and counted."""
+class Metrics:
+    """What is counted, once for each registry; several services in one process share it, told apart by label."""
 
-    def __init__(self, service: str, registry: CollectorRegistry, *, level: str = "info") -> None:
-        self.service = service
-        self.log = structlog.get_logger().bind(service=service)
-        self.reads_are_logged = level == "debug"
+    def __init__(self, registry: CollectorRegistry) -> None:
         self.calls = Counter(
             "customer_ops_calls",
             "Calls answered, by method and status code.",
@@ -76,6 +73,16 @@ class Observer:
             registry=registry,
         )
 
+
+class Observer:
+    """Where the calls of one service are logged and counted."""
+
+    def __init__(self, service: str, metrics: Metrics, *, level: str = "info") -> None:
+        self.service = service
+        self.metrics = metrics
+        self.log = structlog.get_logger().bind(service=service)
+        self.reads_are_logged = level == "debug"
+
     def method(self, method: Method) -> ObservedMethod:
         """What to tell about calls of one method."""
         return ObservedMethod(self, method)
@@ -89,8 +96,8 @@ class ObservedMethod:
         self._method = method
         self._logs_success = method.writes or observer.reads_are_logged
         self._write_level = "info" if method.writes else "debug"
-        self._ok = observer.calls.labels(observer.service, method.path, "OK")
-        self._seconds = observer.seconds.labels(observer.service, method.path)
+        self._ok = observer.metrics.calls.labels(observer.service, method.path, "OK")
+        self._seconds = observer.metrics.seconds.labels(observer.service, method.path)
 
     def succeeded(self, call: Call) -> None:
         """A call was answered."""
@@ -119,7 +126,7 @@ class ObservedMethod:
         self._line("info", call, "CANCELLED", seconds)
 
     def _count(self, code: str, seconds: float) -> None:
-        self._observer.calls.labels(self._observer.service, self._method.path, code).inc()
+        self._observer.metrics.calls.labels(self._observer.service, self._method.path, code).inc()
         self._seconds.observe(seconds)
 
     def _line(self, level: str, call: Call, code: str, seconds: float, **fields: Any) -> None:

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import ModuleType
 
-from prometheus_client import CollectorRegistry
-
 from services.runtime.ledger import LedgerServicer
 from services.runtime.methods import methods_of
-from services.runtime.observe import Observer
+from services.runtime.observe import Metrics, Observer
 from services.runtime.pipeline import Environment, Pipeline
 from services.runtime.settings import ServiceSettings
 from services.runtime.validation import RequestValidator
@@ -56,7 +54,7 @@ async def open_service(
     definition: ServiceDefinition,
     settings: ServiceSettings,
     *,
-    registry: CollectorRegistry,
+    metrics: Metrics,
     clock: Callable[[], datetime] = utc_now,
 ) -> AsyncIterator[Service]:
     """Completes a definition: loads its data, opens its database, and closes the database at the end."""
@@ -70,7 +68,7 @@ async def open_service(
         environment = Environment(
             service=definition.name,
             clock=clock,
-            observer=Observer(definition.name, registry, level=settings.log_level),
+            observer=Observer(definition.name, metrics, level=settings.log_level),
             validator=RequestValidator(),
             database=database,
             max_calls=settings.max_calls,

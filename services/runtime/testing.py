@@ -11,6 +11,7 @@ from pathlib import Path
 import grpc
 from prometheus_client import CollectorRegistry
 
+from services.runtime.observe import Metrics
 from services.runtime.server import Server
 from services.runtime.service import Service, ServiceDefinition, open_service, utc_now
 from services.runtime.settings import ServiceSettings
@@ -46,7 +47,7 @@ async def running_service(
     }
     settings = ServiceSettings.model_validate(fields)
     registry = CollectorRegistry()
-    async with open_service(definition, settings, registry=registry, clock=clock) as service:
+    async with open_service(definition, settings, metrics=Metrics(registry), clock=clock) as service:
         server = Server(service.pipeline, settings, service.serving, default_listen="127.0.0.1:0")
         address = await server.start()
         try:

@@ -1,0 +1,45 @@
+"""``GatewayService``: request to composition to response. The RPCs are documented in the contract."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from dealix.gateway.v1 import gateway_service_pb2 as pb
+
+from gateway.compose import Composer
+from gateway.guard import Guard
+from gateway.upstreams import Upstream
+from services.runtime.call import Call
+
+
+class GatewayServicer:
+    """What spans several services."""
+
+    service = "dealix.gateway.v1.GatewayService"
+
+    def __init__(self, composer: Composer, upstreams: Mapping[str, Upstream], guard: Guard) -> None:
+        self._composer = composer
+        self._upstreams = upstreams
+        self._guard = guard
+
+    async def TriageIncident(self, request: pb.TriageIncidentRequest, call: Call) -> pb.TriageIncidentResponse:
+        findings, answer = await self._composer.triage(request.facts, call)
+        return pb.TriageIncidentResponse(
+            severity=answer.severity,
+            reason_ar=answer.reason_ar,
+            severity_details=answer.severity_details,
+            facts=request.facts,
+            support_findings=findings,
+            triage=answer.triage,
+        )
+
+    async def GetStatus(self, _: pb.GetStatusRequest, __: Call) -> pb.GetStatusResponse:
+        names = list(self._upstreams)
+        serving = await asyncio.gather(*(self._upstreams[name].serving() for name in names))
+        return pb.GetStatusResponse(
+            services=[
+                pb.ServiceStatus(service=name, serving=ok, policy_breaches=self._guard.breaches[name])
+                for name, ok in zip(names, serving, strict=True)
+            ]
+        )
