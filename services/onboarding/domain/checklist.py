@@ -168,7 +168,8 @@ def _in_the_way(
     if step.requires_readiness and readiness is None:
         missing.append(("READINESS", checklist.customer_id, "readiness for the first service is not known"))
     elif step.requires_readiness and readiness is not None and not readiness.ready:
-        missing += [("CONNECTOR", key, "must be connected before the first service") for key in readiness.missing]
+        lacking = readiness.missing or (ANY_CONNECTOR,)
+        missing += [("CONNECTOR", key, "must be connected before the first service") for key in lacking]
     return missing
 
 

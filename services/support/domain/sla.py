@@ -91,7 +91,7 @@ class SlaEventNotAllowed(PreconditionFailed):
 
 @dataclass(frozen=True, slots=True)
 class SlaEvent:
-    """One appended event; both times UTC. ``recorded_at`` is never before it became known here."""
+    """One appended event; both times UTC. ``recorded_at`` is when it became known here."""
 
     type: SlaEventType
     occurred_at: datetime
@@ -104,7 +104,7 @@ class Clocks:
     """Both clocks of one ticket at ``as_of``.
 
     ``first_response_minutes`` and ``resolution_hours`` are None while the clock has not stopped; the elapsed times
-    are what has run until then (equal to them once stopped). ``resolution_running`` excludes all paused time.
+    are what has run so far, and equal to them once it has. ``resolution_running`` excludes all paused time.
     """
 
     opened_at: datetime
