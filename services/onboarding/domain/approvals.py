@@ -4,36 +4,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
 
 from services.domain.checks import Checks
-from services.domain.errors import NotPermitted, PreconditionFailed
+from services.domain.errors import ApprovalRequired, PersonRequired
+from services.onboarding.domain.credentials import check_no_credential
 
-
-class ApprovalRequired(PreconditionFailed):
-    """A person must approve first. Metadata: ``subject`` (a step id or connector key)."""
-
-    reason: ClassVar[str] = "APPROVAL_REQUIRED"
-
-
-class PersonRequired(NotPermitted):
-    """Software gave what only a person can give. Metadata: ``action``."""
-
-    reason: ClassVar[str] = "PERSON_REQUIRED"
+__all__ = ["Approval", "ApprovalRequired", "PersonRequired", "check_approval", "require_person"]
 
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """Who approved and when (UTC). ``by_person`` says whether the approver is a human being; software never counts."""
+    """Who approved and when (UTC). ``by_person`` says whether the approver is a human being; software never counts.
+
+    ``role`` is the approver's role, empty for none in particular.
+    """
 
     approved_by: str
     approved_at: datetime
     by_person: bool
     note: str = ""
+    role: str = ""
 
 
 def check_approval(checks: Checks, approval: Approval | None, at: datetime, field: str = "approval") -> None:
-    """Note what is wrong with an approval that is used at ``at``; nothing for none."""
+    """Note what is wrong with an approval that is used at ``at``, a credential in its note too; nothing for none."""
     if approval is None:
         return
     checks.text(f"{field}.approver", approval.approved_by)
@@ -41,6 +35,7 @@ def check_approval(checks: Checks, approval: Approval | None, at: datetime, fiel
         checks.note(f"{field}.approve_time", "TIME_ZONE_REQUIRED", "must carry a time zone")
     elif approval.approved_at > at:
         checks.note(f"{field}.approve_time", "IN_FUTURE", "must not lie in the future")
+    check_no_credential(checks, f"{field}.note", "", approval.note)
 
 
 def require_person(approval: Approval | None, action: str) -> None:

@@ -98,6 +98,7 @@ class ChecklistStep(_message.Message):
     COMPLETED_FIELD_NUMBER: _builtins.int
     COMPLETE_TIME_FIELD_NUMBER: _builtins.int
     APPROVAL_FIELD_NUMBER: _builtins.int
+    GIVEN_INPUT_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Position, 1 to 8."""
     step_id: _builtins.str
@@ -118,6 +119,8 @@ class ChecklistStep(_message.Message):
     """The working day on which it is planned, 1 to 5."""
     completed: _builtins.bool
     """Whether it is completed."""
+    given_input: _builtins.str
+    """What it was completed with, as the caller gave it; empty for nothing, and while it is not completed."""
     @_builtins.property
     def complete_time(self) -> _timestamp_pb2.Timestamp:
         """When it was completed, UTC; unset while it is not."""
@@ -141,14 +144,65 @@ class ChecklistStep(_message.Message):
         completed: _builtins.bool = ...,
         complete_time: _timestamp_pb2.Timestamp | None = ...,
         approval: _approval_pb2.Approval | None = ...,
+        given_input: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "complete_time", b"complete_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "asynchronous", b"asynchronous", "complete_time", b"complete_time", "completed", b"completed", "day", b"day", "estimated_minutes", b"estimated_minutes", "input", b"input", "needs_approval", b"needs_approval", "number", b"number", "step_id", b"step_id", "title_ar", b"title_ar", "title_en", b"title_en"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "asynchronous", b"asynchronous", "complete_time", b"complete_time", "completed", b"completed", "day", b"day", "estimated_minutes", b"estimated_minutes", "given_input", b"given_input", "input", b"input", "needs_approval", b"needs_approval", "number", b"number", "step_id", b"step_id", "title_ar", b"title_ar", "title_en", b"title_en"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ChecklistStep: _TypeAlias = ChecklistStep  # noqa: Y015
+
+@_typing.final
+class RecoveryGuidance(_message.Message):
+    """What to do when a step gets stuck."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECOVERY_ID_FIELD_NUMBER: _builtins.int
+    STEP_ID_FIELD_NUMBER: _builtins.int
+    CONNECTOR_KEY_FIELD_NUMBER: _builtins.int
+    TITLE_AR_FIELD_NUMBER: _builtins.int
+    TITLE_EN_FIELD_NUMBER: _builtins.int
+    ACTIONS_AR_FIELD_NUMBER: _builtins.int
+    ACTIONS_EN_FIELD_NUMBER: _builtins.int
+    recovery_id: _builtins.str
+    """What was observed, such as `gmail_oauth_failed`."""
+    step_id: _builtins.str
+    """The step at which it shows."""
+    connector_key: _builtins.str
+    """The connector concerned; empty for none."""
+    title_ar: _builtins.str
+    """What was observed, in Arabic."""
+    title_en: _builtins.str
+    """What was observed, in English."""
+    @_builtins.property
+    def actions_ar(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What to do, in the order to try it, in Arabic."""
+
+    @_builtins.property
+    def actions_en(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What to do, in the order to try it, in English."""
+
+    def __init__(
+        self,
+        *,
+        recovery_id: _builtins.str = ...,
+        step_id: _builtins.str = ...,
+        connector_key: _builtins.str = ...,
+        title_ar: _builtins.str = ...,
+        title_en: _builtins.str = ...,
+        actions_ar: _abc.Iterable[_builtins.str] | None = ...,
+        actions_en: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actions_ar", b"actions_ar", "actions_en", b"actions_en", "connector_key", b"connector_key", "recovery_id", b"recovery_id", "step_id", b"step_id", "title_ar", b"title_ar", "title_en", b"title_en"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecoveryGuidance: _TypeAlias = RecoveryGuidance  # noqa: Y015
 
 @_typing.final
 class AcceptanceCriterion(_message.Message):

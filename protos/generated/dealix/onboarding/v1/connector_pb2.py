@@ -27,7 +27,7 @@ from dealix.common.v1 import approval_pb2 as dealix_dot_common_dot_v1_dot_approv
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$dealix/onboarding/v1/connector.proto\x12\x14\x64\x65\x61lix.onboarding.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1f\x64\x65\x61lix/common/v1/approval.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf0\x01\n\rConnectorSpec\x12\x15\n\rconnector_key\x18\x01 \x01(\t\x12\x0f\n\x07name_ar\x18\x02 \x01(\t\x12\x0f\n\x07name_en\x18\x03 \x01(\t\x12\x39\n\x0c\x64\x65\x66\x61ult_mode\x18\x04 \x01(\x0e\x32#.dealix.onboarding.v1.ConnectorMode\x12\r\n\x05phase\x18\x05 \x01(\x05\x12\x10\n\x08\x62locking\x18\x06 \x01(\x08\x12\x0e\n\x06scopes\x18\x07 \x03(\t\x12\x1c\n\x14live_action_needs_ar\x18\x08 \x01(\t\x12\x1c\n\x14live_action_needs_en\x18\t \x01(\t\"\x83\x01\n\x0f\x43onnectorStatus\x12/\n\rconnector_key\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9_]{1,64}$\x12?\n\x05state\x18\x02 \x01(\x0e\x32$.dealix.onboarding.v1.ConnectorStateB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\"\x83\x03\n\tConnector\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x15\n\rconnector_key\x18\x02 \x01(\t\x12\x33\n\x05state\x18\x03 \x01(\x0e\x32$.dealix.onboarding.v1.ConnectorState\x12,\n\x08\x61pproval\x18\x04 \x01(\x0b\x32\x1a.dealix.common.v1.Approval\x12\x36\n\x0copt_in_audit\x18\x05 \x01(\x0b\x32 .dealix.onboarding.v1.OptInAudit\x12?\n\x08settings\x18\x06 \x03(\x0b\x32-.dealix.onboarding.v1.Connector.SettingsEntry\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x08 \x01(\t\x1a/\n\rSettingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x97\x01\n\nOptInAudit\x12&\n\x10opted_in_numbers\x18\x01 \x01(\x05\x42\x0c\xbaH\t\x1a\x07\x18\x80\xad\xe2\x04(\x01\x12)\n\treference\x18\x02 \x01(\tB\x16\xbaH\x13r\x11\x10\x01\x18\xc8\x01\x32\n^[^\\x00]*$\x12\x36\n\naudit_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"\xfc\x01\n\x10\x43onnectorSummary\x12\r\n\x05total\x18\x01 \x01(\x05\x12\x17\n\x0f\x63onnected_count\x18\x02 \x01(\x05\x12\x15\n\rconnected_pct\x18\x03 \x01(\x01\x12;\n\x08\x62y_state\x18\x04 \x03(\x0b\x32).dealix.onboarding.v1.ConnectorStateCount\x12\x18\n\x10\x62locking_missing\x18\x05 \x03(\t\x12\x1f\n\x17ready_for_first_service\x18\x06 \x01(\x08\x12\x31\n\x05\x66ixes\x18\x07 \x03(\x0b\x32\".dealix.onboarding.v1.ConnectorFix\"Y\n\x13\x43onnectorStateCount\x12\x33\n\x05state\x18\x01 \x01(\x0e\x32$.dealix.onboarding.v1.ConnectorState\x12\r\n\x05\x63ount\x18\x02 \x01(\x05\"h\n\x0c\x43onnectorFix\x12\x15\n\rconnector_key\x18\x01 \x01(\t\x12\r\n\x05owner\x18\x02 \x01(\t\x12\x0f\n\x07text_ar\x18\x03 \x01(\t\x12\x0f\n\x07text_en\x18\x04 \x01(\t\x12\x10\n\x08\x62locking\x18\x05 \x01(\x08\"\xc9\x01\n\x0e\x43onnectorGuide\x12\x15\n\rconnector_key\x18\x01 \x01(\t\x12\x10\n\x08steps_ar\x18\x02 \x03(\t\x12\x10\n\x08steps_en\x18\x03 \x03(\t\x12\x0e\n\x06scopes\x18\x04 \x03(\t\x12\x15\n\racceptance_ar\x18\x05 \x03(\t\x12\x15\n\racceptance_en\x18\x06 \x03(\t\x12>\n\x0ftroubleshooting\x18\x07 \x03(\x0b\x32%.dealix.onboarding.v1.Troubleshooting\"_\n\x0fTroubleshooting\x12\x12\n\nproblem_ar\x18\x01 \x01(\t\x12\x12\n\nproblem_en\x18\x02 \x01(\t\x12\x11\n\tremedy_ar\x18\x03 \x01(\t\x12\x11\n\tremedy_en\x18\x04 \x01(\t*\xae\x01\n\rConnectorMode\x12\x1e\n\x1a\x43ONNECTOR_MODE_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x43ONNECTOR_MODE_DRAFT_ONLY\x10\x01\x12#\n\x1f\x43ONNECTOR_MODE_APPROVED_EXECUTE\x10\x02\x12\x1e\n\x1a\x43ONNECTOR_MODE_INGEST_ONLY\x10\x03\x12\x19\n\x15\x43ONNECTOR_MODE_MANUAL\x10\x04*\x86\x02\n\x0e\x43onnectorState\x12\x1f\n\x1b\x43ONNECTOR_STATE_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x43ONNECTOR_STATE_NOT_STARTED\x10\x01\x12\x1f\n\x1b\x43ONNECTOR_STATE_CONFIGURING\x10\x02\x12(\n$CONNECTOR_STATE_CONNECTED_DRAFT_ONLY\x10\x03\x12.\n*CONNECTOR_STATE_CONNECTED_APPROVED_EXECUTE\x10\x04\x12\x1a\n\x16\x43ONNECTOR_STATE_FAILED\x10\x05\x12\x1b\n\x17\x43ONNECTOR_STATE_SKIPPED\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$dealix/onboarding/v1/connector.proto\x12\x14\x64\x65\x61lix.onboarding.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1f\x64\x65\x61lix/common/v1/approval.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf0\x01\n\rConnectorSpec\x12\x15\n\rconnector_key\x18\x01 \x01(\t\x12\x0f\n\x07name_ar\x18\x02 \x01(\t\x12\x0f\n\x07name_en\x18\x03 \x01(\t\x12\x39\n\x0c\x64\x65\x66\x61ult_mode\x18\x04 \x01(\x0e\x32#.dealix.onboarding.v1.ConnectorMode\x12\r\n\x05phase\x18\x05 \x01(\x05\x12\x10\n\x08\x62locking\x18\x06 \x01(\x08\x12\x0e\n\x06scopes\x18\x07 \x03(\t\x12\x1c\n\x14live_action_needs_ar\x18\x08 \x01(\t\x12\x1c\n\x14live_action_needs_en\x18\t \x01(\t\"\x83\x01\n\x0f\x43onnectorStatus\x12/\n\rconnector_key\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9_]{1,64}$\x12?\n\x05state\x18\x02 \x01(\x0e\x32$.dealix.onboarding.v1.ConnectorStateB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\"\x88\x04\n\tConnector\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x15\n\rconnector_key\x18\x02 \x01(\t\x12\x33\n\x05state\x18\x03 \x01(\x0e\x32$.dealix.onboarding.v1.ConnectorState\x12,\n\x08\x61pproval\x18\x04 \x01(\x0b\x32\x1a.dealix.common.v1.Approval\x12\x36\n\x0copt_in_audit\x18\x05 \x01(\x0b\x32 .dealix.onboarding.v1.OptInAudit\x12?\n\x08settings\x18\x06 \x03(\x0b\x32-.dealix.onboarding.v1.Connector.SettingsEntry\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x08 \x01(\t\x12\x0e\n\x06set_up\x18\t \x01(\x08\x12<\n\x0esetup_criteria\x18\n \x03(\x0b\x32$.dealix.onboarding.v1.SetupCriterion\x12\x35\n\x0bsetup_check\x18\x0b \x01(\x0b\x32 .dealix.onboarding.v1.SetupCheck\x1a/\n\rSettingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xa0\x01\n\nSetupCheck\x12\x16\n\x0etest_succeeded\x18\x01 \x01(\x08\x12\x19\n\x11no_secret_in_logs\x18\x02 \x01(\x08\x12\x36\n\ncheck_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\'\n\treference\x18\x04 \x01(\tB\x14\xbaH\x11r\x0f\x18\xc8\x01\x32\n^[^\\x00]*$\"d\n\x0eSetupCriterion\x12\x14\n\x0c\x63riterion_id\x18\x01 \x01(\t\x12\x10\n\x08title_ar\x18\x02 \x01(\t\x12\x10\n\x08title_en\x18\x03 \x01(\t\x12\x10\n\x03met\x18\x04 \x01(\x08H\x00\x88\x01\x01\x42\x06\n\x04_met\"\x97\x01\n\nOptInAudit\x12&\n\x10opted_in_numbers\x18\x01 \x01(\x05\x42\x0c\xbaH\t\x1a\x07\x18\x80\xad\xe2\x04(\x01\x12)\n\treference\x18\x02 \x01(\tB\x16\xbaH\x13r\x11\x10\x01\x18\xc8\x01\x32\n^[^\\x00]*$\x12\x36\n\naudit_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"\xfc\x01\n\x10\x43onnectorSummary\x12\r\n\x05total\x18\x01 \x01(\x05\x12\x17\n\x0f\x63onnected_count\x18\x02 \x01(\x05\x12\x15\n\rconnected_pct\x18\x03 \x01(\x01\x12;\n\x08\x62y_state\x18\x04 \x03(\x0b\x32).dealix.onboarding.v1.ConnectorStateCount\x12\x18\n\x10\x62locking_missing\x18\x05 \x03(\t\x12\x1f\n\x17ready_for_first_service\x18\x06 \x01(\x08\x12\x31\n\x05\x66ixes\x18\x07 \x03(\x0b\x32\".dealix.onboarding.v1.ConnectorFix\"Y\n\x13\x43onnectorStateCount\x12\x33\n\x05state\x18\x01 \x01(\x0e\x32$.dealix.onboarding.v1.ConnectorState\x12\r\n\x05\x63ount\x18\x02 \x01(\x05\"h\n\x0c\x43onnectorFix\x12\x15\n\rconnector_key\x18\x01 \x01(\t\x12\r\n\x05owner\x18\x02 \x01(\t\x12\x0f\n\x07text_ar\x18\x03 \x01(\t\x12\x0f\n\x07text_en\x18\x04 \x01(\t\x12\x10\n\x08\x62locking\x18\x05 \x01(\x08\"\xc9\x01\n\x0e\x43onnectorGuide\x12\x15\n\rconnector_key\x18\x01 \x01(\t\x12\x10\n\x08steps_ar\x18\x02 \x03(\t\x12\x10\n\x08steps_en\x18\x03 \x03(\t\x12\x0e\n\x06scopes\x18\x04 \x03(\t\x12\x15\n\racceptance_ar\x18\x05 \x03(\t\x12\x15\n\racceptance_en\x18\x06 \x03(\t\x12>\n\x0ftroubleshooting\x18\x07 \x03(\x0b\x32%.dealix.onboarding.v1.Troubleshooting\"_\n\x0fTroubleshooting\x12\x12\n\nproblem_ar\x18\x01 \x01(\t\x12\x12\n\nproblem_en\x18\x02 \x01(\t\x12\x11\n\tremedy_ar\x18\x03 \x01(\t\x12\x11\n\tremedy_en\x18\x04 \x01(\t*\xae\x01\n\rConnectorMode\x12\x1e\n\x1a\x43ONNECTOR_MODE_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x43ONNECTOR_MODE_DRAFT_ONLY\x10\x01\x12#\n\x1f\x43ONNECTOR_MODE_APPROVED_EXECUTE\x10\x02\x12\x1e\n\x1a\x43ONNECTOR_MODE_INGEST_ONLY\x10\x03\x12\x19\n\x15\x43ONNECTOR_MODE_MANUAL\x10\x04*\x86\x02\n\x0e\x43onnectorState\x12\x1f\n\x1b\x43ONNECTOR_STATE_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x43ONNECTOR_STATE_NOT_STARTED\x10\x01\x12\x1f\n\x1b\x43ONNECTOR_STATE_CONFIGURING\x10\x02\x12(\n$CONNECTOR_STATE_CONNECTED_DRAFT_ONLY\x10\x03\x12.\n*CONNECTOR_STATE_CONNECTED_APPROVED_EXECUTE\x10\x04\x12\x1a\n\x16\x43ONNECTOR_STATE_FAILED\x10\x05\x12\x1b\n\x17\x43ONNECTOR_STATE_SKIPPED\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,34 +40,42 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONNECTORSTATUS'].fields_by_name['state']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_CONNECTOR_SETTINGSENTRY']._loaded_options = None
   _globals['_CONNECTOR_SETTINGSENTRY']._serialized_options = b'8\001'
+  _globals['_SETUPCHECK'].fields_by_name['check_time']._loaded_options = None
+  _globals['_SETUPCHECK'].fields_by_name['check_time']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_SETUPCHECK'].fields_by_name['reference']._loaded_options = None
+  _globals['_SETUPCHECK'].fields_by_name['reference']._serialized_options = b'\272H\021r\017\030\310\0012\n^[^\\x00]*$'
   _globals['_OPTINAUDIT'].fields_by_name['opted_in_numbers']._loaded_options = None
   _globals['_OPTINAUDIT'].fields_by_name['opted_in_numbers']._serialized_options = b'\272H\t\032\007\030\200\255\342\004(\001'
   _globals['_OPTINAUDIT'].fields_by_name['reference']._loaded_options = None
   _globals['_OPTINAUDIT'].fields_by_name['reference']._serialized_options = b'\272H\023r\021\020\001\030\310\0012\n^[^\\x00]*$'
   _globals['_OPTINAUDIT'].fields_by_name['audit_time']._loaded_options = None
   _globals['_OPTINAUDIT'].fields_by_name['audit_time']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_CONNECTORMODE']._serialized_start=1832
-  _globals['_CONNECTORMODE']._serialized_end=2006
-  _globals['_CONNECTORSTATE']._serialized_start=2009
-  _globals['_CONNECTORSTATE']._serialized_end=2271
+  _globals['_CONNECTORMODE']._serialized_start=2230
+  _globals['_CONNECTORMODE']._serialized_end=2404
+  _globals['_CONNECTORSTATE']._serialized_start=2407
+  _globals['_CONNECTORSTATE']._serialized_end=2669
   _globals['_CONNECTORSPEC']._serialized_start=158
   _globals['_CONNECTORSPEC']._serialized_end=398
   _globals['_CONNECTORSTATUS']._serialized_start=401
   _globals['_CONNECTORSTATUS']._serialized_end=532
   _globals['_CONNECTOR']._serialized_start=535
-  _globals['_CONNECTOR']._serialized_end=922
-  _globals['_CONNECTOR_SETTINGSENTRY']._serialized_start=875
-  _globals['_CONNECTOR_SETTINGSENTRY']._serialized_end=922
-  _globals['_OPTINAUDIT']._serialized_start=925
-  _globals['_OPTINAUDIT']._serialized_end=1076
-  _globals['_CONNECTORSUMMARY']._serialized_start=1079
-  _globals['_CONNECTORSUMMARY']._serialized_end=1331
-  _globals['_CONNECTORSTATECOUNT']._serialized_start=1333
-  _globals['_CONNECTORSTATECOUNT']._serialized_end=1422
-  _globals['_CONNECTORFIX']._serialized_start=1424
-  _globals['_CONNECTORFIX']._serialized_end=1528
-  _globals['_CONNECTORGUIDE']._serialized_start=1531
-  _globals['_CONNECTORGUIDE']._serialized_end=1732
-  _globals['_TROUBLESHOOTING']._serialized_start=1734
-  _globals['_TROUBLESHOOTING']._serialized_end=1829
+  _globals['_CONNECTOR']._serialized_end=1055
+  _globals['_CONNECTOR_SETTINGSENTRY']._serialized_start=1008
+  _globals['_CONNECTOR_SETTINGSENTRY']._serialized_end=1055
+  _globals['_SETUPCHECK']._serialized_start=1058
+  _globals['_SETUPCHECK']._serialized_end=1218
+  _globals['_SETUPCRITERION']._serialized_start=1220
+  _globals['_SETUPCRITERION']._serialized_end=1320
+  _globals['_OPTINAUDIT']._serialized_start=1323
+  _globals['_OPTINAUDIT']._serialized_end=1474
+  _globals['_CONNECTORSUMMARY']._serialized_start=1477
+  _globals['_CONNECTORSUMMARY']._serialized_end=1729
+  _globals['_CONNECTORSTATECOUNT']._serialized_start=1731
+  _globals['_CONNECTORSTATECOUNT']._serialized_end=1820
+  _globals['_CONNECTORFIX']._serialized_start=1822
+  _globals['_CONNECTORFIX']._serialized_end=1926
+  _globals['_CONNECTORGUIDE']._serialized_start=1929
+  _globals['_CONNECTORGUIDE']._serialized_end=2130
+  _globals['_TROUBLESHOOTING']._serialized_start=2132
+  _globals['_TROUBLESHOOTING']._serialized_end=2227
 # @@protoc_insertion_point(module_scope)

@@ -209,6 +209,9 @@ class Connector(_message.Message):
     SETTINGS_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    SET_UP_FIELD_NUMBER: _builtins.int
+    SETUP_CRITERIA_FIELD_NUMBER: _builtins.int
+    SETUP_CHECK_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
     """The customer."""
     connector_key: _builtins.str
@@ -217,6 +220,8 @@ class Connector(_message.Message):
     """Where its set-up stands."""
     etag: _builtins.str
     """Changes with every change of the connector."""
+    set_up: _builtins.bool
+    """Whether all of `setup_criteria` are met."""
     @_builtins.property
     def approval(self) -> _approval_pb2.Approval:
         """The approval it was last connected with; unset for none."""
@@ -233,6 +238,14 @@ class Connector(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When it last changed, UTC; unset while nothing was done."""
 
+    @_builtins.property
+    def setup_criteria(self) -> _containers.RepeatedCompositeFieldContainer[Global___SetupCriterion]:
+        """When the connector counts as set up: `connected`, `test_succeeded`, `no_secret_in_logs`, `ledger_entry`."""
+
+    @_builtins.property
+    def setup_check(self) -> Global___SetupCheck:
+        """What was found when the connection was tested; unset while nobody looked at this connection."""
+
     def __init__(
         self,
         *,
@@ -244,14 +257,89 @@ class Connector(_message.Message):
         settings: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
+        set_up: _builtins.bool = ...,
+        setup_criteria: _abc.Iterable[Global___SetupCriterion] | None = ...,
+        setup_check: Global___SetupCheck | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "opt_in_audit", b"opt_in_audit", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "opt_in_audit", b"opt_in_audit", "setup_check", b"setup_check", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "connector_key", b"connector_key", "customer_id", b"customer_id", "etag", b"etag", "opt_in_audit", b"opt_in_audit", "settings", b"settings", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "connector_key", b"connector_key", "customer_id", b"customer_id", "etag", b"etag", "opt_in_audit", b"opt_in_audit", "set_up", b"set_up", "settings", b"settings", "setup_check", b"setup_check", "setup_criteria", b"setup_criteria", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Connector: _TypeAlias = Connector  # noqa: Y015
+
+@_typing.final
+class SetupCheck(_message.Message):
+    """What somebody found when testing a connection. It counts while that connection stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEST_SUCCEEDED_FIELD_NUMBER: _builtins.int
+    NO_SECRET_IN_LOGS_FIELD_NUMBER: _builtins.int
+    CHECK_TIME_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    test_succeeded: _builtins.bool
+    """Whether something was read or drafted through the connection."""
+    no_secret_in_logs: _builtins.bool
+    """Whether the logs were looked through and hold no secret."""
+    reference: _builtins.str
+    """Where the finding is kept, such as a draft's id; may be empty. Never a credential."""
+    @_builtins.property
+    def check_time(self) -> _timestamp_pb2.Timestamp:
+        """When somebody looked, UTC. Not in the future."""
+
+    def __init__(
+        self,
+        *,
+        test_succeeded: _builtins.bool = ...,
+        no_secret_in_logs: _builtins.bool = ...,
+        check_time: _timestamp_pb2.Timestamp | None = ...,
+        reference: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["check_time", b"check_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["check_time", b"check_time", "no_secret_in_logs", b"no_secret_in_logs", "reference", b"reference", "test_succeeded", b"test_succeeded"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetupCheck: _TypeAlias = SetupCheck  # noqa: Y015
+
+@_typing.final
+class SetupCriterion(_message.Message):
+    """One condition under which a connector counts as set up."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CRITERION_ID_FIELD_NUMBER: _builtins.int
+    TITLE_AR_FIELD_NUMBER: _builtins.int
+    TITLE_EN_FIELD_NUMBER: _builtins.int
+    MET_FIELD_NUMBER: _builtins.int
+    criterion_id: _builtins.str
+    """Such as `test_succeeded`."""
+    title_ar: _builtins.str
+    """What it asks for, in Arabic."""
+    title_en: _builtins.str
+    """What it asks for, in English."""
+    met: _builtins.bool
+    """Whether it is met. Unset where nobody looked yet, which does not count as met."""
+    def __init__(
+        self,
+        *,
+        criterion_id: _builtins.str = ...,
+        title_ar: _builtins.str = ...,
+        title_en: _builtins.str = ...,
+        met: _builtins.bool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_met", b"_met", "met", b"met"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_met", b"_met", "criterion_id", b"criterion_id", "met", b"met", "title_ar", b"title_ar", "title_en", b"title_en"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__met: _TypeAlias = _typing.Literal["met"]  # noqa: Y015
+    _WhichOneofArgType__met: _TypeAlias = _typing.Literal["_met", b"_met"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__met) -> _WhichOneofReturnType__met | None: ...
+
+Global___SetupCriterion: _TypeAlias = SetupCriterion  # noqa: Y015
 
 @_typing.final
 class OptInAudit(_message.Message):
@@ -375,7 +463,7 @@ class ConnectorFix(_message.Message):
     TEXT_EN_FIELD_NUMBER: _builtins.int
     BLOCKING_FIELD_NUMBER: _builtins.int
     connector_key: _builtins.str
-    """The connector."""
+    """The connector; empty where any one will do."""
     owner: _builtins.str
     """Who has to act, such as `customer` or `operator`."""
     text_ar: _builtins.str

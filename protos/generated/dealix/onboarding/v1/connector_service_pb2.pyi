@@ -216,6 +216,7 @@ class UpdateConnectorRequest(_message.Message):
     OPT_IN_AUDIT_FIELD_NUMBER: _builtins.int
     SETTINGS_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    SETUP_CHECK_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """UUID of this write, made by the caller; repeat it to repeat the call safely."""
     customer_id: _builtins.str
@@ -232,7 +233,9 @@ class UpdateConnectorRequest(_message.Message):
 
     @_builtins.property
     def approval(self) -> _approval_pb2.Approval:
-        """The approval; required for CONNECTED_APPROVED_EXECUTE."""
+        """The approval; required for CONNECTED_APPROVED_EXECUTE. Kept when the connector is connected with it, looked at and not
+        kept when it goes elsewhere or stays.
+        """
 
     @_builtins.property
     def opt_in_audit(self) -> _connector_pb2.OptInAudit:
@@ -240,7 +243,13 @@ class UpdateConnectorRequest(_message.Message):
 
     @_builtins.property
     def settings(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Settings to keep, such as a calendar's id; they replace those of the same name. Never a credential."""
+        """Settings to keep, such as a calendar's id; they replace those of the same name. An empty value takes the setting away.
+        A connector has 50 at most. Never a credential.
+        """
+
+    @_builtins.property
+    def setup_check(self) -> _connector_pb2.SetupCheck:
+        """What was found when the connection was tested; taken with a connected state only."""
 
     def __init__(
         self,
@@ -254,10 +263,11 @@ class UpdateConnectorRequest(_message.Message):
         opt_in_audit: _connector_pb2.OptInAudit | None = ...,
         settings: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         etag: _builtins.str = ...,
+        setup_check: _connector_pb2.SetupCheck | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "approval", b"approval", "opt_in_audit", b"opt_in_audit"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "approval", b"approval", "opt_in_audit", b"opt_in_audit", "setup_check", b"setup_check"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "approval", b"approval", "connector_key", b"connector_key", "customer_id", b"customer_id", "etag", b"etag", "opt_in_audit", b"opt_in_audit", "request_id", b"request_id", "settings", b"settings", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "approval", b"approval", "connector_key", b"connector_key", "customer_id", b"customer_id", "etag", b"etag", "opt_in_audit", b"opt_in_audit", "request_id", b"request_id", "settings", b"settings", "setup_check", b"setup_check", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -515,3 +515,76 @@ class CheckAcceptanceResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__live_send_allowed) -> _WhichOneofReturnType__live_send_allowed | None: ...
 
 Global___CheckAcceptanceResponse: _TypeAlias = CheckAcceptanceResponse  # noqa: Y015
+
+@_typing.final
+class ListRecoveryGuidanceRequest(_message.Message):
+    """Which guidance."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    STEP_ID_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Entries on a page, at most 200; 0 means 50."""
+    page_token: _builtins.str
+    """`next_page_token` of the previous page with the same filters; empty for the first."""
+    step_id: _builtins.str
+    """Only guidance for this step; empty for all."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        step_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "step_id", b"step_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRecoveryGuidanceRequest: _TypeAlias = ListRecoveryGuidanceRequest  # noqa: Y015
+
+@_typing.final
+class ListRecoveryGuidanceResponse(_message.Message):
+    """The guidance."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIVE_SEND_ALLOWED_FIELD_NUMBER: _builtins.int
+    APPROVAL_REQUIRED_FIELD_NUMBER: _builtins.int
+    GUIDANCE_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    live_send_allowed: _builtins.bool
+    """Always false, always present: nothing in this system sends."""
+    approval_required: _builtins.bool
+    """Whether the answer holds something that a person must approve before it is used outside; false here."""
+    next_page_token: _builtins.str
+    """Token of the next page; empty on the last."""
+    @_builtins.property
+    def guidance(self) -> _containers.RepeatedCompositeFieldContainer[_checklist_pb2.RecoveryGuidance]:
+        """The guidance, in the order of the steps."""
+
+    def __init__(
+        self,
+        *,
+        live_send_allowed: _builtins.bool | None = ...,
+        approval_required: _builtins.bool | None = ...,
+        guidance: _abc.Iterable[_checklist_pb2.RecoveryGuidance] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "live_send_allowed", b"live_send_allowed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "guidance", b"guidance", "live_send_allowed", b"live_send_allowed", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__approval_required: _TypeAlias = _typing.Literal["approval_required"]  # noqa: Y015
+    _WhichOneofArgType__approval_required: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required"]  # noqa: Y015
+    _WhichOneofReturnType__live_send_allowed: _TypeAlias = _typing.Literal["live_send_allowed"]  # noqa: Y015
+    _WhichOneofArgType__live_send_allowed: _TypeAlias = _typing.Literal["_live_send_allowed", b"_live_send_allowed"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__approval_required) -> _WhichOneofReturnType__approval_required | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__live_send_allowed) -> _WhichOneofReturnType__live_send_allowed | None: ...
+
+Global___ListRecoveryGuidanceResponse: _TypeAlias = ListRecoveryGuidanceResponse  # noqa: Y015

@@ -67,6 +67,11 @@ class OnboardingServiceStub:
                 request_serializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.CheckAcceptanceRequest.SerializeToString,
                 response_deserializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.CheckAcceptanceResponse.FromString,
                 _registered_method=True)
+        self.ListRecoveryGuidance = channel.unary_unary(
+                '/dealix.onboarding.v1.OnboardingService/ListRecoveryGuidance',
+                request_serializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.ListRecoveryGuidanceRequest.SerializeToString,
+                response_deserializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.ListRecoveryGuidanceResponse.FromString,
+                _registered_method=True)
 
 
 class OnboardingServiceServicer:
@@ -115,7 +120,9 @@ class OnboardingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListChecklists(self, request, context):
-        """Lists checklists, newest first. No match answers an empty page.
+        """Lists checklists, newest first.
+
+        No match answers an empty page. An unknown step, or a page token of another query: INVALID_ARGUMENT (INVALID_FIELDS).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -125,6 +132,15 @@ class OnboardingServiceServicer:
         """Judges the four criteria of acceptance, each with its evidence. What success knows is brought along by the caller.
 
         No checklist: NOT_FOUND (CHECKLIST_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRecoveryGuidance(self, request, context):
+        """Lists what to do when onboarding gets stuck, in the order of the steps.
+
+        No match answers an empty page. An unknown step, or a page token of another query: INVALID_ARGUMENT (INVALID_FIELDS).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -162,6 +178,11 @@ def add_OnboardingServiceServicer_to_server(servicer, server):
                     servicer.CheckAcceptance,
                     request_deserializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.CheckAcceptanceRequest.FromString,
                     response_serializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.CheckAcceptanceResponse.SerializeToString,
+            ),
+            'ListRecoveryGuidance': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRecoveryGuidance,
+                    request_deserializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.ListRecoveryGuidanceRequest.FromString,
+                    response_serializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.ListRecoveryGuidanceResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -329,6 +350,33 @@ class OnboardingService:
             '/dealix.onboarding.v1.OnboardingService/CheckAcceptance',
             dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.CheckAcceptanceRequest.SerializeToString,
             dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.CheckAcceptanceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRecoveryGuidance(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.onboarding.v1.OnboardingService/ListRecoveryGuidance',
+            dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.ListRecoveryGuidanceRequest.SerializeToString,
+            dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.ListRecoveryGuidanceResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -59,11 +59,19 @@ class OnboardingServiceStub:
     No checklist: NOT_FOUND (CHECKLIST_NOT_FOUND).
     """
     ListChecklists: _grpc.UnaryUnaryMultiCallable[_onboarding_service_pb2.ListChecklistsRequest, _onboarding_service_pb2.ListChecklistsResponse]
-    """Lists checklists, newest first. No match answers an empty page."""
+    """Lists checklists, newest first.
+
+    No match answers an empty page. An unknown step, or a page token of another query: INVALID_ARGUMENT (INVALID_FIELDS).
+    """
     CheckAcceptance: _grpc.UnaryUnaryMultiCallable[_onboarding_service_pb2.CheckAcceptanceRequest, _onboarding_service_pb2.CheckAcceptanceResponse]
     """Judges the four criteria of acceptance, each with its evidence. What success knows is brought along by the caller.
 
     No checklist: NOT_FOUND (CHECKLIST_NOT_FOUND).
+    """
+    ListRecoveryGuidance: _grpc.UnaryUnaryMultiCallable[_onboarding_service_pb2.ListRecoveryGuidanceRequest, _onboarding_service_pb2.ListRecoveryGuidanceResponse]
+    """Lists what to do when onboarding gets stuck, in the order of the steps.
+
+    No match answers an empty page. An unknown step, or a page token of another query: INVALID_ARGUMENT (INVALID_FIELDS).
     """
 
 @_typing.type_check_only
@@ -97,11 +105,19 @@ class OnboardingServiceAsyncStub(OnboardingServiceStub):
     No checklist: NOT_FOUND (CHECKLIST_NOT_FOUND).
     """
     ListChecklists: _aio.UnaryUnaryMultiCallable[_onboarding_service_pb2.ListChecklistsRequest, _onboarding_service_pb2.ListChecklistsResponse]  # type: ignore[assignment]
-    """Lists checklists, newest first. No match answers an empty page."""
+    """Lists checklists, newest first.
+
+    No match answers an empty page. An unknown step, or a page token of another query: INVALID_ARGUMENT (INVALID_FIELDS).
+    """
     CheckAcceptance: _aio.UnaryUnaryMultiCallable[_onboarding_service_pb2.CheckAcceptanceRequest, _onboarding_service_pb2.CheckAcceptanceResponse]  # type: ignore[assignment]
     """Judges the four criteria of acceptance, each with its evidence. What success knows is brought along by the caller.
 
     No checklist: NOT_FOUND (CHECKLIST_NOT_FOUND).
+    """
+    ListRecoveryGuidance: _aio.UnaryUnaryMultiCallable[_onboarding_service_pb2.ListRecoveryGuidanceRequest, _onboarding_service_pb2.ListRecoveryGuidanceResponse]  # type: ignore[assignment]
+    """Lists what to do when onboarding gets stuck, in the order of the steps.
+
+    No match answers an empty page. An unknown step, or a page token of another query: INVALID_ARGUMENT (INVALID_FIELDS).
     """
 
 class OnboardingServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -162,7 +178,10 @@ class OnboardingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _onboarding_service_pb2.ListChecklistsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_onboarding_service_pb2.ListChecklistsResponse, _abc.Awaitable[_onboarding_service_pb2.ListChecklistsResponse]]:
-        """Lists checklists, newest first. No match answers an empty page."""
+        """Lists checklists, newest first.
+
+        No match answers an empty page. An unknown step, or a page token of another query: INVALID_ARGUMENT (INVALID_FIELDS).
+        """
 
     @_abc_1.abstractmethod
     def CheckAcceptance(
@@ -173,6 +192,17 @@ class OnboardingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Judges the four criteria of acceptance, each with its evidence. What success knows is brought along by the caller.
 
         No checklist: NOT_FOUND (CHECKLIST_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def ListRecoveryGuidance(
+        self,
+        request: _onboarding_service_pb2.ListRecoveryGuidanceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_onboarding_service_pb2.ListRecoveryGuidanceResponse, _abc.Awaitable[_onboarding_service_pb2.ListRecoveryGuidanceResponse]]:
+        """Lists what to do when onboarding gets stuck, in the order of the steps.
+
+        No match answers an empty page. An unknown step, or a page token of another query: INVALID_ARGUMENT (INVALID_FIELDS).
         """
 
 def add_OnboardingServiceServicer_to_server(servicer: OnboardingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
