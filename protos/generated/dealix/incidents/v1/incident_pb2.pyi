@@ -98,6 +98,62 @@ TRIAGE_RULE_SUPPORT_OUTAGE: TriageRule.ValueType  # 8
 """Support found an OUTAGE signal."""
 Global___TriageRule: _TypeAlias = TriageRule  # noqa: Y015
 
+class _PlanStepCondition:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PlanStepConditionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PlanStepCondition.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PLAN_STEP_CONDITION_UNSPECIFIED: _PlanStepCondition.ValueType  # 0
+    """Never set in an answer."""
+    PLAN_STEP_CONDITION_ALWAYS: _PlanStepCondition.ValueType  # 1
+    """In every incident."""
+    PLAN_STEP_CONDITION_DATA_LEAKED: _PlanStepCondition.ValueType  # 2
+    """Where data leaked."""
+    PLAN_STEP_CONDITION_RECURRING: _PlanStepCondition.ValueType  # 3
+    """Where the incident recurs."""
+
+class PlanStepCondition(_PlanStepCondition, metaclass=_PlanStepConditionEnumTypeWrapper):
+    """When a step of a response plan is to be done."""
+
+PLAN_STEP_CONDITION_UNSPECIFIED: PlanStepCondition.ValueType  # 0
+"""Never set in an answer."""
+PLAN_STEP_CONDITION_ALWAYS: PlanStepCondition.ValueType  # 1
+"""In every incident."""
+PLAN_STEP_CONDITION_DATA_LEAKED: PlanStepCondition.ValueType  # 2
+"""Where data leaked."""
+PLAN_STEP_CONDITION_RECURRING: PlanStepCondition.ValueType  # 3
+"""Where the incident recurs."""
+Global___PlanStepCondition: _TypeAlias = PlanStepCondition  # noqa: Y015
+
+class _PlanStepClock:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PlanStepClockEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PlanStepClock.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PLAN_STEP_CLOCK_UNSPECIFIED: _PlanStepClock.ValueType  # 0
+    """Never set in an answer."""
+    PLAN_STEP_CLOCK_DECLARED: _PlanStepClock.ValueType  # 1
+    """The declaration."""
+    PLAN_STEP_CLOCK_AWARE: _PlanStepClock.ValueType  # 2
+    """The moment Dealix became aware."""
+    PLAN_STEP_CLOCK_RESOLVED: _PlanStepClock.ValueType  # 3
+    """The resolution."""
+
+class PlanStepClock(_PlanStepClock, metaclass=_PlanStepClockEnumTypeWrapper):
+    """The moment from which a step's minutes count."""
+
+PLAN_STEP_CLOCK_UNSPECIFIED: PlanStepClock.ValueType  # 0
+"""Never set in an answer."""
+PLAN_STEP_CLOCK_DECLARED: PlanStepClock.ValueType  # 1
+"""The declaration."""
+PLAN_STEP_CLOCK_AWARE: PlanStepClock.ValueType  # 2
+"""The moment Dealix became aware."""
+PLAN_STEP_CLOCK_RESOLVED: PlanStepClock.ValueType  # 3
+"""The resolution."""
+Global___PlanStepClock: _TypeAlias = PlanStepClock  # noqa: Y015
+
 class _IncidentState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -178,6 +234,8 @@ class SeverityDetails(_message.Message):
     FIRST_ACTION_MINUTES_FIELD_NUMBER: _builtins.int
     UPDATE_INTERVAL_MINUTES_FIELD_NUMBER: _builtins.int
     POST_MORTEM_HOURS_FIELD_NUMBER: _builtins.int
+    POST_MORTEM_AR_FIELD_NUMBER: _builtins.int
+    POST_MORTEM_EN_FIELD_NUMBER: _builtins.int
     severity: Global___Severity.ValueType
     """The severity."""
     meaning_ar: _builtins.str
@@ -190,6 +248,10 @@ class SeverityDetails(_message.Message):
     """Minutes between updates."""
     post_mortem_hours: _builtins.int
     """Hours from resolution to the post-mortem; absent where a post-mortem is optional."""
+    post_mortem_ar: _builtins.str
+    """What is asked of the post-mortem, in Arabic."""
+    post_mortem_en: _builtins.str
+    """What is asked of the post-mortem, in English."""
     def __init__(
         self,
         *,
@@ -199,10 +261,12 @@ class SeverityDetails(_message.Message):
         first_action_minutes: _builtins.int = ...,
         update_interval_minutes: _builtins.int = ...,
         post_mortem_hours: _builtins.int | None = ...,
+        post_mortem_ar: _builtins.str = ...,
+        post_mortem_en: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_post_mortem_hours", b"_post_mortem_hours", "post_mortem_hours", b"post_mortem_hours"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_post_mortem_hours", b"_post_mortem_hours", "first_action_minutes", b"first_action_minutes", "meaning_ar", b"meaning_ar", "meaning_en", b"meaning_en", "post_mortem_hours", b"post_mortem_hours", "severity", b"severity", "update_interval_minutes", b"update_interval_minutes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_post_mortem_hours", b"_post_mortem_hours", "first_action_minutes", b"first_action_minutes", "meaning_ar", b"meaning_ar", "meaning_en", b"meaning_en", "post_mortem_ar", b"post_mortem_ar", "post_mortem_en", b"post_mortem_en", "post_mortem_hours", b"post_mortem_hours", "severity", b"severity", "update_interval_minutes", b"update_interval_minutes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__post_mortem_hours: _TypeAlias = _typing.Literal["post_mortem_hours"]  # noqa: Y015
     _WhichOneofArgType__post_mortem_hours: _TypeAlias = _typing.Literal["_post_mortem_hours", b"_post_mortem_hours"]  # noqa: Y015
@@ -295,6 +359,40 @@ class SupportFindings(_message.Message):
 Global___SupportFindings: _TypeAlias = SupportFindings  # noqa: Y015
 
 @_typing.final
+class TriageHit(_message.Message):
+    """One rule that applies to an incident."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RULE_FIELD_NUMBER: _builtins.int
+    SEVERITY_FIELD_NUMBER: _builtins.int
+    REASON_AR_FIELD_NUMBER: _builtins.int
+    REASON_EN_FIELD_NUMBER: _builtins.int
+    rule: Global___TriageRule.ValueType
+    """The rule."""
+    severity: Global___Severity.ValueType
+    """The severity that it gives."""
+    reason_ar: _builtins.str
+    """Its reason in Arabic."""
+    reason_en: _builtins.str
+    """Its reason in English."""
+    def __init__(
+        self,
+        *,
+        rule: Global___TriageRule.ValueType = ...,
+        severity: Global___Severity.ValueType = ...,
+        reason_ar: _builtins.str = ...,
+        reason_en: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason_ar", b"reason_ar", "reason_en", b"reason_en", "rule", b"rule", "severity", b"severity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TriageHit: _TypeAlias = TriageHit  # noqa: Y015
+
+@_typing.final
 class Triage(_message.Message):
     """The severity of an incident and how it came about."""
 
@@ -309,6 +407,10 @@ class Triage(_message.Message):
     REASON_AR_FIELD_NUMBER: _builtins.int
     REASON_EN_FIELD_NUMBER: _builtins.int
     SEVERITY_DETAILS_FIELD_NUMBER: _builtins.int
+    CALLER_DECIDED_BY_FIELD_NUMBER: _builtins.int
+    RULES_FIELD_NUMBER: _builtins.int
+    PROPOSAL_REASON_AR_FIELD_NUMBER: _builtins.int
+    PROPOSAL_REASON_EN_FIELD_NUMBER: _builtins.int
     severity: Global___Severity.ValueType
     """The severity that holds."""
     decided_by: Global___TriageRule.ValueType
@@ -325,9 +427,19 @@ class Triage(_message.Message):
     """Why, in Arabic."""
     reason_en: _builtins.str
     """Why, in English."""
+    caller_decided_by: Global___TriageRule.ValueType
+    """What decided the severity by the caller's facts alone."""
+    proposal_reason_ar: _builtins.str
+    """Why a higher severity is proposed, in Arabic; empty for no proposal."""
+    proposal_reason_en: _builtins.str
+    """Why a higher severity is proposed, in English; empty for no proposal."""
     @_builtins.property
     def severity_details(self) -> Global___SeverityDetails:
         """What the severity asks for."""
+
+    @_builtins.property
+    def rules(self) -> _containers.RepeatedCompositeFieldContainer[Global___TriageHit]:
+        """Every rule that applies, the gravest first; the first one decided."""
 
     def __init__(
         self,
@@ -341,10 +453,14 @@ class Triage(_message.Message):
         reason_ar: _builtins.str = ...,
         reason_en: _builtins.str = ...,
         severity_details: Global___SeverityDetails | None = ...,
+        caller_decided_by: Global___TriageRule.ValueType = ...,
+        rules: _abc.Iterable[Global___TriageHit] | None = ...,
+        proposal_reason_ar: _builtins.str = ...,
+        proposal_reason_en: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["severity_details", b"severity_details"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["affected_customers", b"affected_customers", "caller_severity", b"caller_severity", "decided_by", b"decided_by", "proposed_severity", b"proposed_severity", "reason_ar", b"reason_ar", "reason_en", b"reason_en", "severity", b"severity", "severity_details", b"severity_details", "support_consulted", b"support_consulted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["affected_customers", b"affected_customers", "caller_decided_by", b"caller_decided_by", "caller_severity", b"caller_severity", "decided_by", b"decided_by", "proposal_reason_ar", b"proposal_reason_ar", "proposal_reason_en", b"proposal_reason_en", "proposed_severity", b"proposed_severity", "reason_ar", b"reason_ar", "reason_en", b"reason_en", "rules", b"rules", "severity", b"severity", "severity_details", b"severity_details", "support_consulted", b"support_consulted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -362,6 +478,10 @@ class PlanStep(_message.Message):
     TEXT_EN_FIELD_NUMBER: _builtins.int
     DUE_MINUTES_FIELD_NUMBER: _builtins.int
     OWNER_FIELD_NUMBER: _builtins.int
+    CONDITION_FIELD_NUMBER: _builtins.int
+    DUE_FROM_FIELD_NUMBER: _builtins.int
+    REPEAT_MINUTES_FIELD_NUMBER: _builtins.int
+    MAY_BE_SKIPPED_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Position, from 1."""
     step_id: _builtins.str
@@ -371,9 +491,17 @@ class PlanStep(_message.Message):
     text_en: _builtins.str
     """What to do, in English."""
     due_minutes: _builtins.int
-    """Minutes from declaration until it is due; absent where no time is set."""
+    """Minutes from `due_from` until it is due, 0 for at once; absent where no time is set."""
     owner: _builtins.str
-    """The role that owns it."""
+    """The role that owns it: `founder`, `operator_oncall`, `commander`, `communications`, `scribe` or `legal_or_dpo`."""
+    condition: Global___PlanStepCondition.ValueType
+    """When it is to be done."""
+    due_from: Global___PlanStepClock.ValueType
+    """The moment from which `due_minutes` counts."""
+    repeat_minutes: _builtins.int
+    """Minutes after which it comes round again, until the incident is resolved; absent for a step that is done once."""
+    may_be_skipped: _builtins.bool
+    """Whether it may be left undone."""
     def __init__(
         self,
         *,
@@ -383,14 +511,23 @@ class PlanStep(_message.Message):
         text_en: _builtins.str = ...,
         due_minutes: _builtins.int | None = ...,
         owner: _builtins.str = ...,
+        condition: Global___PlanStepCondition.ValueType = ...,
+        due_from: Global___PlanStepClock.ValueType = ...,
+        repeat_minutes: _builtins.int | None = ...,
+        may_be_skipped: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_due_minutes", b"_due_minutes", "due_minutes", b"due_minutes"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_due_minutes", b"_due_minutes", "_repeat_minutes", b"_repeat_minutes", "due_minutes", b"due_minutes", "repeat_minutes", b"repeat_minutes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_due_minutes", b"_due_minutes", "due_minutes", b"due_minutes", "number", b"number", "owner", b"owner", "step_id", b"step_id", "text_ar", b"text_ar", "text_en", b"text_en"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_due_minutes", b"_due_minutes", "_repeat_minutes", b"_repeat_minutes", "condition", b"condition", "due_from", b"due_from", "due_minutes", b"due_minutes", "may_be_skipped", b"may_be_skipped", "number", b"number", "owner", b"owner", "repeat_minutes", b"repeat_minutes", "step_id", b"step_id", "text_ar", b"text_ar", "text_en", b"text_en"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__due_minutes: _TypeAlias = _typing.Literal["due_minutes"]  # noqa: Y015
     _WhichOneofArgType__due_minutes: _TypeAlias = _typing.Literal["_due_minutes", b"_due_minutes"]  # noqa: Y015
+    _WhichOneofReturnType__repeat_minutes: _TypeAlias = _typing.Literal["repeat_minutes"]  # noqa: Y015
+    _WhichOneofArgType__repeat_minutes: _TypeAlias = _typing.Literal["_repeat_minutes", b"_repeat_minutes"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__due_minutes) -> _WhichOneofReturnType__due_minutes | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__repeat_minutes) -> _WhichOneofReturnType__repeat_minutes | None: ...
 
 Global___PlanStep: _TypeAlias = PlanStep  # noqa: Y015
 
@@ -506,12 +643,15 @@ class TimelineEntry(_message.Message):
     OCCUR_TIME_FIELD_NUMBER: _builtins.int
     RECORD_TIME_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
+    SEVERITY_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Position in the incident's timeline, from 1."""
     kind: _builtins.str
-    """What kind of line: `declared` and whatever later transitions add."""
+    """What kind of line: `declared` or `severity_raised`."""
     text: _builtins.str
     """What happened, for people; may be empty."""
+    severity: Global___Severity.ValueType
+    """The severity that holds from this line on."""
     @_builtins.property
     def occur_time(self) -> _timestamp_pb2.Timestamp:
         """When it happened, UTC."""
@@ -533,10 +673,11 @@ class TimelineEntry(_message.Message):
         occur_time: _timestamp_pb2.Timestamp | None = ...,
         record_time: _timestamp_pb2.Timestamp | None = ...,
         actor: _actor_pb2.Actor | None = ...,
+        severity: Global___Severity.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "occur_time", b"occur_time", "record_time", b"record_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "kind", b"kind", "number", b"number", "occur_time", b"occur_time", "record_time", b"record_time", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "kind", b"kind", "number", b"number", "occur_time", b"occur_time", "record_time", b"record_time", "severity", b"severity", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -79,7 +79,8 @@ class IncidentServiceServicer:
         """Says how bad an incident is, without storing anything.
 
         A data leak or an unauthorized send is SEV1 whatever the count; else five or more customers are SEV2; else SEV3.
-        Support's findings, where given, can only raise it. A blank title or a count below 1: INVALID_ARGUMENT (INVALID_FIELDS).
+        Support's findings, where given, can only raise it. A blank title, a count below 1, findings beside `consulted` = false: INVALID_ARGUMENT
+        (INVALID_FIELDS).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -96,7 +97,8 @@ class IncidentServiceServicer:
         """Declares an incident: triages it, stores it in state DECLARED with its plan and opens its timeline.
 
         `raise_severity_to` above the triaged severity needs `raise_reason`; below it: INVALID_ARGUMENT (INVALID_FIELDS), since
-        nobody lowers a severity. An `aware_time` in the future: INVALID_ARGUMENT (INVALID_FIELDS).
+        nobody lowers a severity. An `aware_time` in the future: INVALID_ARGUMENT (INVALID_FIELDS). Only a person raises a
+        severity; a service: PERMISSION_DENIED (PERSON_REQUIRED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

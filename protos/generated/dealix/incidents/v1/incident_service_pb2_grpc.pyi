@@ -40,7 +40,8 @@ class IncidentServiceStub:
     """Says how bad an incident is, without storing anything.
 
     A data leak or an unauthorized send is SEV1 whatever the count; else five or more customers are SEV2; else SEV3.
-    Support's findings, where given, can only raise it. A blank title or a count below 1: INVALID_ARGUMENT (INVALID_FIELDS).
+    Support's findings, where given, can only raise it. A blank title, a count below 1, findings beside `consulted` = false: INVALID_ARGUMENT
+    (INVALID_FIELDS).
     """
     GetResponsePlan: _grpc.UnaryUnaryMultiCallable[_incident_service_pb2.GetResponsePlanRequest, _incident_service_pb2.GetResponsePlanResponse]
     """Returns the ordered response plan of a severity."""
@@ -48,7 +49,8 @@ class IncidentServiceStub:
     """Declares an incident: triages it, stores it in state DECLARED with its plan and opens its timeline.
 
     `raise_severity_to` above the triaged severity needs `raise_reason`; below it: INVALID_ARGUMENT (INVALID_FIELDS), since
-    nobody lowers a severity. An `aware_time` in the future: INVALID_ARGUMENT (INVALID_FIELDS).
+    nobody lowers a severity. An `aware_time` in the future: INVALID_ARGUMENT (INVALID_FIELDS). Only a person raises a
+    severity; a service: PERMISSION_DENIED (PERSON_REQUIRED).
     """
     GetIncident: _grpc.UnaryUnaryMultiCallable[_incident_service_pb2.GetIncidentRequest, _incident_service_pb2.GetIncidentResponse]
     """Returns one incident with its timeline.
@@ -74,7 +76,8 @@ class IncidentServiceAsyncStub(IncidentServiceStub):
     """Says how bad an incident is, without storing anything.
 
     A data leak or an unauthorized send is SEV1 whatever the count; else five or more customers are SEV2; else SEV3.
-    Support's findings, where given, can only raise it. A blank title or a count below 1: INVALID_ARGUMENT (INVALID_FIELDS).
+    Support's findings, where given, can only raise it. A blank title, a count below 1, findings beside `consulted` = false: INVALID_ARGUMENT
+    (INVALID_FIELDS).
     """
     GetResponsePlan: _aio.UnaryUnaryMultiCallable[_incident_service_pb2.GetResponsePlanRequest, _incident_service_pb2.GetResponsePlanResponse]  # type: ignore[assignment]
     """Returns the ordered response plan of a severity."""
@@ -82,7 +85,8 @@ class IncidentServiceAsyncStub(IncidentServiceStub):
     """Declares an incident: triages it, stores it in state DECLARED with its plan and opens its timeline.
 
     `raise_severity_to` above the triaged severity needs `raise_reason`; below it: INVALID_ARGUMENT (INVALID_FIELDS), since
-    nobody lowers a severity. An `aware_time` in the future: INVALID_ARGUMENT (INVALID_FIELDS).
+    nobody lowers a severity. An `aware_time` in the future: INVALID_ARGUMENT (INVALID_FIELDS). Only a person raises a
+    severity; a service: PERMISSION_DENIED (PERSON_REQUIRED).
     """
     GetIncident: _aio.UnaryUnaryMultiCallable[_incident_service_pb2.GetIncidentRequest, _incident_service_pb2.GetIncidentResponse]  # type: ignore[assignment]
     """Returns one incident with its timeline.
@@ -111,7 +115,8 @@ class IncidentServiceServicer(metaclass=_abc_1.ABCMeta):
         """Says how bad an incident is, without storing anything.
 
         A data leak or an unauthorized send is SEV1 whatever the count; else five or more customers are SEV2; else SEV3.
-        Support's findings, where given, can only raise it. A blank title or a count below 1: INVALID_ARGUMENT (INVALID_FIELDS).
+        Support's findings, where given, can only raise it. A blank title, a count below 1, findings beside `consulted` = false: INVALID_ARGUMENT
+        (INVALID_FIELDS).
         """
 
     @_abc_1.abstractmethod
@@ -131,7 +136,8 @@ class IncidentServiceServicer(metaclass=_abc_1.ABCMeta):
         """Declares an incident: triages it, stores it in state DECLARED with its plan and opens its timeline.
 
         `raise_severity_to` above the triaged severity needs `raise_reason`; below it: INVALID_ARGUMENT (INVALID_FIELDS), since
-        nobody lowers a severity. An `aware_time` in the future: INVALID_ARGUMENT (INVALID_FIELDS).
+        nobody lowers a severity. An `aware_time` in the future: INVALID_ARGUMENT (INVALID_FIELDS). Only a person raises a
+        severity; a service: PERMISSION_DENIED (PERSON_REQUIRED).
         """
 
     @_abc_1.abstractmethod

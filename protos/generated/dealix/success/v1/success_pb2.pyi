@@ -75,6 +75,8 @@ class _RiskSeverityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RiskSeve
     """30 or more: Proof Pack summary and a demo."""
     RISK_SEVERITY_HIGH: _RiskSeverity.ValueType  # 3
     """60 or more: founder's e-mail and a QBR this week. Never skipped."""
+    RISK_SEVERITY_UNKNOWN: _RiskSeverity.ValueType  # 4
+    """Too little is known: what is missing could lift a low score to another severity."""
 
 class RiskSeverity(_RiskSeverity, metaclass=_RiskSeverityEnumTypeWrapper):
     """How likely a customer is to leave."""
@@ -87,6 +89,8 @@ RISK_SEVERITY_MEDIUM: RiskSeverity.ValueType  # 2
 """30 or more: Proof Pack summary and a demo."""
 RISK_SEVERITY_HIGH: RiskSeverity.ValueType  # 3
 """60 or more: founder's e-mail and a QBR this week. Never skipped."""
+RISK_SEVERITY_UNKNOWN: RiskSeverity.ValueType  # 4
+"""Too little is known: what is missing could lift a low score to another severity."""
 Global___RiskSeverity: _TypeAlias = RiskSeverity  # noqa: Y015
 
 class _HealthVerdict:
@@ -268,7 +272,7 @@ class RiskReason(_message.Message):
     TEXT_AR_FIELD_NUMBER: _builtins.int
     TEXT_EN_FIELD_NUMBER: _builtins.int
     factor: _builtins.str
-    """`inactive`, `drafts_pending` or `proof_pack_age`."""
+    """`days_inactive`, `drafts_pending` or `days_since_proof_pack`."""
     points: _builtins.int
     """The points it adds."""
     text_ar: _builtins.str
@@ -300,22 +304,30 @@ class HealthFactor(_message.Message):
     FACTOR_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
     POINTS_FIELD_NUMBER: _builtins.int
+    LABEL_AR_FIELD_NUMBER: _builtins.int
+    LABEL_EN_FIELD_NUMBER: _builtins.int
     factor: _builtins.str
     """`csat`, `pipeline_sar`, `meetings`, `approval_rate`, `days_inactive` or `drafts_pending`."""
     value: _builtins.float
     """The value that was given; absent when it is unknown."""
     points: _builtins.float
     """The points it adds, negative where it takes away; absent when it is unknown."""
+    label_ar: _builtins.str
+    """Its name in Arabic."""
+    label_en: _builtins.str
+    """Its name in English."""
     def __init__(
         self,
         *,
         factor: _builtins.str = ...,
         value: _builtins.float | None = ...,
         points: _builtins.float | None = ...,
+        label_ar: _builtins.str = ...,
+        label_en: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_points", b"_points", "_value", b"_value", "points", b"points", "value", b"value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_points", b"_points", "_value", b"_value", "factor", b"factor", "points", b"points", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_points", b"_points", "_value", b"_value", "factor", b"factor", "label_ar", b"label_ar", "label_en", b"label_en", "points", b"points", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__points: _TypeAlias = _typing.Literal["points"]  # noqa: Y015
     _WhichOneofArgType__points: _TypeAlias = _typing.Literal["_points", b"_points"]  # noqa: Y015

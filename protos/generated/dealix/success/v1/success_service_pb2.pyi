@@ -116,26 +116,35 @@ class BuildAtRiskAlertRequest(_message.Message):
     customer_id: _builtins.str
     """The customer; may be empty."""
     days_inactive: _builtins.int
-    """Days since the customer was last active."""
+    """Days since the customer was last active; absent when it is not known."""
     drafts_pending: _builtins.int
-    """Drafts that wait for the customer's approval."""
+    """Drafts that wait for the customer's approval; absent when it is not known."""
     days_since_proof_pack: _builtins.int
     """Days since the last Proof Pack; absent when there was none yet, which adds no points."""
     def __init__(
         self,
         *,
         customer_id: _builtins.str = ...,
-        days_inactive: _builtins.int = ...,
-        drafts_pending: _builtins.int = ...,
+        days_inactive: _builtins.int | None = ...,
+        drafts_pending: _builtins.int | None = ...,
         days_since_proof_pack: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_days_since_proof_pack", b"_days_since_proof_pack", "days_since_proof_pack", b"days_since_proof_pack"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_days_inactive", b"_days_inactive", "_days_since_proof_pack", b"_days_since_proof_pack", "_drafts_pending", b"_drafts_pending", "days_inactive", b"days_inactive", "days_since_proof_pack", b"days_since_proof_pack", "drafts_pending", b"drafts_pending"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_days_since_proof_pack", b"_days_since_proof_pack", "customer_id", b"customer_id", "days_inactive", b"days_inactive", "days_since_proof_pack", b"days_since_proof_pack", "drafts_pending", b"drafts_pending"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_days_inactive", b"_days_inactive", "_days_since_proof_pack", b"_days_since_proof_pack", "_drafts_pending", b"_drafts_pending", "customer_id", b"customer_id", "days_inactive", b"days_inactive", "days_since_proof_pack", b"days_since_proof_pack", "drafts_pending", b"drafts_pending"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__days_inactive: _TypeAlias = _typing.Literal["days_inactive"]  # noqa: Y015
+    _WhichOneofArgType__days_inactive: _TypeAlias = _typing.Literal["_days_inactive", b"_days_inactive"]  # noqa: Y015
     _WhichOneofReturnType__days_since_proof_pack: _TypeAlias = _typing.Literal["days_since_proof_pack"]  # noqa: Y015
     _WhichOneofArgType__days_since_proof_pack: _TypeAlias = _typing.Literal["_days_since_proof_pack", b"_days_since_proof_pack"]  # noqa: Y015
+    _WhichOneofReturnType__drafts_pending: _TypeAlias = _typing.Literal["drafts_pending"]  # noqa: Y015
+    _WhichOneofArgType__drafts_pending: _TypeAlias = _typing.Literal["_drafts_pending", b"_drafts_pending"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__days_inactive) -> _WhichOneofReturnType__days_inactive | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__days_since_proof_pack) -> _WhichOneofReturnType__days_since_proof_pack | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__drafts_pending) -> _WhichOneofReturnType__drafts_pending | None: ...
 
 Global___BuildAtRiskAlertRequest: _TypeAlias = BuildAtRiskAlertRequest  # noqa: Y015
 
@@ -154,6 +163,7 @@ class BuildAtRiskAlertResponse(_message.Message):
     RECOMMENDED_ACTION_AR_FIELD_NUMBER: _builtins.int
     RECOMMENDED_ACTION_EN_FIELD_NUMBER: _builtins.int
     REASONS_FIELD_NUMBER: _builtins.int
+    UNKNOWN_INPUTS_FIELD_NUMBER: _builtins.int
     live_send_allowed: _builtins.bool
     """Always false, always present: nothing in this system sends."""
     approval_required: _builtins.bool
@@ -174,7 +184,11 @@ class BuildAtRiskAlertResponse(_message.Message):
 
     @_builtins.property
     def reasons(self) -> _containers.RepeatedCompositeFieldContainer[_success_pb2.RiskReason]:
-        """Each reason with its points."""
+        """Each reason with its points, most points first."""
+
+    @_builtins.property
+    def unknown_inputs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The inputs that are not known, such as `days_inactive`; with any, `risk_score` is the least it can be."""
 
     def __init__(
         self,
@@ -188,10 +202,11 @@ class BuildAtRiskAlertResponse(_message.Message):
         recommended_action_ar: _builtins.str = ...,
         recommended_action_en: _builtins.str = ...,
         reasons: _abc.Iterable[_success_pb2.RiskReason] | None = ...,
+        unknown_inputs: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "live_send_allowed", b"live_send_allowed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "live_send_allowed", b"live_send_allowed", "reasons", b"reasons", "reasons_ar", b"reasons_ar", "recommended_action_ar", b"recommended_action_ar", "recommended_action_en", b"recommended_action_en", "risk_score", b"risk_score", "severity", b"severity", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "live_send_allowed", b"live_send_allowed", "reasons", b"reasons", "reasons_ar", b"reasons_ar", "recommended_action_ar", b"recommended_action_ar", "recommended_action_en", b"recommended_action_en", "risk_score", b"risk_score", "severity", b"severity", "type", b"type", "unknown_inputs", b"unknown_inputs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__approval_required: _TypeAlias = _typing.Literal["approval_required"]  # noqa: Y015
     _WhichOneofArgType__approval_required: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required"]  # noqa: Y015
@@ -364,20 +379,26 @@ class BuildHealthScoreResponse(_message.Message):
     FACTORS_FIELD_NUMBER: _builtins.int
     SUMMARY_AR_FIELD_NUMBER: _builtins.int
     SUMMARY_EN_FIELD_NUMBER: _builtins.int
+    SCORE_LOW_FIELD_NUMBER: _builtins.int
+    SCORE_HIGH_FIELD_NUMBER: _builtins.int
     live_send_allowed: _builtins.bool
     """Always false, always present: nothing in this system sends."""
     approval_required: _builtins.bool
     """Whether the answer holds something that a person must approve before it is used outside."""
     health_score: _builtins.float
-    """0 to 100; absent when too little is known."""
+    """0 to 100; absent when what is not known leaves it open."""
     verdict: _success_pb2.HealthVerdict.ValueType
-    """The verdict."""
+    """The verdict; unknown unless it holds whatever the missing inputs are."""
     coverage: _builtins.float
     """The share of the six inputs that is known, 0 to 1."""
     summary_ar: _builtins.str
     """The verdict in words, Arabic."""
     summary_en: _builtins.str
     """The verdict in words, English."""
+    score_low: _builtins.float
+    """The least that the score can be, 0 to 100."""
+    score_high: _builtins.float
+    """The most that the score can be, 0 to 100."""
     @_builtins.property
     def factors(self) -> _containers.RepeatedCompositeFieldContainer[_success_pb2.HealthFactor]:
         """Each factor with its value and points."""
@@ -393,10 +414,12 @@ class BuildHealthScoreResponse(_message.Message):
         factors: _abc.Iterable[_success_pb2.HealthFactor] | None = ...,
         summary_ar: _builtins.str = ...,
         summary_en: _builtins.str = ...,
+        score_low: _builtins.float = ...,
+        score_high: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_health_score", b"_health_score", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "health_score", b"health_score", "live_send_allowed", b"live_send_allowed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_health_score", b"_health_score", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "coverage", b"coverage", "factors", b"factors", "health_score", b"health_score", "live_send_allowed", b"live_send_allowed", "summary_ar", b"summary_ar", "summary_en", b"summary_en", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_health_score", b"_health_score", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "coverage", b"coverage", "factors", b"factors", "health_score", b"health_score", "live_send_allowed", b"live_send_allowed", "score_high", b"score_high", "score_low", b"score_low", "summary_ar", b"summary_ar", "summary_en", b"summary_en", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__approval_required: _TypeAlias = _typing.Literal["approval_required"]  # noqa: Y015
     _WhichOneofArgType__approval_required: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required"]  # noqa: Y015

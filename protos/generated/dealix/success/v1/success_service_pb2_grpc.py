@@ -90,7 +90,8 @@ class SuccessServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def BuildAtRiskAlert(self, request, context):
-        """Scores how likely a customer is to leave, with each reason and its points. Stores nothing.
+        """Scores how likely a customer is to leave, with each reason and its points. Stores nothing. What is missing is unknown,
+        never zero.
 
         Negative inputs: INVALID_ARGUMENT (INVALID_FIELDS), every faulty one named.
         """
@@ -118,7 +119,7 @@ class SuccessServiceServicer:
         """Writes and stores the check-in of the present week (Asia/Riyadh, from Sunday) as a draft.
 
         The customer has one in that week: ALREADY_EXISTS (CHECK_IN_EXISTS). An open SEV1 or SEV2, as the caller brings it along:
-        FAILED_PRECONDITION (CHECK_IN_SUPPRESSED).
+        FAILED_PRECONDITION (CHECK_IN_SUPPRESSED), whose PreconditionFailure detail gives the reason in Arabic and English.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

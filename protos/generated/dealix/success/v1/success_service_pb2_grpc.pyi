@@ -42,7 +42,8 @@ class SuccessServiceStub:
     Negative or endless metrics: INVALID_ARGUMENT (INVALID_FIELDS), every faulty one named.
     """
     BuildAtRiskAlert: _grpc.UnaryUnaryMultiCallable[_success_service_pb2.BuildAtRiskAlertRequest, _success_service_pb2.BuildAtRiskAlertResponse]
-    """Scores how likely a customer is to leave, with each reason and its points. Stores nothing.
+    """Scores how likely a customer is to leave, with each reason and its points. Stores nothing. What is missing is unknown,
+    never zero.
 
     Negative inputs: INVALID_ARGUMENT (INVALID_FIELDS), every faulty one named.
     """
@@ -57,7 +58,7 @@ class SuccessServiceStub:
     """Writes and stores the check-in of the present week (Asia/Riyadh, from Sunday) as a draft.
 
     The customer has one in that week: ALREADY_EXISTS (CHECK_IN_EXISTS). An open SEV1 or SEV2, as the caller brings it along:
-    FAILED_PRECONDITION (CHECK_IN_SUPPRESSED).
+    FAILED_PRECONDITION (CHECK_IN_SUPPRESSED), whose PreconditionFailure detail gives the reason in Arabic and English.
     """
     GetWeeklyCheckIn: _grpc.UnaryUnaryMultiCallable[_success_service_pb2.GetWeeklyCheckInRequest, _success_service_pb2.GetWeeklyCheckInResponse]
     """Returns one stored check-in.
@@ -81,7 +82,8 @@ class SuccessServiceAsyncStub(SuccessServiceStub):
     Negative or endless metrics: INVALID_ARGUMENT (INVALID_FIELDS), every faulty one named.
     """
     BuildAtRiskAlert: _aio.UnaryUnaryMultiCallable[_success_service_pb2.BuildAtRiskAlertRequest, _success_service_pb2.BuildAtRiskAlertResponse]  # type: ignore[assignment]
-    """Scores how likely a customer is to leave, with each reason and its points. Stores nothing.
+    """Scores how likely a customer is to leave, with each reason and its points. Stores nothing. What is missing is unknown,
+    never zero.
 
     Negative inputs: INVALID_ARGUMENT (INVALID_FIELDS), every faulty one named.
     """
@@ -96,7 +98,7 @@ class SuccessServiceAsyncStub(SuccessServiceStub):
     """Writes and stores the check-in of the present week (Asia/Riyadh, from Sunday) as a draft.
 
     The customer has one in that week: ALREADY_EXISTS (CHECK_IN_EXISTS). An open SEV1 or SEV2, as the caller brings it along:
-    FAILED_PRECONDITION (CHECK_IN_SUPPRESSED).
+    FAILED_PRECONDITION (CHECK_IN_SUPPRESSED), whose PreconditionFailure detail gives the reason in Arabic and English.
     """
     GetWeeklyCheckIn: _aio.UnaryUnaryMultiCallable[_success_service_pb2.GetWeeklyCheckInRequest, _success_service_pb2.GetWeeklyCheckInResponse]  # type: ignore[assignment]
     """Returns one stored check-in.
@@ -129,7 +131,8 @@ class SuccessServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _success_service_pb2.BuildAtRiskAlertRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_success_service_pb2.BuildAtRiskAlertResponse, _abc.Awaitable[_success_service_pb2.BuildAtRiskAlertResponse]]:
-        """Scores how likely a customer is to leave, with each reason and its points. Stores nothing.
+        """Scores how likely a customer is to leave, with each reason and its points. Stores nothing. What is missing is unknown,
+        never zero.
 
         Negative inputs: INVALID_ARGUMENT (INVALID_FIELDS), every faulty one named.
         """
@@ -162,7 +165,7 @@ class SuccessServiceServicer(metaclass=_abc_1.ABCMeta):
         """Writes and stores the check-in of the present week (Asia/Riyadh, from Sunday) as a draft.
 
         The customer has one in that week: ALREADY_EXISTS (CHECK_IN_EXISTS). An open SEV1 or SEV2, as the caller brings it along:
-        FAILED_PRECONDITION (CHECK_IN_SUPPRESSED).
+        FAILED_PRECONDITION (CHECK_IN_SUPPRESSED), whose PreconditionFailure detail gives the reason in Arabic and English.
         """
 
     @_abc_1.abstractmethod
