@@ -1,0 +1,406 @@
+"""Prohibited claims: what no draft of any service may say (specification §1), in Arabic and English.
+
+The phrases, and what counts as a plain negation, are data: ``claims.toml`` beside this file, which describes its own
+notation. Matching works on folded tokens, so letter twins, harakat, tatweel, invisible characters and case make no
+difference; attached particles are generated for each listed word and never stripped from the text, because stripping
+makes different words alike.
+
+A claim under a plain negation («لا نضمن», "we do not scrape") is allowed. The rule leans to refusing: between the negator
+and the claim only listed words may stand, so an unusual negation has to be reworded, and an unusual claim does not
+slip through as a negated one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+
+from services.domain.arabic import HARD_STOPS, SOFT_STOPS, Offsets, fold, token_spans, tokenize
+from services.domain.errors import PreconditionFailed
+from services.domain.texts import Bilingual, Reader, TextsFile
+
+CLAIMS_FILE = Path(__file__).resolve().parent / "claims.toml"
+
+MAX_BRIDGES = 4
+"""Most words between a negator and what it negates."""
+
+MAX_OBJECT = 2
+"""Most words between a negated claim and the coordinator after it."""
+
+UNDOING_REACH = 3
+"""How many words behind a claim may undo its negation."""
+
+
+class ClaimCategory(StrEnum):
+    GUARANTEE = "GUARANTEE"
+    SCRAPING = "SCRAPING"
+    FULL_AUTOMATION = "FULL_AUTOMATION"
+    APPROVAL_BYPASS = "APPROVAL_BYPASS"
+    COMPETITOR_ATTACK = "COMPETITOR_ATTACK"
+    LEGAL_PROMISE = "LEGAL_PROMISE"
+    FINANCIAL_PROMISE = "FINANCIAL_PROMISE"
+    MEDICAL = "MEDICAL"
+    EXAGGERATED_SPEED = "EXAGGERATED_SPEED"
+
+
+class ClaimLanguage(StrEnum):
+    ARABIC = "ar"
+    ENGLISH = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimHit:
+    """A prohibited claim; ``words`` is ``text[start:end]`` as it was written. Offsets are code points, half-open."""
+
+    category: ClaimCategory
+    words: str
+    start: int
+    end: int
+    language: ClaimLanguage
+
+
+class ProhibitedClaim(PreconditionFailed):
+    """A draft makes a prohibited claim. Metadata: ``categories`` and ``words``, each joined by ``; ``."""
+
+    reason = "PROHIBITED_CLAIM"
+
+    def __init__(self, hits: Iterable[ClaimHit]) -> None:
+        self.hits = tuple(hits)
+        categories = list(dict.fromkeys(hit.category.value for hit in self.hits))
+        words = list(dict.fromkeys(hit.words for hit in self.hits))
+        super().__init__(
+            "the draft makes prohibited claims: " + ", ".join(categories),
+            [("PROHIBITED_CLAIM", hit.category.value, hit.words) for hit in self.hits],
+            categories="; ".join(categories),
+            words="; ".join(words),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One place of a phrase: any of ``words``, or a number, or (``gap`` > 0) up to ``gap`` words of any kind.
+
+    Words are written as in the file, kind included (``n:نتائج``); `Vocabulary` knows the forms they take.
+    """
+
+    words: frozenset[str] = frozenset()
+    number: bool = False
+    optional: bool = False
+    gap: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    category: ClaimCategory
+    language: ClaimLanguage
+    elements: tuple[Element, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Negation:
+    """Words; ``claims.toml`` says what each list does."""
+
+    negators: frozenset[str]
+    weak_negators: frozenset[str]
+    pronouns: frozenset[str]
+    bridges: frozenset[str]
+    coordinators: frozenset[str]
+    undone_by: frozenset[str]
+
+
+class Vocabulary:
+    """Which listed words a folded token is a form of.
+
+    A word's endings are generated and kept; what may stand before it is tried off the token. A token is recognised
+    exactly if it is one of the forms that could be generated: nothing is stemmed.
+    """
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self._plain: dict[str, set[str]] = {}
+        self._nouns: dict[str, set[str]] = {}
+        self._verbs: dict[str, set[str]] = {}
+        for word in words:
+            kind, folded = _kind(word), fold(word.rpartition(":")[2])
+            if kind == "n":
+                for form in _noun_endings(folded):
+                    self._nouns.setdefault(form, set()).add(word)
+            elif kind == "v":
+                for suffix in _VERB_SUFFIXES:
+                    self._verbs.setdefault(folded + suffix, set()).add(word)
+            else:
+                self._plain.setdefault(folded, set()).add(word)
+
+    def words_of(self, token: str) -> frozenset[str]:
+        if token.isascii():
+            return frozenset(self._plain.get(token, ()))
+        found: set[str] = set()
+        for conjunction in _CONJUNCTIONS:
+            if token.startswith(conjunction):
+                rest = token[len(conjunction) :]
+                found.update(self._plain.get(rest, ()))
+                for prefix in _NOUN_PREFIXES:
+                    if rest.startswith(prefix):
+                        found.update(self._nouns.get(rest[len(prefix) :], ()))
+                for prefix in _VERB_PREFIXES:
+                    if rest.startswith(prefix):
+                        found.update(self._verbs.get(rest[len(prefix) :], ()))
+        return frozenset(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    version: str
+    labels: Mapping[ClaimCategory, Bilingual]
+    phrases: tuple[Phrase, ...]
+    negation: Negation
+    vocabulary: Vocabulary
+
+
+def load_claims(path: Path | None = None) -> Claims:
+    """Read ``claims.toml`` (None: the one shipped). `TextsError` names every fault of it."""
+    file = TextsFile(CLAIMS_FILE if path is None else path)
+    version = file.text("version")
+    sets_table = file.table("sets")
+    sets = {name: sets_table.strings(name) for name in sets_table.keys()}  # noqa: SIM118 - a Reader is not a mapping
+    labels = {}
+    phrases = []
+    for category, table in file.table("categories").each(ClaimCategory).items():
+        labels[category] = table.bilingual("label")
+        for language in ClaimLanguage:
+            for written in table.strings(language.value):
+                elements = _parse(written, sets, table, language.value)
+                if elements:
+                    phrases.append(Phrase(category, language, elements))
+    negation = _read_negation(file.table("negation"))
+    file.finish()
+    words = {word for phrase in phrases for element in phrase.elements for word in element.words}
+    vocabulary = Vocabulary(words.union(*(getattr(negation, field.name) for field in fields(Negation))))
+    return Claims(version, MappingProxyType(labels), tuple(phrases), negation, vocabulary)
+
+
+class ClaimChecker:
+    """Finds prohibited claims. Immutable once made; safe to share between tasks and threads."""
+
+    def __init__(self, claims: Claims) -> None:
+        self._claims = claims
+        self._by_word: dict[str, list[Phrase]] = {}
+        self._by_number: list[Phrase] = []
+        for phrase in claims.phrases:
+            first = phrase.elements[0]
+            for word in first.words:
+                self._by_word.setdefault(word, []).append(phrase)
+            if first.number:
+                self._by_number.append(phrase)
+
+    @property
+    def version(self) -> str:
+        return self._claims.version
+
+    def label(self, category: ClaimCategory) -> Bilingual:
+        """What the category is called, for people."""
+        return self._claims.labels[category]
+
+    def check(self, text: str, *, field: str = "text") -> tuple[ClaimHit, ...]:
+        """The claims in ``text``, in the order they stand; empty if it may be said.
+
+        `InvalidInput` (``TEXT_TOO_LONG`` at ``field``) beyond the length that texts are folded to.
+        """
+        folded = fold(text, field=field)
+        words = [_Word(token, self._claims.vocabulary.words_of(token)) for token in tokenize(folded)]
+        found = list(self._find(words))
+        if not found:
+            return ()
+        negated = self._negated(words, found)
+        spans = token_spans(folded)
+        offsets = Offsets(text)
+        hits = []
+        for index, (first, last, phrase) in enumerate(found):
+            if index not in negated:
+                start, end = offsets.original(spans[first][0], spans[last - 1][1])
+                hits.append(ClaimHit(phrase.category, text[start:end], start, end, phrase.language))
+        return tuple(hits)
+
+    def require_clean(self, *texts: str) -> None:
+        """Raise `ProhibitedClaim` with every claim in ``texts``, if there is any."""
+        hits = [hit for text in texts for hit in self.check(text)]
+        if hits:
+            raise ProhibitedClaim(hits)
+
+    def _find(self, words: list[_Word]) -> Iterator[tuple[int, int, Phrase]]:
+        """(first word, word after the last, phrase): of each category the longest where several begin or end alike."""
+        ends: dict[ClaimCategory, int] = {}
+        for first, word in enumerate(words):
+            candidates = [phrase for listed in word.listed for phrase in self._by_word.get(listed, ())]
+            if word.token.isdecimal():
+                candidates += self._by_number
+            longest: dict[ClaimCategory, tuple[int, Phrase]] = {}
+            for phrase in candidates:
+                last = self._match(words, first, phrase.elements, 0)
+                if last is not None and last > longest.get(phrase.category, (0, phrase))[0]:
+                    longest[phrase.category] = (last, phrase)
+            for category in sorted(longest):
+                last, phrase = longest[category]
+                if last > ends.get(category, 0):
+                    ends[category] = last
+                    yield first, last, phrase
+
+    def _match(self, words: list[_Word], at: int, elements: tuple[Element, ...], place: int) -> int | None:
+        """The word after the match of ``elements[place:]`` from word ``at`` on; None without one."""
+        if place == len(elements):
+            return at
+        element = elements[place]
+        if element.gap:
+            return self._match_gap(words, at, elements, place)
+        if at < len(words) and words[at].fits(element):
+            end = self._match(words, at + 1, elements, place + 1)
+            if end is not None:
+                return end
+        return self._match(words, at, elements, place + 1) if element.optional else None
+
+    def _match_gap(self, words: list[_Word], at: int, elements: tuple[Element, ...], place: int) -> int | None:
+        skipped = 0
+        while True:
+            end = self._match(words, at, elements, place + 1)
+            # A negator in a gap turns the phrase round («نتائج غير مضمونة»), a stop ends the statement.
+            if end is not None or at >= len(words) or words[at].token in HARD_STOPS or self._negates(words[at]):
+                return end
+            if words[at].token not in SOFT_STOPS:
+                skipped += 1
+                if skipped > elements[place].gap:
+                    return None
+            at += 1
+
+    def _negates(self, word: _Word) -> bool:
+        return word.is_in(self._claims.negation.negators) or word.token.endswith("n't")
+
+    def _negated(self, words: list[_Word], found: list[tuple[int, int, Phrase]]) -> set[int]:
+        """Indexes in ``found`` of the claims under a plain negation."""
+        negated: set[int] = set()
+        ends: set[int] = set()
+        for index, (first, last, _) in enumerate(found):
+            if not self._undone(words, last) and (self._has_negator(words, first) or self._shares(words, first, ends)):
+                negated.add(index)
+                ends.add(last - 1)
+        return negated
+
+    def _has_negator(self, words: list[_Word], first: int) -> bool:
+        """Whether a negator stands before the claim with nothing but bridges between them."""
+        rules = self._claims.negation
+        for place in range(first - 1, max(-1, first - MAX_BRIDGES - 2), -1):
+            if self._negates(words[place]):
+                # "Not without guarantees": one negator directly on another says the claim again.
+                return not (place > 0 and self._negates(words[place - 1]))
+            if words[place].is_in(rules.weak_negators):
+                heads = place == 0 or words[place - 1].stops or words[place - 1].is_in(rules.pronouns)
+                return heads and place == first - 1 and not words[first].token.endswith(("ه", "ها"))
+            if not words[place].is_in(rules.bridges):
+                return False
+        return False
+
+    def _shares(self, words: list[_Word], first: int, negated_ends: set[int]) -> bool:
+        """Whether the claim directly follows a negated one, or is coordinated with it."""
+        place = first - 1
+        if place in negated_ends:
+            return True
+        if place < 0 or not words[place].is_in(self._claims.negation.coordinators):
+            return False
+        for before in range(place - 1, max(-1, place - MAX_OBJECT - 2), -1):
+            if before in negated_ends:
+                return True
+            if words[before].token in HARD_STOPS:
+                return False
+        return False
+
+    def _undone(self, words: list[_Word], last: int) -> bool:
+        for word in words[last : last + UNDOING_REACH]:
+            if word.stops:
+                return False
+            if word.is_in(self._claims.negation.undone_by):
+                return True
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """A token and the listed words that it is a form of."""
+
+    token: str
+    listed: frozenset[str]
+
+    @property
+    def stops(self) -> bool:
+        return self.token in HARD_STOPS or self.token in SOFT_STOPS
+
+    def is_in(self, words: frozenset[str]) -> bool:
+        return not self.listed.isdisjoint(words)
+
+    def fits(self, element: Element) -> bool:
+        return self.is_in(element.words) or (element.number and self.token.isdecimal())
+
+
+_CONJUNCTIONS = ("", "و", "ف")
+_VERB_PREFIXES = ("", "س", "ل", "ب", "ح", "ه")
+_VERB_SUFFIXES = ("", "ه", "ها", "هم", "ك", "كم", "نا", "لك", "لكم")
+_NOUN_PREFIXES = ("", "ال", "بال", "كال", "لل", "ب", "ل", "ك")
+_NOUN_SUFFIXES = ("", "ه", "ها", "هم", "ك", "كم", "نا", "ي")
+
+
+def _parse(written: str, sets: Mapping[str, tuple[str, ...]], table: Reader, key: str) -> tuple[Element, ...]:
+    """The elements of a phrase; faults are noted at ``key`` of ``table`` and give an empty phrase."""
+    elements = []
+    for part in written.split():
+        if part.startswith(".."):
+            if not part[2:].isdecimal() or part[2:] == "0":
+                table.problem(key, f"{written!r}: {part!r} is not a gap")
+                return ()
+            elements.append(Element(gap=int(part[2:])))
+            continue
+        names: list[str] = []
+        for name in part.removesuffix("?").split("|"):
+            if name.startswith("@") and name[1:] not in sets:
+                table.problem(key, f"{written!r}: there is no set {name!r}")
+                return ()
+            names += sets[name[1:]] if name.startswith("@") else [name]
+        words = frozenset(name for name in names if name != "#")
+        if not all(map(_is_word, words)):
+            table.problem(key, f"{written!r}: {part!r} holds what is not one word")
+            return ()
+        elements.append(Element(words, number="#" in names, optional=part.endswith("?")))
+    if not elements or elements[0].gap or elements[0].optional or elements[-1].gap:
+        table.problem(key, f"{written!r}: begins or ends with what may be left out")
+        return ()
+    return tuple(elements)
+
+
+def _kind(word: str) -> str:
+    """``n``, ``v`` or nothing; anything else is no kind."""
+    return word.rpartition(":")[0]
+
+
+def _is_word(word: str) -> bool:
+    """Whether it is exactly one token, and Arabic where it claims to be inflected."""
+    folded = fold(word.rpartition(":")[2])
+    kind = _kind(word)
+    return tokenize(folded) == [folded] and (kind == "" or (kind in ("n", "v") and not folded.isascii()))
+
+
+def _noun_endings(folded: str) -> set[str]:
+    """The noun with what may be attached behind it: ة opens to ت, and a plural in ـون or ـين loses its ن, before it."""
+    endings = {folded}
+    if folded.endswith("ه"):
+        return endings | {f"{folded[:-1]}ت{suffix}" for suffix in _NOUN_SUFFIXES}
+    endings |= {folded + suffix for suffix in _NOUN_SUFFIXES} | {folded + "ا"}
+    if folded.endswith(("ين", "ون")):
+        endings |= {folded[:-1] + suffix for suffix in _NOUN_SUFFIXES}
+    return endings
+
+
+def _read_negation(table: Reader) -> Negation:
+    lists = {field.name: frozenset(table.strings(field.name)) for field in fields(Negation)}
+    for name, words in lists.items():
+        if not all(map(_is_word, words)):
+            table.problem(name, "holds what is not one word")
+    return Negation(**lists)
