@@ -1,0 +1,76 @@
+"""The stored incident: what is kept of a declaration, and who may raise its severity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from services.domain.errors import PersonRequired
+from services.incidents.domain.declare import OPEN_STATES, DeclaredIncident, IncidentState, TimelineEntry
+from services.incidents.domain.plan import PlanStep
+from services.incidents.domain.severity import Severity
+from services.incidents.domain.triage import TriageResult
+
+
+class Person(Protocol):
+    """Who acts, as far as a rule asks: ``kind`` is ``person`` or ``service``."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def role(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """An incident as it stands. Times are UTC; ``revision`` counts its changes from 1.
+
+    ``severity`` holds now; ``triage`` is what triage decided at the declaration. ``plan`` is the one of that day: a later
+    wording does not change it.
+    """
+
+    incident_id: str
+    title: str
+    description: str
+    severity: Severity
+    triage: TriageResult
+    state: IncidentState
+    customer_ids: tuple[str, ...]
+    ticket_ids: tuple[str, ...]
+    channel: str
+    data_leak: bool
+    unauthorized_send: bool
+    drill: bool
+    aware_at: datetime
+    declared_at: datetime
+    updated_at: datetime
+    revision: int
+    plan: tuple[PlanStep, ...]
+
+    @property
+    def etag(self) -> str:
+        """Changes with every change of the incident."""
+        return f"r{self.revision}"
+
+    @property
+    def open(self) -> bool:
+        """Whether its effect still has to be dealt with: not resolved, closed or cancelled."""
+        return self.state in OPEN_STATES
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineLine:
+    """A line of an incident's timeline with its position, from 1, and who recorded it."""
+
+    number: int
+    entry: TimelineEntry
+    actor: Person
+
+
+def check_raise(declared: DeclaredIncident, actor: Person) -> None:
+    """Raises ``PersonRequired`` where software declares an incident above its triaged severity."""
+    if declared.severity is not declared.triage.severity and actor.kind != "person":
+        raise PersonRequired("only a person raises a severity", action="raise_severity")

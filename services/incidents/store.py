@@ -1,0 +1,294 @@
+"""The tables and statements of incidents: the only file that knows its SQL.
+
+Times are microseconds since the epoch, UTC. What was decided once and is only read as a whole (the triage, the plan)
+is JSON in the row of its incident.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.incidents.domain.declare import IncidentState, TimelineEntry, TimelineKind
+from services.incidents.domain.incidents import Incident, TimelineLine
+from services.incidents.domain.plan import PlanStep
+from services.incidents.domain.severity import OwnerRole, Rule, Severity, SeverityDetails, StepClock, StepCondition
+from services.incidents.domain.triage import Proposal, RuleHit, TriageResult
+from services.storage.database import Actor, Row, ServiceSchema, Tx
+from services.storage.paging import Key
+from services.storage.schema import KeyText
+from services.storage.times import from_micros, to_micros
+
+METADATA = sa.MetaData()
+
+incidents = sa.Table(
+    "incidents",
+    METADATA,
+    sa.Column("incident_id", KeyText, primary_key=True),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("description", sa.Text, nullable=False),
+    sa.Column("severity", sa.Text, nullable=False),
+    sa.Column("triage", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    # 1 for the states that count as open: a list of open incidents is one range of an index, in order.
+    sa.Column("is_open", sa.BigInteger, nullable=False),
+    sa.Column("customer_ids", sa.Text, nullable=False),
+    sa.Column("ticket_ids", sa.Text, nullable=False),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("data_leak", sa.BigInteger, nullable=False),
+    sa.Column("unauthorized_send", sa.BigInteger, nullable=False),
+    sa.Column("drill", sa.BigInteger, nullable=False),
+    sa.Column("aware_us", sa.BigInteger, nullable=False),
+    sa.Column("create_us", sa.BigInteger, nullable=False),
+    sa.Column("update_us", sa.BigInteger, nullable=False),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Column("plan", sa.Text, nullable=False),
+    sa.Index("incidents_by_time", "create_us", "incident_id"),
+    sa.Index("incidents_by_open", "is_open", "create_us", "incident_id"),
+    sa.Index("incidents_by_state", "state", "create_us", "incident_id"),
+    sa.Index("incidents_by_severity", "severity", "create_us", "incident_id"),
+)
+
+# Which incidents name a customer, in the order of their declaration; the incident's own row holds the list as given.
+incident_customers = sa.Table(
+    "incident_customers",
+    METADATA,
+    sa.Column("customer_id", KeyText, primary_key=True),
+    sa.Column("create_us", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("incident_id", KeyText, sa.ForeignKey("incidents.incident_id"), primary_key=True),
+)
+
+timeline = sa.Table(
+    "timeline",
+    METADATA,
+    sa.Column("incident_id", KeyText, sa.ForeignKey("incidents.incident_id"), primary_key=True),
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("severity", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("occur_us", sa.BigInteger, nullable=False),
+    sa.Column("record_us", sa.BigInteger, nullable=False),
+    sa.Column("actor_kind", sa.Text, nullable=False),
+    sa.Column("actor_id", sa.Text, nullable=False),
+    sa.Column("actor_role", sa.Text, nullable=False),
+)
+
+SCHEMA = ServiceSchema("incidents", METADATA, Path(__file__).with_name("migrations"))
+
+_INSERT_INCIDENT = sa.insert(incidents)
+_INSERT_CUSTOMER = sa.insert(incident_customers)
+_INSERT_LINE = sa.insert(timeline)
+_GET_INCIDENT = sa.select(incidents).where(incidents.c.incident_id == sa.bindparam("incident_id"))
+_LINES_OF = (
+    sa.select(timeline)
+    .where(timeline.c.incident_id == sa.bindparam("incident_id"))
+    .order_by(timeline.c.number)
+    .limit(sa.bindparam("limit", type_=sa.Integer))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentFilter:
+    """Which incidents to list; None, and false for ``open_only``, matches all."""
+
+    severity: Severity | None = None
+    state: IncidentState | None = None
+    open_only: bool = False
+    customer_id: str | None = None
+
+
+def insert_incident(tx: Tx, incident: Incident) -> None:
+    """Stores a new incident."""
+    create_us = to_micros(incident.declared_at)
+    tx.run(
+        _INSERT_INCIDENT,
+        {
+            "incident_id": incident.incident_id,
+            "title": incident.title,
+            "description": incident.description,
+            "severity": incident.severity.value,
+            "triage": _json(asdict(incident.triage)),
+            "state": incident.state.value,
+            "is_open": int(incident.open),
+            "customer_ids": _json(incident.customer_ids),
+            "ticket_ids": _json(incident.ticket_ids),
+            "channel": incident.channel,
+            "data_leak": int(incident.data_leak),
+            "unauthorized_send": int(incident.unauthorized_send),
+            "drill": int(incident.drill),
+            "aware_us": to_micros(incident.aware_at),
+            "create_us": create_us,
+            "update_us": to_micros(incident.updated_at),
+            "revision": incident.revision,
+            "plan": _json([asdict(step) for step in incident.plan]),
+        },
+    )
+    for customer_id in incident.customer_ids:
+        tx.run(
+            _INSERT_CUSTOMER,
+            {"customer_id": customer_id, "create_us": create_us, "incident_id": incident.incident_id},
+        )
+
+
+def append_line(tx: Tx, incident_id: str, line: TimelineLine) -> None:
+    """Appends to the timeline of an incident that exists."""
+    tx.run(
+        _INSERT_LINE,
+        {
+            "incident_id": incident_id,
+            "number": line.number,
+            "kind": line.entry.kind.value,
+            "severity": line.entry.severity.value,
+            "text": line.entry.text,
+            "occur_us": to_micros(line.entry.occurred_at),
+            "record_us": to_micros(line.entry.recorded_at),
+            "actor_kind": line.actor.kind,
+            "actor_id": line.actor.id,
+            "actor_role": line.actor.role,
+        },
+    )
+
+
+def get_incident(tx: Tx, incident_id: str) -> Incident | None:
+    """The incident, or None."""
+    row = tx.one(_GET_INCIDENT, {"incident_id": incident_id})
+    return _incident(row) if row is not None else None
+
+
+def lines_of(tx: Tx, incident_id: str, limit: int) -> list[TimelineLine]:
+    """At most ``limit`` lines of an incident's timeline, oldest first."""
+    return [_line(row) for row in tx.all(_LINES_OF, {"incident_id": incident_id, "limit": limit})]
+
+
+def page_of_incidents(tx: Tx, wanted: IncidentFilter, after: Key | None, limit: int) -> list[Incident]:
+    """At most ``limit`` incidents, newest first, after a key of `incident_key`."""
+    params: dict[str, object] = {"limit": limit}
+    if wanted.severity is not None:
+        params["severity"] = wanted.severity.value
+    if wanted.state is not None:
+        params["state"] = wanted.state.value
+    if wanted.open_only:
+        params["is_open"] = 1
+    if wanted.customer_id is not None:
+        params["customer_id"] = wanted.customer_id
+    if after is not None:
+        params["after_us"], params["after_id"] = after
+    return [_incident(row) for row in tx.all(_list_statement(frozenset(params)), params)]
+
+
+def incident_key(incident: Incident) -> Key:
+    """Where an incident stands in a list of incidents."""
+    return (to_micros(incident.declared_at), incident.incident_id)
+
+
+@cache
+def _list_statement(names: frozenset[str]) -> sa.Select[Any]:
+    """The list for one set of filters, made once each: there are 2^5 of them."""
+    selected = sa.select(incidents)
+    ordered: sa.FromClause = incidents
+    if "customer_id" in names:
+        ordered = incident_customers
+        selected = selected.join_from(
+            incident_customers, incidents, incident_customers.c.incident_id == incidents.c.incident_id
+        ).where(incident_customers.c.customer_id == sa.bindparam("customer_id"))
+    conditions = {
+        "severity": incidents.c.severity == sa.bindparam("severity"),
+        "state": incidents.c.state == sa.bindparam("state"),
+        "is_open": incidents.c.is_open == sa.bindparam("is_open", type_=sa.BigInteger),
+        "after_us": sa.tuple_(ordered.c.create_us, ordered.c.incident_id)
+        < sa.tuple_(sa.bindparam("after_us", type_=sa.BigInteger), sa.bindparam("after_id", type_=sa.Text)),
+    }
+    return (
+        selected.where(*(condition for name, condition in conditions.items() if name in names))
+        .order_by(ordered.c.create_us.desc(), ordered.c.incident_id.desc())
+        .limit(sa.bindparam("limit", type_=sa.Integer))
+    )
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _incident(row: Row) -> Incident:
+    return Incident(
+        incident_id=row.incident_id,
+        title=row.title,
+        description=row.description,
+        severity=Severity(row.severity),
+        triage=_triage(json.loads(row.triage)),
+        state=IncidentState(row.state),
+        customer_ids=tuple(json.loads(row.customer_ids)),
+        ticket_ids=tuple(json.loads(row.ticket_ids)),
+        channel=row.channel,
+        data_leak=bool(row.data_leak),
+        unauthorized_send=bool(row.unauthorized_send),
+        drill=bool(row.drill),
+        aware_at=from_micros(row.aware_us),
+        declared_at=from_micros(row.create_us),
+        updated_at=from_micros(row.update_us),
+        revision=row.revision,
+        plan=tuple(map(_step, json.loads(row.plan))),
+    )
+
+
+def _triage(data: Mapping[str, Any]) -> TriageResult:
+    return TriageResult(
+        severity=Severity(data["severity"]),
+        details=SeverityDetails(**{**data["details"], "severity": Severity(data["details"]["severity"])}),
+        decided_by=Rule(data["decided_by"]),
+        reason_ar=data["reason_ar"],
+        reason_en=data["reason_en"],
+        rules=tuple(
+            RuleHit(Rule(hit["rule"]), Severity(hit["severity"]), hit["reason_ar"], hit["reason_en"])
+            for hit in data["rules"]
+        ),
+        caller_severity=Severity(data["caller_severity"]),
+        caller_decided_by=Rule(data["caller_decided_by"]),
+        affected_customers=data["affected_customers"],
+        data_leak=data["data_leak"],
+        unauthorized_send=data["unauthorized_send"],
+        support_consulted=data["support_consulted"],
+        proposal=_proposal(data["proposal"]),
+        catalog_version=data["catalog_version"],
+    )
+
+
+def _proposal(data: Mapping[str, Any] | None) -> Proposal | None:
+    if data is None:
+        return None
+    return Proposal(Severity(data["severity"]), Rule(data["decided_by"]), data["reason_ar"], data["reason_en"])
+
+
+def _step(data: Mapping[str, Any]) -> PlanStep:
+    return PlanStep(
+        number=data["number"],
+        id=data["id"],
+        text_ar=data["text_ar"],
+        text_en=data["text_en"],
+        owner=OwnerRole(data["owner"]),
+        condition=StepCondition(data["condition"]),
+        due_minutes=data["due_minutes"],
+        due_from=StepClock(data["due_from"]),
+        repeat_minutes=data["repeat_minutes"],
+        optional=data["optional"],
+    )
+
+
+def _line(row: Row) -> TimelineLine:
+    return TimelineLine(
+        number=row.number,
+        entry=TimelineEntry(
+            kind=TimelineKind(row.kind),
+            occurred_at=from_micros(row.occur_us),
+            recorded_at=from_micros(row.record_us),
+            severity=Severity(row.severity),
+            text=row.text,
+        ),
+        actor=Actor(row.actor_kind, row.actor_id, row.actor_role),
+    )
