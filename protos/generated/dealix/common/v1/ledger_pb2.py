@@ -22,11 +22,12 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from dealix.common.v1 import actor_pb2 as dealix_dot_common_dot_v1_dot_actor__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x64\x65\x61lix/common/v1/ledger.proto\x12\x10\x64\x65\x61lix.common.v1\x1a\x1c\x64\x65\x61lix/common/v1/actor.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd8\x02\n\x0bLedgerEntry\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12/\n\x0brecord_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x05\x61\x63tor\x18\x03 \x01(\x0b\x32\x17.dealix.common.v1.Actor\x12\x0e\n\x06\x61\x63tion\x18\x04 \x01(\t\x12\x0f\n\x07subject\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x0e\n\x06\x66ields\x18\x07 \x03(\t\x12\x41\n\nattributes\x18\x08 \x03(\x0b\x32-.dealix.common.v1.LedgerEntry.AttributesEntry\x12\x15\n\rprevious_hash\x18\t \x01(\x0c\x12\x0c\n\x04hash\x18\n \x01(\x0c\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\".\n\x0cLedgerAnchor\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x0c\n\x04hash\x18\x02 \x01(\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x64\x65\x61lix/common/v1/ledger.proto\x12\x10\x64\x65\x61lix.common.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x64\x65\x61lix/common/v1/actor.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd8\x02\n\x0bLedgerEntry\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12/\n\x0brecord_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x05\x61\x63tor\x18\x03 \x01(\x0b\x32\x17.dealix.common.v1.Actor\x12\x0e\n\x06\x61\x63tion\x18\x04 \x01(\t\x12\x0f\n\x07subject\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x0e\n\x06\x66ields\x18\x07 \x03(\t\x12\x41\n\nattributes\x18\x08 \x03(\x0b\x32-.dealix.common.v1.LedgerEntry.AttributesEntry\x12\x15\n\rprevious_hash\x18\t \x01(\x0c\x12\x0c\n\x04hash\x18\n \x01(\x0c\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"@\n\x0cLedgerAnchor\x12\x19\n\x08sequence\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x15\n\x04hash\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,10 +36,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_LEDGERENTRY_ATTRIBUTESENTRY']._loaded_options = None
   _globals['_LEDGERENTRY_ATTRIBUTESENTRY']._serialized_options = b'8\001'
-  _globals['_LEDGERENTRY']._serialized_start=115
-  _globals['_LEDGERENTRY']._serialized_end=459
-  _globals['_LEDGERENTRY_ATTRIBUTESENTRY']._serialized_start=410
-  _globals['_LEDGERENTRY_ATTRIBUTESENTRY']._serialized_end=459
-  _globals['_LEDGERANCHOR']._serialized_start=461
-  _globals['_LEDGERANCHOR']._serialized_end=507
+  _globals['_LEDGERANCHOR'].fields_by_name['sequence']._loaded_options = None
+  _globals['_LEDGERANCHOR'].fields_by_name['sequence']._serialized_options = b'\272H\004\"\002(\000'
+  _globals['_LEDGERANCHOR'].fields_by_name['hash']._loaded_options = None
+  _globals['_LEDGERANCHOR'].fields_by_name['hash']._serialized_options = b'\272H\004z\002h '
+  _globals['_LEDGERENTRY']._serialized_start=144
+  _globals['_LEDGERENTRY']._serialized_end=488
+  _globals['_LEDGERENTRY_ATTRIBUTESENTRY']._serialized_start=439
+  _globals['_LEDGERENTRY_ATTRIBUTESENTRY']._serialized_end=488
+  _globals['_LEDGERANCHOR']._serialized_start=490
+  _globals['_LEDGERANCHOR']._serialized_end=554
 # @@protoc_insertion_point(module_scope)
