@@ -67,6 +67,7 @@ class _Match:
     first: int
     last: int
     head: Span
+    parts: list[Span]
     signals: tuple[Signal, ...]
     denied: bool = False
     hedged: bool = False
@@ -75,16 +76,16 @@ class _Match:
 class _Reading:
     """One text while it is being classified: its tokens and what was found where."""
 
-    __slots__ = ("_consumed", "_hard", "_soft", "critical_ends", "long", "occurrences", "tokens")
+    __slots__ = ("_hard", "_soft", "consumed", "critical_ends", "occurrences", "tokens")
 
-    def __init__(self, tokens: Sequence[str], occurrences: Occurrences, long: list[Span]) -> None:
+    def __init__(self, tokens: Sequence[str], occurrences: Occurrences) -> None:
         self.tokens = tokens
         self.occurrences = occurrences
-        self.long = long  # spans of several tokens, whose inner negators are part of the phrase
+        # Tokens that are part of a complaint ("not working", "nobody can log in") and so deny nothing else.
+        self.consumed: set[int] = set()
         self.critical_ends: set[int] | None = None
         self._hard: list[int] | None = None
         self._soft: list[int] | None = None
-        self._consumed: set[int] | None = None
 
     def sentence_ends(self, start: int, end: int) -> int:
         """How many sentence ends stand in tokens[start:end]."""
@@ -101,12 +102,6 @@ class _Reading:
                 if token in HARD_STOPS or (token in SOFT_STOPS and token != "\n")
             ]
         return bisect_left(self._soft, end) - bisect_left(self._soft, start)
-
-    @property
-    def consumed(self) -> set[int]:
-        if self._consumed is None:
-            self._consumed = {k for first, last in self.long for k in range(first, last)}
-        return self._consumed
 
 
 class Classifier:
@@ -150,6 +145,11 @@ class Classifier:
         matches = self._matches(reading)
         if not matches:
             return self._nothing
+        for first, last in reading.occurrences.get(self.lexicon.negation.pseudo, ()):
+            reading.consumed.update(range(first, last))
+        for match in matches:
+            for first, last in match.parts:
+                reading.consumed.update(range(first, last))
         for match in matches:
             self._judge(reading, match)
         return self._verdict(text, folded, kept, tokens, matches)
@@ -158,9 +158,7 @@ class Classifier:
 
     def _read(self, tokens: list[str]) -> _Reading | None:
         occurrences: Occurrences = {}
-        long: list[Span] = []
         get = self._trie.get
-        denials = self.lexicon.denials
         size = len(tokens)
         for i, token in enumerate(tokens):
             node = get(token)
@@ -185,8 +183,6 @@ class Classifier:
                 k += 1
                 if groups:
                     span = (i, k)
-                    if denials.isdisjoint(groups):
-                        long.append(span)
                     for group in groups:
                         if group in occurrences:
                             occurrences[group].append(span)
@@ -194,7 +190,7 @@ class Classifier:
                             occurrences[group] = [span]
         if not occurrences:
             return None
-        reading = _Reading(tokens, occurrences, long)
+        reading = _Reading(tokens, occurrences)
         if not self.lexicon.stops.isdisjoint(occurrences):
             self._swallow(reading)
         for chain in self.lexicon.sequences:
@@ -243,7 +239,6 @@ class Classifier:
                 last = spans[at][1]
             else:
                 span = (first, last)
-                reading.long.append(span)
                 for group in chain.unions:
                     spans = occurrences.setdefault(group, [])
                     at = bisect_left(spans, span)
@@ -270,7 +265,7 @@ class Classifier:
                     key = (rule.entry, first, last)
                     if key not in matches:
                         signals = self._signals(reading, entry, first, last)
-                        matches[key] = _Match(entry, rule.entry, first, last, spans[rule.head], signals)
+                        matches[key] = _Match(entry, rule.entry, first, last, spans[rule.head], spans, signals)
         return list(matches.values())
 
     @staticmethod
@@ -465,7 +460,7 @@ class Classifier:
             if spans is None:
                 continue
             at = bisect_left(spans, (last, 0))
-            if at == len(spans) or spans[at][0] - last > 2:
+            if at == len(spans) or spans[at][0] - last > (2 if at_end else 6):
                 continue
             if reading.clause_ends(last, spans[at][0]):
                 continue

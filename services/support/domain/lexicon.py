@@ -14,6 +14,7 @@ Arabic forms are expanded when the lexicon is loaded (clitics, possessives, obje
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import tomllib
@@ -149,11 +150,15 @@ class Negation:
     denied_after: int
     denied_at_end: int
     fine: int
+    pseudo: int
 
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """Compiled and immutable; share one between threads."""
+    """Compiled and immutable; share one between threads.
+
+    ``trie`` maps a folded token to (groups that end there, what may follow); ``forms`` is the number of first tokens.
+    """
 
     version: str
     trie: Trie
@@ -166,7 +171,6 @@ class Lexicon:
     negation: Negation
     skipped: frozenset[str]
     arabizi: frozenset[str]
-    denials: frozenset[int]
     forms: int
     raw: Raw = field(repr=False, compare=False)
 
@@ -187,21 +191,23 @@ def _is_arabic(word: str) -> bool:
     return bool(word) and "\u0600" <= word[0] <= "\u06ff"
 
 
-def _alternatives(form: str) -> Iterator[tuple[str, ...]]:
-    """Spell out ``a/b`` (either) and ``a?`` (may be missing), word by word."""
-    choices: list[list[str]] = []
-    for word in form.split():
-        optional = word.endswith("?")
-        options = word.removesuffix("?").split("/")
-        choices.append([*options, ""] if optional else options)
-    for combination in itertools.product(*choices):
-        words = tuple(w for w in combination if w)
-        if words:
-            yield words
+def _choices(form: str) -> Iterator[list[list[str]]]:
+    """Read ``a/b`` (either) and ``a?`` (may be missing): for each word that is there, its spellings."""
+    words = [(word.removesuffix("?").split("/"), word.endswith("?")) for word in form.split()]
+    if not any(optional for _, optional in words):
+        yield [options for options, _ in words]
+        return
+    for present in itertools.product(*(((True, False) if optional else (True,)) for _, optional in words)):
+        yield [options for (options, _), there in zip(words, present, strict=True) if there]
 
 
-def _fold_word(word: str) -> list[str]:
-    return arabic.tokenize(arabic.fold(word))
+@functools.lru_cache(maxsize=16_384)
+def _fold_word(word: str) -> tuple[str, ...]:
+    return tuple(arabic.tokenize(arabic.fold(word)))
+
+
+def _one(word: str) -> str:
+    return "".join(_fold_word(word))
 
 
 def _prefixed(prefix: str, word: str) -> str:
@@ -209,79 +215,67 @@ def _prefixed(prefix: str, word: str) -> str:
     return prefix + word[1:] if prefix.endswith("لل") and word.startswith("ل") else prefix + word
 
 
-def _noun_forms(word: str, owned: bool) -> Iterator[str]:
-    folded = "".join(_fold_word(word))
+def _with_suffix(word: str, folded: str) -> str:
+    return folded[:-1] + "ت" if word.endswith("ة") else folded
+
+
+def _surface(word: str, kind: str) -> list[str]:
+    """The tokens that a first word of a kind may be written as, folded."""
+    folded = _one(word)
     if not _is_arabic(folded):
-        yield folded
-        return
-    for prefix in _NOUN_PREFIXES:
-        yield _prefixed(prefix, folded)
-    if owned:
-        stem = folded[:-1] + "ت" if word.endswith("ة") else folded
-        for prefix in _OWNED_PREFIXES:
-            for suffix in _POSSESSIVES:
-                yield prefix + stem + suffix
+        return [folded]
+    if kind == "bare":
+        stem = _with_suffix(word, folded)
+        return [folded, "ال" + folded, *(stem + suffix for suffix in _POSSESSIVES)]
+    if kind == "verbs":
+        stem = folded[:-1] if folded.endswith("وا") else folded
+        return [c + form for c in _CONJUNCTIONS for form in (folded, *(stem + suffix for suffix in _OBJECTS))]
+    if kind in ("nouns", "owned"):
+        forms = [_prefixed(prefix, folded) for prefix in _NOUN_PREFIXES]
+        if kind == "owned":
+            stem = _with_suffix(word, folded)
+            forms += [prefix + stem + suffix for prefix in _OWNED_PREFIXES for suffix in _POSSESSIVES]
+        return forms
+    return [conjunction + folded for conjunction in _CONJUNCTIONS]
 
 
-def _bare_forms(word: str) -> Iterator[str]:
-    folded = "".join(_fold_word(word))
-    yield folded
-    if _is_arabic(folded):
-        yield "ال" + folded
-        stem = folded[:-1] + "ت" if word.endswith("ة") else folded
-        for suffix in _POSSESSIVES:
-            yield stem + suffix
+def _plan(form: str, kind: str) -> Iterator[tuple[str, str, list[list[str]]]]:
+    """A form as (first word, kind of its surface, for each further token its spellings)."""
+    for choices in _choices(form):
+        if not choices:
+            continue
+        nouns = kind in ("nouns", "owned")
+        surface = "nouns" if nouns and len(choices) > 1 else "words" if kind == "arabizi" else kind
+        if kind == "verbs" and len(choices) > 1:
+            surface = "words"
+        tails: list[list[list[str]]] = [[]]
+        for options in choices[1:]:
+            tails = [tail + more for tail in tails for more in _tokens_of(options, nouns)]
+        for first in choices[0]:
+            head, *rest = _fold_word(first) if surface == "words" else (first,)
+            for tail in tails:
+                yield head, surface, [[token] for token in rest] + tail
 
 
-def _verb_forms(word: str) -> Iterator[str]:
-    folded = "".join(_fold_word(word))
-    if not _is_arabic(folded):
-        yield folded
-        return
-    stem = folded[:-1] if folded.endswith("وا") else folded
-    for conjunction in _CONJUNCTIONS:
-        yield conjunction + folded
-        for suffix in _OBJECTS:
-            yield conjunction + stem + suffix
-
-
-def _plain_first(word: str) -> Iterator[str]:
-    if _is_arabic(word):
-        for conjunction in _CONJUNCTIONS:
-            yield conjunction + word
-    else:
-        yield word
+def _tokens_of(options: Sequence[str], article: bool) -> list[list[list[str]]]:
+    """The spellings of one word, as alternatives of token rows; words of one token share a row."""
+    single: list[str] = []
+    rows: list[list[list[str]]] = []
+    for option in options:
+        tokens = _fold_word(option)
+        if len(tokens) == 1:
+            single.append(tokens[0])
+            if article and _is_arabic(tokens[0]) and not tokens[0].startswith("ال"):
+                single.append("ال" + tokens[0])
+        elif tokens:
+            rows.append([[token] for token in tokens])
+    return [[single], *rows] if single else rows
 
 
 def expand(form: str, kind: str) -> Iterator[tuple[str, ...]]:
     """All token sequences that a form of a kind stands for, folded."""
-    for words in _alternatives(form):
-        if kind in ("nouns", "owned"):
-            heads = list(_noun_forms(words[0], kind == "owned" and len(words) == 1))
-            tails = []
-            for word in words[1:]:
-                folded = "".join(_fold_word(word))
-                tails.append(
-                    [folded, "ال" + folded] if _is_arabic(folded) and not folded.startswith("ال") else [folded]
-                )
-            for combination in itertools.product(heads, *tails):
-                yield tuple(itertools.chain.from_iterable(_split(w) for w in combination))
-        elif kind == "bare":
-            for form_ in _bare_forms(words[0]):
-                yield (form_, *(token for word in words[1:] for token in _fold_word(word)))
-        elif kind == "verbs" and len(words) == 1:
-            for form_ in _verb_forms(words[0]):
-                yield (form_,)
-        else:
-            tokens = [token for word in words for token in _fold_word(word)]
-            if tokens:
-                for first in _plain_first(tokens[0]):
-                    yield (first, *tokens[1:])
-
-
-def _split(word: str) -> Sequence[str]:
-    # Forms are already folded; only a hyphen or a change of script can still hold several tokens.
-    return (word,) if word.isalnum() else tuple(arabic.tokenize(word))
+    for first, surface, tail in _plan(form, kind):
+        yield from itertools.product(_surface(first, surface), *tail)
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
@@ -341,6 +335,7 @@ _RULE_KEYS = {"parts", "order", "within", "across", "head", "unless", "notes"}
 _CONTEXT_KEYS = {"id", "group", "where", "within", "clause", "notes"}
 _STOP_KEYS = {"id", "notes", *_FORM_KINDS}
 _PLACES = {"before", "after", "near", "inside", "later"}
+_NEGATION_GROUPS = ("hedges", "denied_after", "denied_at_end", "fine", "pseudo")
 _NEGATION_MODES = {"window", "adjacent", "none"}
 
 
@@ -412,7 +407,7 @@ def check(raw: Raw) -> list[Finding]:
         for name in names:
             if name not in contexts:
                 found.append(_error("UNKNOWN_CONTEXT", subject, f"no context {name!r}", f"سياق غير معروف: {name}"))
-    for key in ("hedges", "denied_after", "denied_at_end", "fine"):
+    for key in _NEGATION_GROUPS:
         references("negation", [raw["negation"].get(key, "")])
     return found
 
@@ -503,8 +498,8 @@ def _lint_base(raw: Raw) -> Iterator[Finding]:
 
 
 def _lint_unused(raw: Raw) -> Iterator[Finding]:
-    used = {raw["negation"].get(key) for key in ("hedges", "denied_after", "denied_at_end", "fine")}
-    used |= {context.get("group") for context in raw["context"]} | {"pseudo_negation"}
+    used = {raw["negation"].get(key) for key in _NEGATION_GROUPS}
+    used |= {context.get("group") for context in raw["context"]}
     for group in raw["group"]:
         used.update(group.get("any", ()), *group.get("seq", ()))
     for entry in raw["entry"]:
@@ -534,29 +529,23 @@ def compile_lexicon(raw: Raw, version: str) -> Lexicon:
             names[table["id"]] = len(names)
     unions = _unions(raw, names)
 
-    ends: dict[tuple[str, ...], set[int]] = {}
+    builder = _TrieBuilder()
     literals: dict[int, int] = {}
     arabizi: set[str] = set()
     written: set[str] = set()
-    memo: dict[tuple[str, str], tuple[tuple[str, ...], ...]] = {}
+    sizes: dict[int, int] = {}
     for kind in ("group", "entry", "stop"):
         for index, table in enumerate(raw[kind]):
             group = names[table["id"]]
             targets = unions[group]
             for form, form_kind in _form_list(table):
-                tokens_of = memo.get((form, form_kind))
-                if tokens_of is None:
-                    tokens_of = memo[form, form_kind] = tuple(expand(form, form_kind))
-                for tokens in tokens_of:
-                    bucket = ends.get(tokens)
-                    if bucket is None:
-                        ends[tokens] = set(targets)
-                    else:
-                        bucket.update(targets)
-                    if form_kind == "arabizi":
-                        arabizi.update(tokens)
-                    else:
-                        written.update(tokens)
+                for first, surface, tail in _plan(form, form_kind):
+                    builder.add(first, surface, tail, targets)
+                    for target in targets:
+                        sizes[target] = sizes.get(target, 0) + 1
+                    (arabizi if form_kind == "arabizi" else written).update(
+                        (first, *itertools.chain.from_iterable(tail))
+                    )
                 if kind == "entry":
                     literals[group] = index
     contexts = {
@@ -568,10 +557,6 @@ def compile_lexicon(raw: Raw, version: str) -> Lexicon:
         )
         for table in raw["context"]
     }
-    sizes: dict[int, int] = {}
-    for groups in ends.values():
-        for group in groups:
-            sizes[group] = sizes.get(group, 0) + 1
     sequences = _sequences(raw, names, unions)
     entries = []
     rules: dict[int, list[Rule]] = {}
@@ -598,9 +583,10 @@ def compile_lexicon(raw: Raw, version: str) -> Lexicon:
                     anchor=anchor,
                 )
             )
+    trie = builder.build()
     return Lexicon(
         version=version,
-        trie=_trie(ends),
+        trie=trie,
         group_names=tuple(names),
         entries=tuple(entries),
         rules={anchor: tuple(found) for anchor, found in rules.items()},
@@ -610,8 +596,7 @@ def compile_lexicon(raw: Raw, version: str) -> Lexicon:
         negation=_negation(raw["negation"], names),
         skipped=_tokens(raw["settings"].get("skipped", ())),
         arabizi=frozenset(token for token in arabizi - written if token.isascii()),
-        denials=frozenset(names[raw["negation"][key]] for key in ("hedges", "denied_after", "denied_at_end", "fine")),
-        forms=len(ends),
+        forms=len(trie),
         raw=raw,
     )
 
@@ -662,20 +647,72 @@ def _sequences(raw: Raw, names: Mapping[str, int], unions: Mapping[int, set[int]
     return tuple(ordered)
 
 
-def _trie(ends: Mapping[tuple[str, ...], set[int]]) -> Trie:
-    root: dict[str, list[Any]] = {}
-    shared: dict[frozenset[int], tuple[int, ...]] = {}
-    for tokens, groups in ends.items():
-        children = root
-        for token in tokens[:-1]:
-            children = children.setdefault(token, [(), {}])[1]
-        key = frozenset(groups)
-        children.setdefault(tokens[-1], [(), {}])[0] = shared.setdefault(key, tuple(sorted(key)))
-    return _frozen(root)
+class _Branch:
+    __slots__ = ("children", "groups")
+
+    def __init__(self) -> None:
+        self.groups: set[int] = set()
+        self.children: dict[str, _Branch] = {}
 
 
-def _frozen(children: dict[str, list[Any]]) -> Trie:
-    return {token: (groups, _frozen(below) if below else None) for token, (groups, below) in children.items()}
+class _TrieBuilder:
+    """Builds the trie with one branch for each first word; its clitic forms then share that branch.
+
+    Sharing keeps the cost of a form at one dictionary entry, whatever stands below it.
+    """
+
+    def __init__(self) -> None:
+        self._first: dict[tuple[str, str], _Branch] = {}
+
+    def add(self, first: str, surface: str, tail: Sequence[Sequence[str]], groups: Iterable[int]) -> None:
+        branch = self._first.get((first, surface))
+        if branch is None:
+            branch = self._first[first, surface] = _Branch()
+        branches = [branch]
+        for spellings in tail:
+            below = []
+            for branch in branches:
+                for token in spellings:
+                    child = branch.children.get(token)
+                    if child is None:
+                        child = branch.children[token] = _Branch()
+                    below.append(child)
+            branches = below
+        for branch in branches:
+            branch.groups.update(groups)
+
+    def build(self) -> Trie:
+        root: dict[str, _Branch | list[_Branch]] = {}
+        for (first, surface), branch in self._first.items():
+            for token in _surface(first, surface):
+                known = root.get(token)
+                if known is None:
+                    root[token] = branch
+                elif isinstance(known, list):
+                    known.append(branch)
+                elif known is not branch:
+                    root[token] = [known, branch]
+        alone = {id(branch): _freeze(branch) for branch in self._first.values()}
+        return {
+            token: alone[id(found)] if isinstance(found, _Branch) else _freeze(_merge(found))
+            for token, found in root.items()
+        }
+
+
+def _merge(branches: Sequence[_Branch]) -> _Branch:
+    merged = _Branch()
+    below: dict[str, list[_Branch]] = {}
+    for branch in branches:
+        merged.groups |= branch.groups
+        for token, child in branch.children.items():
+            below.setdefault(token, []).append(child)
+    merged.children = {token: found[0] if len(found) == 1 else _merge(found) for token, found in below.items()}
+    return merged
+
+
+def _freeze(branch: _Branch) -> Node:
+    children = {token: _freeze(child) for token, child in branch.children.items()}
+    return (tuple(sorted(branch.groups)), children or None)
 
 
 def _entry(table: Raw, names: Mapping[str, int]) -> Entry:
@@ -709,8 +746,8 @@ def _tokens(forms: Iterable[str]) -> frozenset[str]:
 def _negation(table: Raw, names: Mapping[str, int]) -> Negation:
     return Negation(
         window=table["window"],
-        negators=frozenset(t for form in table["negators"] for t in _plain_first("".join(_fold_word(form)))),
-        adjacent=frozenset(t for form in table["adjacent"] for t in _plain_first("".join(_fold_word(form)))),
+        negators=frozenset(t for form in table["negators"] for t in _surface(form, "words")),
+        adjacent=frozenset(t for form in table["adjacent"] for t in _surface(form, "words")),
         breaks=_tokens(table["breaks"]),
         fillers=_tokens(table["fillers"]),
         coordinators=_tokens(table["coordinators"]),
@@ -720,4 +757,5 @@ def _negation(table: Raw, names: Mapping[str, int]) -> Negation:
         denied_after=names[table["denied_after"]],
         denied_at_end=names[table["denied_at_end"]],
         fine=names[table["fine"]],
+        pseudo=names[table["pseudo"]],
     )

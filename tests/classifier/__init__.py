@@ -1,0 +1,1 @@
+"""The ticket classifier: labelled sets, their evaluation, and its tests."""
