@@ -250,9 +250,7 @@ def acceptance(
     """
     wanted = [s for s in catalog.steps if not s.asynchronous]
     open_steps = [s for s in wanted if not _state(checklist, s.id).completed]
-    last = max(
-        (_state(checklist, s.id).completed_at or checklist.created_at for s in wanted), default=checklist.created_at
-    )
+    last = max(_state(checklist, s.id).completed_at or checklist.created_at for s in wanted)
     approval = proof_pack.approval if proof_pack.approval is not None and proof_pack.approval.by_person else None
     parts = {"delivery": proof_pack.delivered, "approval": approval is not None}
     ready = ready_for_first_service

@@ -275,14 +275,11 @@ def clocks(events: Iterable[SlaEvent], as_of: datetime) -> Clocks | None:
             resolved_at, since = None, at
     if opened_at is None:
         return None
-    if resolved_at is not None:
-        state = ClockState.RESOLVED
-    else:
-        state = ClockState.PAUSED if since is None else ClockState.RUNNING
+    unresolved = ClockState.PAUSED if since is None else ClockState.RUNNING
     return Clocks(
         opened_at=opened_at,
         as_of=as_of,
-        state=state,
+        state=unresolved if resolved_at is None else ClockState.RESOLVED,
         first_response_at=first_response_at,
         resolved_at=resolved_at,
         first_response_elapsed=(first_response_at or as_of) - opened_at,

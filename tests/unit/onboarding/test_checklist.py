@@ -141,6 +141,9 @@ def test_unticking_takes_along_what_was_built_on_it(catalog: Catalog) -> None:
     back = untick_step(catalog, checklist, "risk_review")
     assert (back.current_step_id, back.progress_pct) == ("risk_review", 62.5)
     assert unticked_with(catalog, checklist, "select_goal") == ("select_goal",)
+    reviewed = tick(catalog, fresh(catalog), "risk_review")
+    assert unticked_with(catalog, reviewed, "risk_review") == ("risk_review",)
+    assert unticked_with(catalog, reviewed, "select_goal") == ()
 
 
 def test_the_bundle_is_agreed_before_or_chosen_in_its_step(catalog: Catalog) -> None:

@@ -94,6 +94,13 @@ def test_whatsapp_needs_its_opt_in_audit_before_any_connected_state(
     )
 
 
+@pytest.mark.parametrize("target", [FAILED, SKIPPED])
+def test_whatsapp_needs_no_audit_to_fail_or_be_skipped(catalog: Catalog, target: ConnectorState) -> None:
+    whatsapp = catalog.connector("whatsapp_cloud")
+    assert whatsapp is not None
+    assert change_state(whatsapp, CONFIGURING, target, at=NOW) == (StateChange(CONFIGURING, target),)
+
+
 def test_whatsapp_without_audit_and_approval_is_told_both(catalog: Catalog) -> None:
     whatsapp = catalog.connector("whatsapp_cloud")
     assert whatsapp is not None

@@ -191,6 +191,8 @@ def test_fields_named_like_secrets_take_nothing(field: str) -> None:
         "page_token",
         "no_secret_in_logs",
         "token_expires_at",
+        "token_type",
+        "secret_name",
         "secretary_name",
         "keyword",
         "tokenizer",

@@ -177,6 +177,12 @@ def test_the_past_knows_neither_what_happened_nor_what_was_recorded_later() -> N
     assert [c and c.state for c in seen] == [ClockState.RUNNING, ClockState.RUNNING, ClockState.RESOLVED]
 
 
+def test_an_opening_comes_before_what_happened_at_the_same_instant() -> None:
+    found = clocks([event(E.FIRST_RESPONSE, 0), event(E.OPENED, 0, recorded=1)], minute(5))
+    assert found is not None
+    assert found.first_response_minutes == 0
+
+
 def test_the_boundary_is_exact_to_the_microsecond(policy: Policies) -> None:
     opened = SlaEvent(E.OPENED, T0, T0)
     for priority, (minutes, hours) in TARGETS.items():
@@ -319,6 +325,10 @@ def test_events_outside_the_ticket_s_time_are_refused(at: float, reason: str) ->
     assert [(v.field, v.reason) for v in refusal.value.violations] == [("occur_time", reason)]
 
 
+def test_an_event_may_happen_this_very_instant() -> None:
+    admit("tkt_x", [OPENED], event(E.FIRST_RESPONSE, 60), now=minute(60))
+
+
 @given(st.lists(st.tuples(st.sampled_from(SlaEventType), st.integers(0, 100)), max_size=20))
 @settings(max_examples=200, deadline=None)
 def test_whatever_is_admitted_alternates(moves: list[tuple[SlaEventType, int]]) -> None:
@@ -388,6 +398,13 @@ def test_open_tickets_count_only_once_they_are_overdue(policy: Policies) -> None
     report = health_report([young, overdue, done(P1, late=False)], policy, NOW)
     assert (report.total_tickets, report.rated_tickets, report.total_breached, report.breach_rate) == (3, 2, 1, 0.5)
     assert [b.breach.open for b in report.breaches] == [True]
+
+
+def test_an_age_speaks_only_of_what_is_still_open() -> None:
+    facts = facts_from_age(P1, first_response_minutes=None, resolution_hours=2, age_minutes=90)
+    assert (facts.first_response_elapsed_minutes, facts.resolution_elapsed_hours) == (90, None)
+    facts = facts_from_age(P1, first_response_minutes=5, resolution_hours=None, age_minutes=90)
+    assert (facts.first_response_elapsed_minutes, facts.resolution_elapsed_hours) == (None, 1.5)
 
 
 def test_a_ticket_can_break_both_promises_and_counts_once(policy: Policies) -> None:
