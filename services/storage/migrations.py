@@ -43,7 +43,7 @@ _ROW_KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 SNAPSHOT = "sqlite.sql"
 _ENVIRONMENT = Path(__file__).with_name("alembic_env")
 # Any fixed number: every replica that wants to migrate waits for the one that holds it.
-_ADVISORY_KEY = 0x6465616C6978
+ADVISORY_KEY = 0x6465616C6978
 
 
 def create_shared_v1(op: Operations) -> None:

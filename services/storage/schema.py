@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 
 SHARED = sa.MetaData()
 
 # Text that is ordered or paged by: by code point on both engines, whatever collation a PostgreSQL database has.
-KeyText = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+KeyText = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 # A number that is the primary key: on SQLite an INTEGER key is the table itself, a BIGINT key a second tree to keep.
 RowKey = sa.BigInteger().with_variant(sa.Integer(), "sqlite")

