@@ -152,6 +152,12 @@ class Classifier:
                 reading.consumed.update(range(first, last))
         for match in matches:
             self._judge(reading, match)
+        # What is denied in one pairing is denied in every other pairing of the same words.
+        denied = {(m.index, part) for m in matches if m.denied and len(m.parts) > 1 for part in m.parts}
+        if denied:
+            for match in matches:
+                if len(match.parts) > 1 and any((match.index, part) in denied for part in match.parts):
+                    match.denied = True
         return self._verdict(text, folded, kept, tokens, matches)
 
     # --- words --------------------------------------------------------------------------------------------------------

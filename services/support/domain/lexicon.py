@@ -232,6 +232,8 @@ def _surface(word: str, kind: str) -> list[str]:
         return [c + form for c in _CONJUNCTIONS for form in (folded, *(stem + suffix for suffix in _OBJECTS))]
     if kind in ("nouns", "owned"):
         forms = [_prefixed(prefix, folded) for prefix in _NOUN_PREFIXES]
+        if folded[-1] not in "اه":
+            forms += [conjunction + folded + "ا" for conjunction in _CONJUNCTIONS]  # the accusative, تسريبًا
         if kind == "owned":
             stem = _with_suffix(word, folded)
             forms += [prefix + stem + suffix for prefix in _OWNED_PREFIXES for suffix in _POSSESSIVES]
@@ -266,7 +268,7 @@ def _tokens_of(options: Sequence[str], article: bool) -> list[list[list[str]]]:
         if len(tokens) == 1:
             single.append(tokens[0])
             if article and _is_arabic(tokens[0]) and not tokens[0].startswith("ال"):
-                single.append("ال" + tokens[0])
+                single += ["ال" + tokens[0], tokens[0] + "ا"]
         elif tokens:
             rows.append([[token] for token in tokens])
     return [[single], *rows] if single else rows

@@ -1,0 +1,127 @@
+"""Benchmark of the classifier: ``python -m tests.bench.bench_classifier``.
+
+Prints microseconds per call (best of several rounds), beside plain substring matching in the same run, and checks the
+bounds: 300 characters in 60 us, ten times the length in at most twelve times the time, lexicon load in 150 ms.
+Exits with 1 when a bound does not hold.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+
+from services.domain.errors import InvalidInput
+from services.support.domain.classifier import Classifier
+from services.support.domain.lexicon import load_lexicon
+from tests.classifier.labelled import substring_baseline
+
+ARABIC = (
+    "السلام عليكم ورحمة الله، نحتاج منكم مراجعة تقرير الأسبوع الماضي مع الفريق، وعندنا استفسار عن الباقة الجديدة "
+    "وموعد الاجتماع القادم. كذلك البايلوت ماشي تمام والنتائج ممتازة، ونرغب بإضافة مستخدمين اثنين للوحة التحكم قبل "
+    "نهاية الشهر إن أمكن، وشكراً لكم على المتابعة المستمرة والتعاون الدائم معنا."
+)
+ENGLISH = (
+    "Hello team, thank you for the weekly check-in. We would like to review the report of last month together with "
+    "our sales lead, and we have a question about the new bundle and the date of the next meeting. The pilot is going "
+    "well and the results are good; please add two more users to the dashboard before Thursday."
+)
+CRITICAL = (
+    "مساء الخير، تفاجأنا اليوم بأن أحد العملاء وصلته رسالة منكم باسمنا وحنا ما وافقنا عليها، والرسالة انرسلت الساعة 8 "
+    "الصباح بدون علمنا. كذلك we noticed an unauthorized charge on our card، والموقع طايح من أمس ومحد يقدر يدخل. نرجو "
+    "الرد بأسرع وقت لأن العميل زعلان."
+)
+SHORT = "السلام عليكم، متى موعد الاجتماع القادم مع مدير الحساب؟ وشكرا لكم"
+SHORT_CRITICAL = "الموقع طايح من الصباح ومحد يقدر يدخل، نحتاج حل عاجل"
+
+
+def sized(text: str, size: int) -> str:
+    """The text repeated and cut to ``size`` characters."""
+    return (" ".join([text] * (size // len(text) + 1)))[:size]
+
+
+def microseconds(call: Callable[[], object], seconds: float = 0.25, rounds: int = 5) -> float:
+    """Best mean time of one call over some rounds, in microseconds."""
+    start = time.perf_counter()
+    call()
+    once = max(time.perf_counter() - start, 1e-7)
+    repeat = max(1, int(seconds / rounds / once))
+    best = float("inf")
+    for _ in range(rounds):
+        start = time.perf_counter()
+        for _ in range(repeat):
+            call()
+        best = min(best, (time.perf_counter() - start) / repeat)
+    return best * 1e6
+
+
+def load_milliseconds(rounds: int = 5) -> float:
+    """Best time to read, check and compile the lexicon, in milliseconds."""
+    best = float("inf")
+    for _ in range(rounds):
+        start = time.perf_counter()
+        load_lexicon()
+        best = min(best, time.perf_counter() - start)
+    return best * 1e3
+
+
+def main() -> int:
+    failures = []
+
+    def bound(label: str, value: float, limit: float, unit: str) -> None:
+        held = value <= limit
+        print(f"{label:44}{value:10.1f} {unit}   bound {limit:g} {unit}   {'ok' if held else 'EXCEEDED'}")
+        if not held:
+            failures.append(label)
+
+    start = time.perf_counter()
+    load_lexicon()
+    print(f"{'first load (with folding table)':44}{(time.perf_counter() - start) * 1e3:10.1f} ms")
+    bound("lexicon load", load_milliseconds(), 150, "ms")
+    classifier = Classifier(load_lexicon())
+
+    print(f"\n{'':44}{'classifier':>12}{'substring':>12}  us a call")
+    for label, text in (
+        ("short, Arabic, nothing found", SHORT),
+        ("short, Arabic, P0", SHORT_CRITICAL),
+        ("300 characters, Arabic, nothing found", sized(ARABIC, 300)),
+        ("300 characters, English, nothing found", sized(ENGLISH, 300)),
+        ("300 characters, mixed, several P0", sized(CRITICAL, 300)),
+    ):
+        ours = microseconds(lambda text=text: classifier.classify(text))
+        plain = microseconds(lambda text=text: substring_baseline(text))
+        print(f"{label:44}{ours:12.1f}{plain:12.1f}")
+        if text is sized(ARABIC, 300) or label.startswith("300"):
+            bound(f"  {label}", ours, 60, "us")
+
+    print()
+    for label, text in (("Arabic", ARABIC), ("English", ENGLISH), ("mixed, several P0", CRITICAL)):
+        small = microseconds(lambda text=text: classifier.classify(sized(text, 2_000)))
+        large = microseconds(lambda text=text: classifier.classify(sized(text, 20_000)))
+        bound(f"20,000 to 2,000 characters, {label}", large / small, 12, "x")
+
+    print()
+    for label, text in (
+        ("one word of 20,000 letters", "ا" * 20_000),
+        ("50 marks on each letter", ("ت" + "\u064e" * 50) * 392),
+        ("20,000 x leak", ("leak " * 4_000)[:20_000]),
+        ("20,000 x no", ("no " * 6_667)[:20_000]),
+        ("20,000 x sent without approval", ("sent without approval " * 910)[:20_000]),
+        ("U+FDFA to the folded bound", "\ufdfa" * 2_200),
+    ):
+        print(f"hostile: {label:35}{microseconds(lambda text=text: classifier.classify(text)) / 1e3:10.1f} ms")
+    for label, text in (("U+FDFA x 20,000", "\ufdfa" * 20_000), ("100,000-character word", "a" * 100_000)):
+        start = time.perf_counter()
+        try:
+            classifier.classify(text)
+        except InvalidInput:
+            print(f"hostile: {label:35}{(time.perf_counter() - start) * 1e3:10.1f} ms, refused")
+        else:
+            failures.append(label)
+    if failures:
+        print("\nexceeded: " + ", ".join(failures))
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
