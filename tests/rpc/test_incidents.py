@@ -1,4 +1,4 @@
-"""The incidents service over a socket, on a SQLite file."""
+"""The incidents service over a socket: on a SQLite file, and where SQL decides on every engine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from services.incidents.service import DEFINITION
 from services.runtime.testing import Running, running_service
 from services.runtime.wire import timestamp
 from services.storage.ledger import fold
-from services.storage.migrations import differences
+from services.storage.migrations import check_snapshot, differences
 from tests.rpc.client import (
     PERSON,
     SATURDAY_EVENING,
@@ -60,10 +60,12 @@ class Client:
 
 
 @asynccontextmanager
-async def started(folder: Path) -> AsyncIterator[Client]:
-    """The service on the database in a folder."""
+async def started(folder: Path, database_url: str = "") -> AsyncIterator[Client]:
+    """The service on a database, or on its file in a folder."""
     clock = Clock()
-    async with running_service(DEFINITION, data_dir=folder, clock=clock, log_level="error") as running:
+    async with running_service(
+        DEFINITION, database_url=database_url, data_dir=folder, clock=clock, log_level="error"
+    ) as running:
         yield Client(
             running,
             incident_service_pb2_grpc.IncidentServiceStub(running.channel),
@@ -75,6 +77,12 @@ async def started(folder: Path) -> AsyncIterator[Client]:
 @pytest.fixture
 async def incidents(tmp_path: Path) -> AsyncIterator[Client]:
     async with started(tmp_path) as client:
+        yield client
+
+
+@pytest.fixture
+async def on_each_engine(tmp_path: Path, database_url: str) -> AsyncIterator[Client]:
+    async with started(tmp_path, database_url) as client:
         yield client
 
 
@@ -216,10 +224,10 @@ async def test_an_unknown_severity_has_no_plan(incidents: Client, severity: Any)
     assert list(refusal.fields) == ["severity"]
 
 
-async def test_a_declared_incident_is_kept_as_it_was_answered(incidents: Client) -> None:
+async def test_a_declared_incident_is_kept_as_it_was_answered(on_each_engine: Client) -> None:
     aware = SATURDAY_EVENING - timedelta(hours=3)
     ticket_id = "tkt_" + "b" * 26
-    declared = await incidents.declare(
+    declared = await on_each_engine.declare(
         facts=facts("تسريب بيانات", 2, description="قائمة عملاء", data_leak=True),
         support_findings=found(OUTAGE, SEND, customers=9),
         customer_ids=["acme", "zain-7"],
@@ -228,7 +236,7 @@ async def test_a_declared_incident_is_kept_as_it_was_answered(incidents: Client)
         drill=True,
         aware_time=timestamp(aware),
     )
-    answer = await incidents.stub.GetIncident(pb.GetIncidentRequest(incident_id=declared.incident_id))
+    answer = await on_each_engine.stub.GetIncident(pb.GetIncidentRequest(incident_id=declared.incident_id))
     assert answer.incident == declared
     assert declared.state == model.INCIDENT_STATE_DECLARED
     assert declared.severity == SEV1
@@ -240,7 +248,7 @@ async def test_a_declared_incident_is_kept_as_it_was_answered(incidents: Client)
     assert declared.aware_time == timestamp(aware)
     assert declared.create_time == declared.update_time
     assert declared.etag
-    plan = await incidents.stub.GetResponsePlan(pb.GetResponsePlanRequest(severity=SEV1))
+    plan = await on_each_engine.stub.GetResponsePlan(pb.GetResponsePlanRequest(severity=SEV1))
     assert declared.plan == plan.plan
     (line,) = answer.timeline
     assert (line.number, line.kind, line.severity, line.actor) == (1, "declared", SEV1, PERSON)
@@ -310,18 +318,18 @@ async def test_software_declares_at_the_triaged_severity(incidents: Client) -> N
     assert declared.severity == SEV1
 
 
-async def test_the_same_declaration_twice_is_one_incident(incidents: Client) -> None:
+async def test_the_same_declaration_twice_is_one_incident(on_each_engine: Client) -> None:
     request = declaration(customer_ids=["acme"])
-    first = await incidents.stub.DeclareIncident(request)
-    incidents.clock.pass_time(timedelta(hours=1))
-    assert await incidents.stub.DeclareIncident(request) == first
+    first = await on_each_engine.stub.DeclareIncident(request)
+    on_each_engine.clock.pass_time(timedelta(hours=1))
+    assert await on_each_engine.stub.DeclareIncident(request) == first
     refusal = await refused(
-        incidents.stub.DeclareIncident(declaration(request_id=request.request_id, customer_ids=["other"]))
+        on_each_engine.stub.DeclareIncident(declaration(request_id=request.request_id, customer_ids=["other"]))
     )
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED")
     assert refusal.metadata == {"request_id": request.request_id}
-    assert list((await incidents.stub.ListIncidents(pb.ListIncidentsRequest())).incidents) == [first.incident]
-    assert [entry.action for entry in await incidents.entries()] == ["incident.declared"]
+    assert list((await on_each_engine.stub.ListIncidents(pb.ListIncidentsRequest())).incidents) == [first.incident]
+    assert [entry.action for entry in await on_each_engine.entries()] == ["incident.declared"]
 
 
 async def test_an_unknown_incident_is_not_found(incidents: Client) -> None:
@@ -355,15 +363,15 @@ DECLARED: list[tuple[str, dict[str, Any]]] = [
     ],
 )
 async def test_lists_hold_what_was_asked_for_newest_first_whatever_the_page(
-    incidents: Client, wanted: dict[str, Any], titles: str
+    on_each_engine: Client, wanted: dict[str, Any], titles: str
 ) -> None:
     for _, given in DECLARED:
-        await incidents.declare(**given)
+        await on_each_engine.declare(**given)
     for size in (0, 1, 2):
         seen = [
             incident.title
             async for page in pages(
-                lambda token, size=size: incidents.stub.ListIncidents(
+                lambda token, size=size: on_each_engine.stub.ListIncidents(
                     pb.ListIncidentsRequest(page_size=size, page_token=token, **wanted)
                 )
             )
@@ -427,15 +435,15 @@ async def test_a_breach_that_names_nothing_is_refused(incidents: Client, field: 
     assert (refusal.code, refusal.reason, list(refusal.fields)) == (*INVALID, [field])
 
 
-async def test_the_ledger_folds_to_what_the_tables_hold(incidents: Client) -> None:
+async def test_the_ledger_folds_to_what_the_tables_hold(on_each_engine: Client) -> None:
     for _, given in DECLARED:
-        await incidents.declare(**given)
-    await incidents.declare(drill=True, channel="gmail", raise_severity_to=SEV1, raise_reason="تمرين")
-    await incidents.stub.RecordPolicyBreach(breach())
-    stored = await incidents.running.service.database.read(
+        await on_each_engine.declare(**given)
+    await on_each_engine.declare(drill=True, channel="gmail", raise_severity_to=SEV1, raise_reason="تمرين")
+    await on_each_engine.stub.RecordPolicyBreach(breach())
+    stored = await on_each_engine.running.service.database.read(
         lambda tx: store.page_of_incidents(tx, store.IncidentFilter(), None, 100)
     )
-    state = fold(await incidents.entries())
+    state = fold(await on_each_engine.entries())
     state.pop("service/support")
     told = {
         subject.removeprefix("incident/"): {
@@ -508,6 +516,7 @@ async def test_migrations_come_to_the_tables_that_the_code_knows(tmp_path: Path)
     with engine.connect() as connection:
         assert differences(connection, DEFINITION.schema) == []
     engine.dispose()
+    check_snapshot(DEFINITION.schema)
 
 
 async def test_no_list_sorts_or_reads_a_whole_table(tmp_path: Path) -> None:
