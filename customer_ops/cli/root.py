@@ -1,0 +1,60 @@
+"""The commands put together, and the one place where a failure becomes a line on stderr and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from customer_ops.cli import incidents, ledger, onboarding, stack, success, support
+from customer_ops.exits import EXIT_USAGE, CommandFailed
+from customer_ops.text import one_line
+
+_HELP = """Customer operations of Dealix: tickets, SLA, incidents, onboarding, connectors and customer success.
+
+Nothing here sends anything: every text for a customer is a draft that a person approves.
+
+Exit codes: 0 done; 1 refused by the service (or `up` must not start); 2 wrong usage; 3 nobody answers, try again;
+4 a check failed (ledger broken, lexicon faulty, answer without live_send_allowed=false); 5 a fault on the other side.
+"""
+
+
+class Commands(TyperGroup):
+    """Ends failed commands with one line and the code that belongs to it."""
+
+    def invoke(self, ctx: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):
+                # A terminal that cannot show Arabic shows escapes; it gets no traceback.
+                stream.reconfigure(errors="backslashreplace")
+        try:
+            return super().invoke(ctx)
+        except CommandFailed as failure:
+            _say(failure.message)
+            raise typer.Exit(failure.exit_code) from None
+        except UnicodeEncodeError:
+            _say("wrong usage: an argument is not valid UTF-8")
+            raise typer.Exit(EXIT_USAGE) from None
+
+
+def _say(message: str) -> None:
+    print(f"customer-ops: {one_line(message)}", file=sys.stderr)
+
+
+app = typer.Typer(
+    name="customer-ops",
+    cls=Commands,
+    help=_HELP,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+stack.add_to(app)
+support.add_to(app)
+incidents.add_to(app)
+onboarding.add_to(app)
+success.add_to(app)
+ledger.add_to(app)

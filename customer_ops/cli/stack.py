@@ -1,0 +1,139 @@
+"""Commands about the stack itself: ``up``, ``demo``, ``status``."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from dealix.gateway.v1 import gateway_service_pb2
+from rich.console import Console
+from rich.text import Text
+
+from customer_ops import views
+from customer_ops.cli.common import DEFAULT_ADDRESS, Address, Json, console, show
+from customer_ops.client import connect
+from customer_ops.demo import play
+from customer_ops.exits import EXIT_REFUSED, EXIT_UNVERIFIED, CommandFailed
+from customer_ops.script import load_first_week
+
+if TYPE_CHECKING:
+    from services.runtime.settings import ServiceSettings
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.command("up")(up)
+    app.command("demo")(demo)
+    app.command("status")(status)
+
+
+def up(
+    listen: Annotated[
+        str, typer.Option("--listen", metavar="HOST:PORT", help="Where to answer; port 0 takes a free one.")
+    ] = DEFAULT_ADDRESS,
+    data: Annotated[Path, typer.Option("--data", help="The folder that keeps the state.")] = Path("data"),
+    first_week: Annotated[
+        bool, typer.Option("--demo", help="Play a customer's first week, and stay afterwards only on a terminal.")
+    ] = False,
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], typer.Option("--log-level", help="What to log on stderr.")
+    ] = "warning",
+) -> None:
+    """Start the four services and the gateway in this process, and serve until Ctrl-C or SIGTERM."""
+    started = time.monotonic()
+    from customer_ops.embedded import embedded_settings
+    from services.domain.errors import DomainError
+    from services.runtime.main import run
+    from services.runtime.observe import configure_logging
+    from services.storage.errors import StorageError
+
+    configure_logging(log_level, json=not sys.stderr.isatty())
+    try:
+        settings = embedded_settings(listen, data, log_level=log_level)
+    except ValueError as error:
+        raise CommandFailed(f"wrong setting: {error}", EXIT_REFUSED) from None
+    try:
+        code = run(_serve(settings, started, first_week=first_week))
+    except (StorageError, DomainError) as error:
+        raise CommandFailed(f"must not start on {data}: {error}", EXIT_REFUSED) from None
+    except OSError as error:
+        raise CommandFailed(f"cannot start: {error}", EXIT_REFUSED) from None
+    raise typer.Exit(code)
+
+
+async def _serve(settings: ServiceSettings, started: float, *, first_week: bool) -> int:
+    from customer_ops.embedded import running_stack
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    out = console()
+    async with running_stack(settings) as stack:
+        # What a client can do now, not what was prepared: the address is printed when the gateway has answered.
+        seconds = time.monotonic() - started
+        _say(out, f"Customer Ops answers at {stack.address} (ready in {seconds:.2f} s, state in {settings.data_dir}/)")
+        code = 0
+        if first_week:
+            playing = asyncio.create_task(asyncio.to_thread(_play, stack.address, out))
+            stopping = asyncio.create_task(stop.wait())
+            await asyncio.wait({playing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not playing.done():
+                _say(out, "stopping when the call under way has been answered")
+            stopping.cancel()
+            code = await playing
+            _next_steps(out, stack.address, stays=sys.stdin.isatty())
+        if not first_week or sys.stdin.isatty():
+            await stop.wait()
+            _say(out, "stopping")
+    return code
+
+
+def _play(address: str, out: Console) -> int:
+    with connect(address) as client:
+        intact = play(client, load_first_week(), out)
+        _say(out, f"{client.answers} answers, live_send_allowed=false explicitly present in every one.")
+    return 0 if intact else EXIT_UNVERIFIED
+
+
+def demo(address: Address = DEFAULT_ADDRESS) -> None:
+    """Play a customer's first week against a running stack; a second run continues with what is kept."""
+    code = _play(address, console())
+    if code:
+        raise CommandFailed("ledger broken: see above, and `customer-ops ledger verify`", code)
+
+
+def status(address: Address = DEFAULT_ADDRESS, as_json: Json = False) -> None:
+    """Say which services answer."""
+    with connect(address) as client:
+        answer = client.call(client.gateway.GetStatus, gateway_service_pb2.GetStatusRequest())
+    show(answer, views.status(answer), as_json)
+
+
+def _say(out: Console, line: str) -> None:
+    out.print(Text(line), soft_wrap=True)
+
+
+def _next_steps(out: Console, address: str, *, stays: bool) -> None:
+    at = "" if address == DEFAULT_ADDRESS else f" --address {address}"
+    out.rule(style="cyan")
+    if stays:
+        _say(out, f"Serving at {address} until Ctrl-C. Try in another terminal:")
+    else:
+        _say(
+            out,
+            "Ended, as standard input is no terminal. The state is kept: `.venv/bin/customer-ops up` serves it. Then try:",
+        )
+    for line in (
+        f"classify 'وصلت رسالة إلى عملائنا بدون موافقتي'{at}",
+        f"tickets list --priority P0{at}",
+        f"onboarding show {load_first_week().customer_id}{at}",
+        f"ledger verify --json{at}",
+    ):
+        _say(out, f"  .venv/bin/customer-ops {line}")
+    _say(out, "  make run    again: the week goes on with what is kept")

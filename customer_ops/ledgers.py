@@ -1,0 +1,36 @@
+"""The four ledgers, whose messages are alike and differ by package only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from dealix.incidents.v1 import ledger_service_pb2 as incidents
+from dealix.onboarding.v1 import ledger_service_pb2 as onboarding
+from dealix.success.v1 import ledger_service_pb2 as success
+from dealix.support.v1 import ledger_service_pb2 as support
+
+from customer_ops.client import SERVICES, Client
+
+LIST_REQUESTS: Mapping[str, Any] = MappingProxyType(
+    {
+        "support": support.ListLedgerRequest,
+        "incidents": incidents.ListLedgerRequest,
+        "onboarding": onboarding.ListLedgerRequest,
+        "success": success.ListLedgerRequest,
+    }
+)
+VERIFY_REQUESTS: Mapping[str, Any] = MappingProxyType(
+    {
+        "support": support.VerifyLedgerRequest,
+        "incidents": incidents.VerifyLedgerRequest,
+        "onboarding": onboarding.VerifyLedgerRequest,
+        "success": success.VerifyLedgerRequest,
+    }
+)
+
+
+def verify_ledgers(client: Client, services: Iterable[str] = SERVICES) -> dict[str, Any]:
+    """The answer of each service's VerifyLedger."""
+    return {name: client.call(client.ledgers[name].VerifyLedger, VERIFY_REQUESTS[name]()) for name in services}

@@ -1,0 +1,183 @@
+"""Building blocks of what people read: tables without upright borders, prose in both directions, drafts marked as drafts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from rich import box
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from customer_ops.text import is_rtl, isolated, one_line, shown, wrapped
+
+SAFE_STYLE = "dim"
+_RANKS = {
+    "P0": "bold red",
+    "SEV1": "bold red",
+    "CRITICAL": "bold red",
+    "HIGH": "bold red",
+    "AT_RISK": "bold red",
+    "P1": "bold yellow",
+    "SEV2": "bold yellow",
+    "WATCH": "bold yellow",
+    "MEDIUM": "bold yellow",
+    "P2": "cyan",
+    "SEV3": "cyan",
+    "HEALTHY": "green",
+    "LOW": "green",
+}
+
+
+class Prose:
+    """Text of any language, wrapped to the room there is.
+
+    Arabic paragraphs stand at the right edge and each line of them is isolated, so that a terminal that knows
+    bidirectional text orders it by itself and neighbouring columns stay where they are.
+    """
+
+    def __init__(self, text: str, style: str = "") -> None:
+        self._text = shown(text).strip("\n")
+        self._style = style
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for paragraph in self._text.split("\n"):
+            rtl = is_rtl(paragraph)
+            for line in wrapped(paragraph, options.max_width):
+                if rtl:
+                    yield Text(isolated(line), self._style, justify="right", no_wrap=True)
+                else:
+                    yield Text(line, self._style, no_wrap=True)
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        lines = [Text(line).cell_len for line in self._text.split("\n")] or [0]
+        words = [Text(word).cell_len for word in self._text.split()] or [0]
+        return Measurement(max(words), max(lines)).with_maximum(options.max_width)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table. A ``long`` one takes what room the others leave; it comes last."""
+
+    title: str
+    right: bool = False
+    long: bool = False
+
+
+def table(columns: Sequence[Column], rows: Iterable[Sequence[RenderableType | str | int]], *, title: str = "") -> Table:
+    """A table. Strings are data, never markup; what is Arabic belongs into the last column."""
+    made = Table(
+        box=box.SIMPLE_HEAD,
+        title=Text(title, "bold") if title else None,
+        title_justify="left",
+        pad_edge=False,
+        header_style="dim",
+        expand=any(column.long for column in columns),
+    )
+    for column in columns:
+        made.add_column(
+            column.title,
+            justify="right" if column.right else "left",
+            no_wrap=not column.long,
+            overflow="ellipsis",
+            ratio=1 if column.long else None,
+        )
+    for row in rows:
+        made.add_row(*(cell(value) for value in row))
+    return made
+
+
+def cell(value: RenderableType | str | int) -> RenderableType:
+    """Data as a cell: strings escaped and never read as markup, ranks in their colour."""
+    if isinstance(value, int):
+        return Text(str(value))
+    if isinstance(value, str):
+        return Prose(value) if is_rtl(value) else Text(shown(value), rank_style(value))
+    return value
+
+
+def facts(pairs: Iterable[tuple[str, RenderableType | str | int]]) -> Table:
+    """Names on the left, what they hold on the right."""
+    made = Table.grid(padding=(0, 2), expand=True)
+    made.add_column(style="dim", no_wrap=True)
+    made.add_column(ratio=1)
+    for name, value in pairs:
+        made.add_row(Text(name), cell(value))
+    return made
+
+
+def rank_style(name: str) -> str:
+    """The style of a priority, severity or verdict; empty for any other word."""
+    return _RANKS.get(name, "")
+
+
+def rank(name: str) -> Text:
+    """A priority, a severity or a verdict, coloured by how bad it is."""
+    return Text(name, rank_style(name))
+
+
+def both(text_ar: str, text_en: str) -> Group:
+    """The same thing in Arabic and, below it, in English."""
+    return Group(Prose(text_ar), Prose(text_en, "dim"))
+
+
+def draft(what: str, text_ar: str, text_en: str = "") -> Panel:
+    """A text that would reach a customer: framed, and marked as a draft that nothing sends."""
+    parts: list[RenderableType] = [Prose(text_ar)]
+    if text_en:
+        parts += [Rule(style="yellow"), Prose(text_en)]
+    return Panel(
+        Group(*parts),
+        box=box.ROUNDED,
+        border_style="yellow",
+        title=Text.assemble((" DRAFT ", "bold black on yellow"), f" {what} "),
+        title_align="left",
+        subtitle=Text(" not sent · a person approves it first ", "yellow"),
+        subtitle_align="right",
+    )
+
+
+def flags(answer: Any) -> Text:
+    """The two flags of an answer, as they came."""
+    live = "absent" if not answer.HasField("live_send_allowed") else str(answer.live_send_allowed).lower()
+    approval = "absent" if not answer.HasField("approval_required") else str(answer.approval_required).lower()
+    return Text(f"live_send_allowed={live}  approval_required={approval}", SAFE_STYLE)
+
+
+def heading(number: int | str, title_en: str, title_ar: str) -> Group:
+    """The head of a part of a longer show."""
+    return Group(
+        Text(""),
+        Rule(Text.assemble((f"{number}  ", "bold cyan"), (title_en, "bold")), align="left", style="cyan"),
+        Prose(title_ar, "bold"),
+    )
+
+
+def indented(part: RenderableType) -> Padding:
+    """The part two cells to the right."""
+    return Padding(part, (0, 0, 0, 2))
+
+
+def tick(done: bool) -> Text:
+    """Whether something is done."""
+    return Text("✓", "green") if done else Text("·", "dim")
+
+
+def moment(time: Timestamp) -> str:
+    """An instant to the second, UTC; empty where there is none."""
+    if not time.seconds:
+        return ""
+    return time.ToDatetime().strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def short(text: str, length: int = 60) -> str:
+    """The beginning of a text, on one line."""
+    line = one_line(text)
+    return line if len(line) <= length else line[: length - 1].rstrip() + "…"

@@ -1,0 +1,81 @@
+"""Text from elsewhere made fit for a terminal: nothing in it moves the cursor, and Arabic stays where it belongs."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from rich.cells import cell_len
+
+# Right-to-left isolate and its end: zero cells wide, they keep Arabic and the Latin words in it in their order wherever
+# a program knows bidirectional text, and do nothing where it does not.
+_RLI, _PDI = "\u2067", "\u2069"
+_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_RTL = frozenset({"R", "AL"})
+
+
+def shown(text: str) -> str:
+    """The text with control and bidi characters, line ends and tabs but for, written as escapes."""
+    return "".join(_escaped(char) for char in text.replace("\r\n", "\n"))
+
+
+def _escaped(char: str) -> str:
+    if char in "\n\t":
+        return char.replace("\t", " ")
+    if char in _BIDI or unicodedata.category(char) in {"Cc", "Cs", "Co"} or char in "\u2028\u2029":
+        return f"\\u{ord(char):04x}"
+    return char
+
+
+def is_rtl(text: str) -> bool:
+    """Whether the first letter that has a direction goes from right to left."""
+    for char in text:
+        direction = unicodedata.bidirectional(char)
+        if direction in _RTL:
+            return True
+        if direction == "L":
+            return False
+    return False
+
+
+def has_rtl(text: str) -> bool:
+    """Whether any letter goes from right to left."""
+    return any(unicodedata.bidirectional(char) in _RTL for char in text)
+
+
+def isolated(line: str) -> str:
+    """One line of right-to-left text, kept apart from what stands beside it."""
+    return f"{_RLI}{line}{_PDI}"
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """The lines of a text, each at most ``width`` cells; words are broken only where one is longer than a line."""
+    lines: list[str] = []
+    for paragraph in text.split("\n"):
+        line = ""
+        for word in paragraph.split():
+            for piece in _pieces(word, width):
+                if line and cell_len(line) + 1 + cell_len(piece) > width:
+                    lines.append(line)
+                    line = piece
+                else:
+                    line = f"{line} {piece}" if line else piece
+        lines.append(line)
+    return lines
+
+
+def _pieces(word: str, width: int) -> list[str]:
+    if cell_len(word) <= width:
+        return [word]
+    pieces, piece = [], ""
+    for char in word:
+        if piece and cell_len(piece + char) > width:
+            pieces.append(piece)
+            piece = ""
+        piece += char
+    return [*pieces, piece]
+
+
+def one_line(text: str) -> str:
+    """The text on one line."""
+    return re.sub(r"\s+", " ", text).strip()
