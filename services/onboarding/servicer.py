@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 from dealix.onboarding.v1 import checklist_pb2, connector_pb2
@@ -19,6 +20,7 @@ from services.runtime.call import Call
 from services.storage import paging
 from services.storage.database import Tx, UnitOfWork
 
+T = TypeVar("T")
 A = TypeVar("A", pb.CreateChecklistResponse, pb.UpdateStepResponse, pb.GetDemoChecklistResponse)
 S = TypeVar("S", connector_pb.BuildConnectorSummaryResponse, connector_pb.GetDemoConnectorSummaryResponse)
 
@@ -91,12 +93,9 @@ class OnboardingServicer:
         size = paging.page_size(request.page_size)
         query = paging.query_key(call.method.path, {"step_id": request.step_id})
         check_step_filter(self._catalog, "step_id", request.step_id, done=False)
-        after = paging.decode_token(query, request.page_token, (int,))
-        start = int(after[0]) if after else 0
-        found = [g for g in self._recoveries if request.step_id in ("", g.step_id)]
-        rows = list(enumerate(found, start=1))[max(start, 0) :][: size + 1]
-        page, token = paging.cut_page(rows, size, query, lambda row: (row[0],))
-        return pb.ListRecoveryGuidanceResponse(guidance=[row[1] for row in page], next_page_token=token)
+        found = [guidance for guidance in self._recoveries if request.step_id in ("", guidance.step_id)]
+        page, token = _page(found, size, query, request.page_token)
+        return pb.ListRecoveryGuidanceResponse(guidance=page, next_page_token=token)
 
 
 class ConnectorServicer:
@@ -114,13 +113,8 @@ class ConnectorServicer:
     ) -> connector_pb.ListConnectorsResponse:
         size = paging.page_size(request.page_size)
         query = paging.query_key(call.method.path, {})
-        after = paging.decode_token(query, request.page_token, (int,))
-        start = int(after[0]) if after else 0
-        rows = list(enumerate(self._specs, start=1))[max(start, 0) :][: size + 1]
-        page, token = paging.cut_page(rows, size, query, lambda row: (row[0],))
-        return connector_pb.ListConnectorsResponse(
-            total=len(self._specs), connectors=[row[1] for row in page], next_page_token=token
-        )
+        page, token = _page(self._specs, size, query, request.page_token)
+        return connector_pb.ListConnectorsResponse(total=len(self._specs), connectors=page, next_page_token=token)
 
     async def BuildConnectorSummary(
         self, request: connector_pb.BuildConnectorSummaryRequest, _: Call
@@ -168,6 +162,15 @@ class ConnectorServicer:
             checks.note("connector_key", "UNKNOWN_VALUE", f"must be one of: {', '.join(self._guides)}")
             checks.done()
         return connector_pb.GetConnectorGuideResponse(guide=guide)
+
+
+def _page(rows: Sequence[T], size: int, query: bytes, token: str) -> tuple[list[T], str]:
+    """A page of a table that does not change while the service runs: the key is how many rows went before."""
+    after = paging.decode_token(query, token, (int,))
+    start = max(int(after[0]), 0) if after else 0
+    numbered = list(enumerate(rows, start=1))[start : start + size + 1]
+    page, following = paging.cut_page(numbered, size, query, lambda row: (row[0],))
+    return [row for _, row in page], following
 
 
 def _answer(kind: type[A], checklist: checklist_pb2.Checklist) -> A:

@@ -5,28 +5,23 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import grpc
-import pytest
 from dealix.common.v1 import actor_pb2, approval_pb2, ledger_pb2
 from dealix.onboarding.v1 import connector_pb2, ledger_service_pb2, ledger_service_pb2_grpc
 from dealix.onboarding.v1 import connector_service_pb2 as cpb
 from dealix.onboarding.v1 import connector_service_pb2_grpc as cpb_grpc
 from dealix.onboarding.v1 import onboarding_service_pb2 as pb
 from dealix.onboarding.v1 import onboarding_service_pb2_grpc as pb_grpc
-from google.rpc import error_details_pb2, status_pb2
 
 from services.onboarding.service import DEFINITION
 from services.runtime.testing import Running, running_service
 from services.runtime.wire import timestamp
+from tests.rpc.client import PERSON, pages
 
 START = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
-OPERATOR = actor_pb2.Actor(kind=actor_pb2.ACTOR_KIND_PERSON, id="operator-17", role=actor_pb2.ROLE_OPERATOR_TEAM)
-ENGINE = actor_pb2.Actor(kind=actor_pb2.ACTOR_KIND_SERVICE, id="lead-engine")
 FOUNDER = actor_pb2.Actor(kind=actor_pb2.ACTOR_KIND_PERSON, id="founder-1", role=actor_pb2.ROLE_FOUNDER)
 
 # Shaped like credentials of real providers, and nobody's.
@@ -40,44 +35,6 @@ def approval(by: actor_pb2.Actor = FOUNDER, at: datetime = START, note: str = ""
 
 def audit(at: datetime = START, reference: str = "doc-41") -> connector_pb2.OptInAudit:
     return connector_pb2.OptInAudit(opted_in_numbers=120, reference=reference, audit_time=timestamp(at))
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """What a client learns of a refused call."""
-
-    code: str
-    reason: str
-    metadata: dict[str, str]
-    fields: dict[str, str]
-    """Faulty field to its reason."""
-    missing: list[tuple[str, str]]
-    """Type and subject of what stands in the way."""
-
-
-async def refused(call: Awaitable[Any]) -> Refusal:
-    """The refusal that a call must end with."""
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await call
-    packed = dict(caught.value.trailing_metadata())["grpc-status-details-bin"]
-    info, bad, failed = (
-        error_details_pb2.ErrorInfo(),
-        error_details_pb2.BadRequest(),
-        error_details_pb2.PreconditionFailure(),
-    )
-    for detail in status_pb2.Status.FromString(packed).details:
-        for kind in (info, bad, failed):
-            if detail.Is(kind.DESCRIPTOR):
-                detail.Unpack(kind)
-    metadata = dict(info.metadata)
-    assert metadata.pop("live_send_allowed") == "false"
-    return Refusal(
-        caught.value.code().name,
-        info.reason,
-        metadata,
-        {v.field: v.reason for v in bad.field_violations},
-        [(v.type, v.subject) for v in failed.violations],
-    )
 
 
 class Clock:
@@ -116,7 +73,7 @@ class Client:
     async def create(self, customer_id: str = "cust-1", bundle_id: str = "", **more: Any) -> pb.CreateChecklistResponse:
         return await self.call(
             pb.CreateChecklistRequest(
-                **{"request_id": str(uuid.uuid4()), "actor": OPERATOR, **more},
+                **{"request_id": str(uuid.uuid4()), "actor": PERSON, **more},
                 customer_id=customer_id,
                 bundle_id=bundle_id,
             )
@@ -127,7 +84,7 @@ class Client:
     ) -> pb.UpdateStepResponse:
         return await self.call(
             pb.UpdateStepRequest(
-                **{"request_id": str(uuid.uuid4()), "actor": OPERATOR, **more},
+                **{"request_id": str(uuid.uuid4()), "actor": PERSON, **more},
                 customer_id=customer_id,
                 step_id=step_id,
                 completed=completed,
@@ -143,7 +100,7 @@ class Client:
     ) -> cpb.UpdateConnectorResponse:
         return await self.call(
             cpb.UpdateConnectorRequest(
-                **{"request_id": str(uuid.uuid4()), "actor": OPERATOR, **more},
+                **{"request_id": str(uuid.uuid4()), "actor": PERSON, **more},
                 customer_id=customer_id,
                 connector_key=connector_key,
                 state=connector_pb2.ConnectorState.Value(f"CONNECTOR_STATE_{state}"),
@@ -152,24 +109,19 @@ class Client:
 
     async def entries(self, subject: str = "") -> list[ledger_pb2.LedgerEntry]:
         """The whole ledger, or what it holds of a subject."""
-        found: list[ledger_pb2.LedgerEntry] = []
-        token = ""
-        while True:
-            page = await self.call(
-                ledger_service_pb2.ListLedgerRequest(subject=subject, page_size=200, page_token=token)
-            )
-            found.extend(page.entries)
-            token = page.next_page_token
-            if not token:
-                return found
+
+        def ask(token: str) -> Awaitable[Any]:
+            return self.call(ledger_service_pb2.ListLedgerRequest(subject=subject, page_size=200, page_token=token))
+
+        return [entry async for page in pages(ask) for entry in page.entries]
 
     async def actions(self, subject: str = "") -> list[str]:
         return [entry.action for entry in await self.entries(subject)]
 
 
 @asynccontextmanager
-async def onboarding(data_dir: Path) -> AsyncIterator[Client]:
-    """The real service on a free port, with its database in a file of ``data_dir``."""
+async def onboarding(data_dir: Path | None = None, database_url: str = "") -> AsyncIterator[Client]:
+    """The real service on a free port, with its database in a file of ``data_dir`` or at ``database_url``."""
     clock = Clock()
-    async with running_service(DEFINITION, data_dir=data_dir, clock=clock) as running:
+    async with running_service(DEFINITION, data_dir=data_dir, database_url=database_url, clock=clock) as running:
         yield Client(running, clock)

@@ -92,12 +92,13 @@ class OnboardingServiceServicer:
     def UpdateStep(self, request, context):
         """Completes a step, or takes its completion back.
 
-        Completing a completed step and unticking an open one change nothing and answer the checklist. Steps may be completed
-        out of order, except that `first_service_run` needs `risk_review` and the readiness gate of the connectors, and
-        `first_proof_pack` needs `first_service_run`: FAILED_PRECONDITION (STEP_BLOCKED). A step that needs an approval, without
-        one: FAILED_PRECONDITION (APPROVAL_REQUIRED); with one by software: PERMISSION_DENIED (PERSON_REQUIRED). An unknown step
-        or bundle, or an input that looks like a credential: INVALID_ARGUMENT (INVALID_FIELDS). No checklist: NOT_FOUND
-        (CHECKLIST_NOT_FOUND). Another etag than the present one: ABORTED (ETAG_MISMATCH).
+        Completing a completed step and unticking an open one change nothing and answer the checklist. Unticking a step unticks
+        the completed steps that need it. Steps may be completed out of order, except that `first_service_run` needs
+        `risk_review` and the readiness gate of the connectors, and `first_proof_pack` needs `first_service_run`:
+        FAILED_PRECONDITION (STEP_BLOCKED). A step that needs an approval, without one: FAILED_PRECONDITION
+        (APPROVAL_REQUIRED); with one by software: PERMISSION_DENIED (PERSON_REQUIRED). An unknown step or bundle, or an input
+        that looks like a credential: INVALID_ARGUMENT (INVALID_FIELDS). No checklist: NOT_FOUND (CHECKLIST_NOT_FOUND). Another
+        etag than the present one: ABORTED (ETAG_MISMATCH).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -44,12 +44,13 @@ class OnboardingServiceStub:
     UpdateStep: _grpc.UnaryUnaryMultiCallable[_onboarding_service_pb2.UpdateStepRequest, _onboarding_service_pb2.UpdateStepResponse]
     """Completes a step, or takes its completion back.
 
-    Completing a completed step and unticking an open one change nothing and answer the checklist. Steps may be completed
-    out of order, except that `first_service_run` needs `risk_review` and the readiness gate of the connectors, and
-    `first_proof_pack` needs `first_service_run`: FAILED_PRECONDITION (STEP_BLOCKED). A step that needs an approval, without
-    one: FAILED_PRECONDITION (APPROVAL_REQUIRED); with one by software: PERMISSION_DENIED (PERSON_REQUIRED). An unknown step
-    or bundle, or an input that looks like a credential: INVALID_ARGUMENT (INVALID_FIELDS). No checklist: NOT_FOUND
-    (CHECKLIST_NOT_FOUND). Another etag than the present one: ABORTED (ETAG_MISMATCH).
+    Completing a completed step and unticking an open one change nothing and answer the checklist. Unticking a step unticks
+    the completed steps that need it. Steps may be completed out of order, except that `first_service_run` needs
+    `risk_review` and the readiness gate of the connectors, and `first_proof_pack` needs `first_service_run`:
+    FAILED_PRECONDITION (STEP_BLOCKED). A step that needs an approval, without one: FAILED_PRECONDITION
+    (APPROVAL_REQUIRED); with one by software: PERMISSION_DENIED (PERSON_REQUIRED). An unknown step or bundle, or an input
+    that looks like a credential: INVALID_ARGUMENT (INVALID_FIELDS). No checklist: NOT_FOUND (CHECKLIST_NOT_FOUND). Another
+    etag than the present one: ABORTED (ETAG_MISMATCH).
     """
     GetDemoChecklist: _grpc.UnaryUnaryMultiCallable[_onboarding_service_pb2.GetDemoChecklistRequest, _onboarding_service_pb2.GetDemoChecklistResponse]
     """Returns a checklist of a made-up customer, to show its shape. Reads and stores nothing."""
@@ -90,12 +91,13 @@ class OnboardingServiceAsyncStub(OnboardingServiceStub):
     UpdateStep: _aio.UnaryUnaryMultiCallable[_onboarding_service_pb2.UpdateStepRequest, _onboarding_service_pb2.UpdateStepResponse]  # type: ignore[assignment]
     """Completes a step, or takes its completion back.
 
-    Completing a completed step and unticking an open one change nothing and answer the checklist. Steps may be completed
-    out of order, except that `first_service_run` needs `risk_review` and the readiness gate of the connectors, and
-    `first_proof_pack` needs `first_service_run`: FAILED_PRECONDITION (STEP_BLOCKED). A step that needs an approval, without
-    one: FAILED_PRECONDITION (APPROVAL_REQUIRED); with one by software: PERMISSION_DENIED (PERSON_REQUIRED). An unknown step
-    or bundle, or an input that looks like a credential: INVALID_ARGUMENT (INVALID_FIELDS). No checklist: NOT_FOUND
-    (CHECKLIST_NOT_FOUND). Another etag than the present one: ABORTED (ETAG_MISMATCH).
+    Completing a completed step and unticking an open one change nothing and answer the checklist. Unticking a step unticks
+    the completed steps that need it. Steps may be completed out of order, except that `first_service_run` needs
+    `risk_review` and the readiness gate of the connectors, and `first_proof_pack` needs `first_service_run`:
+    FAILED_PRECONDITION (STEP_BLOCKED). A step that needs an approval, without one: FAILED_PRECONDITION
+    (APPROVAL_REQUIRED); with one by software: PERMISSION_DENIED (PERSON_REQUIRED). An unknown step or bundle, or an input
+    that looks like a credential: INVALID_ARGUMENT (INVALID_FIELDS). No checklist: NOT_FOUND (CHECKLIST_NOT_FOUND). Another
+    etag than the present one: ABORTED (ETAG_MISMATCH).
     """
     GetDemoChecklist: _aio.UnaryUnaryMultiCallable[_onboarding_service_pb2.GetDemoChecklistRequest, _onboarding_service_pb2.GetDemoChecklistResponse]  # type: ignore[assignment]
     """Returns a checklist of a made-up customer, to show its shape. Reads and stores nothing."""
@@ -145,12 +147,13 @@ class OnboardingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_onboarding_service_pb2.UpdateStepResponse, _abc.Awaitable[_onboarding_service_pb2.UpdateStepResponse]]:
         """Completes a step, or takes its completion back.
 
-        Completing a completed step and unticking an open one change nothing and answer the checklist. Steps may be completed
-        out of order, except that `first_service_run` needs `risk_review` and the readiness gate of the connectors, and
-        `first_proof_pack` needs `first_service_run`: FAILED_PRECONDITION (STEP_BLOCKED). A step that needs an approval, without
-        one: FAILED_PRECONDITION (APPROVAL_REQUIRED); with one by software: PERMISSION_DENIED (PERSON_REQUIRED). An unknown step
-        or bundle, or an input that looks like a credential: INVALID_ARGUMENT (INVALID_FIELDS). No checklist: NOT_FOUND
-        (CHECKLIST_NOT_FOUND). Another etag than the present one: ABORTED (ETAG_MISMATCH).
+        Completing a completed step and unticking an open one change nothing and answer the checklist. Unticking a step unticks
+        the completed steps that need it. Steps may be completed out of order, except that `first_service_run` needs
+        `risk_review` and the readiness gate of the connectors, and `first_proof_pack` needs `first_service_run`:
+        FAILED_PRECONDITION (STEP_BLOCKED). A step that needs an approval, without one: FAILED_PRECONDITION
+        (APPROVAL_REQUIRED); with one by software: PERMISSION_DENIED (PERSON_REQUIRED). An unknown step or bundle, or an input
+        that looks like a credential: INVALID_ARGUMENT (INVALID_FIELDS). No checklist: NOT_FOUND (CHECKLIST_NOT_FOUND). Another
+        etag than the present one: ABORTED (ETAG_MISMATCH).
         """
 
     @_abc_1.abstractmethod
