@@ -15,11 +15,11 @@ Offsets are code points, half-open, in the text as it was given.
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Iterator
-from itertools import accumulate
+from collections.abc import Iterator, Sequence
 
 from services.domain.errors import InvalidInput, Violation
 
@@ -46,10 +46,18 @@ _BLOCKS = (
 
 # Text of these characters alone folds one to one by a few replacements, which is twenty times faster than a table.
 _IRREGULAR = re.compile("[^\t\n -_a-~ء-غف-ي٠-٩،؛؟«»‘’“”–—…\u00a0]")
+# Marks, tatweel and the usual format characters: all that most vocalised or copied text has beyond the above.
+_LIGHT = re.compile("[\u0640\u064b-\u0652\u0670\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\u00ad\u061c]+")
+_EASTERN_DIGIT = re.compile("[٠-٩]")
 _ELONGATED = re.compile(r"([a-zا-ي])\1\1+")
+_TRIPLES = tuple(letter * 3 for letter in "اويهحرلaeiou")
+# Text of one script without digits or joined punctuation is cut at spaces.
+_SIMPLE_ARABIC = re.compile("[^ء-ي \n.،؟!:؛,]")
+_SIMPLE_LATIN = re.compile("[^a-z \n.,?!:;]")
+_STOPS_TO_SPACE = (".", ",", "،", "؟", "?", "!", ":", "\n", ";", "؛")
 _TOKEN = r"[ء-يٮ-ۓ]+|[a-z0-9ß-ɏ]+(?:'[a-rt-z][a-z]*)?|[!?؟;؛:…،,\n]|\.(?![0-9])|(?<=\s)--?(?=\s)"
 _PLAIN = re.compile(_TOKEN)
-_OPAQUE_HINT = re.compile(r"[@_#]|://|[a-z0-9]\.[a-z]|[a-z]-[0-9]")
+_JOINED = re.compile(r"[.-][a-z0-9]")
 _WITH_OPAQUE = re.compile(
     # URL and e-mail address
     r"[a-z][a-z0-9+.]*://[^\s<>«»\"]+|www\.[^\s<>«»\"]+|[a-z0-9][a-z0-9._%+-]*@[a-z0-9-]+(?:\.[a-z0-9-]+)*"
@@ -133,9 +141,14 @@ def fold(text: str, *, field: str = "text") -> str:
     """
     if len(text) > MAX_CHARACTERS:
         raise _too_long(field, "TEXT_TOO_LONG", MAX_CHARACTERS)
-    if _IRREGULAR.search(text) is None:
-        folded = text.lower()
-        if not text.isascii():
+    plain = text
+    if _IRREGULAR.search(text) is not None:
+        plain = _LIGHT.sub("", text)
+        if len(plain) == len(text) or _IRREGULAR.search(plain) is not None:
+            plain = ""
+    if plain or not text:
+        folded = plain.lower()
+        if not plain.isascii():
             folded = (
                 folded.replace("أ", "ا")
                 .replace("إ", "ا")
@@ -150,7 +163,7 @@ def fold(text: str, *, field: str = "text") -> str:
                 .replace("—", "-")
                 .replace("\u00a0", " ")
             )
-            if any_eastern_digit(folded):
+            if _EASTERN_DIGIT.search(folded) is not None:
                 folded = folded.translate(_table())
         return folded
     folded = text.translate(_table())
@@ -159,27 +172,38 @@ def fold(text: str, *, field: str = "text") -> str:
     return folded
 
 
-_EASTERN_DIGIT = re.compile("[٠-٩]")
-
-
-def any_eastern_digit(text: str) -> bool:
-    """Whether an Arabic-Indic digit occurs."""
-    return _EASTERN_DIGIT.search(text) is not None
-
-
 def tokenize(folded: str) -> list[str]:
-    """The tokens of a folded text, in order; letters drawn out three times or more («طااااح») are written once."""
-    pattern = _WITH_OPAQUE if _OPAQUE_HINT.search(folded) is not None else _PLAIN
+    """The tokens of a folded text, in order, as they are written in it."""
+    if (_SIMPLE_LATIN if folded.isascii() else _SIMPLE_ARABIC).search(folded) is None:
+        for stop in _STOPS_TO_SPACE:
+            if stop in folded:
+                folded = folded.replace(stop, f" {stop} ")
+        # Not split(), which would lose the line ends.
+        return [token for token in folded.split(" ") if token] if "\n" in folded else folded.split()
+    pattern = _PLAIN
+    if "@" in folded or "_" in folded or "/" in folded or _JOINED.search(folded) is not None:
+        pattern = _WITH_OPAQUE
     tokens: list[str] = pattern.findall(folded)
-    if _ELONGATED.search(folded) is not None:
-        return [_ELONGATED.sub(r"\1", token) for token in tokens]
     return tokens
 
 
-def token_spans(folded: str) -> list[tuple[int, int]]:
-    """Spans of the tokens of ``tokenize`` in the folded text."""
-    pattern = _WITH_OPAQUE if _OPAQUE_HINT.search(folded) is not None else _PLAIN
-    return [match.span() for match in pattern.finditer(folded)]
+def written_once(folded: str, tokens: list[str]) -> list[str]:
+    """The tokens with letters drawn out three times or more («طااااح») written once."""
+    for triple in _TRIPLES:
+        if triple in folded:
+            return [_ELONGATED.sub(r"\1", token) for token in tokens]
+    return tokens
+
+
+def token_starts(folded: str, tokens: Sequence[str], count: int) -> list[int]:
+    """Where the first ``count`` tokens of ``tokenize`` begin in the folded text."""
+    starts = []
+    position = 0
+    for token in itertools.islice(tokens, count):
+        position = folded.index(token, position)
+        starts.append(position)
+        position += len(token)
+    return starts
 
 
 class Offsets:
@@ -196,7 +220,7 @@ class Offsets:
         self._ends: list[int] | None = None
         if _IRREGULAR.search(text) is not None:
             table = _table()
-            self._ends = list(accumulate(len(table[ord(c)]) for c in text))
+            self._ends = list(itertools.accumulate(len(table[ord(c)]) for c in text))
 
     def original(self, start: int, end: int) -> tuple[int, int]:
         """The span in the original text of ``folded[start:end]``, ``start < end``."""
@@ -209,6 +233,10 @@ class Offsets:
         return first, last
 
 
+def _words(folded: str) -> list[str]:
+    return written_once(folded, tokenize(folded))
+
+
 def words(text: str) -> Iterator[str]:
     """Folded word tokens of a text, without punctuation."""
-    return (token for token in tokenize(fold(text)) if token not in HARD_STOPS and token not in SOFT_STOPS)
+    return (token for token in _words(fold(text)) if token not in HARD_STOPS and token not in SOFT_STOPS)

@@ -40,7 +40,7 @@ def sized(text: str, size: int) -> str:
     return (" ".join([text] * (size // len(text) + 1)))[:size]
 
 
-def microseconds(call: Callable[[], object], seconds: float = 0.25, rounds: int = 5) -> float:
+def microseconds(call: Callable[[], object], seconds: float = 0.3, rounds: int = 40) -> float:
     """Best mean time of one call over some rounds, in microseconds."""
     start = time.perf_counter()
     call()
@@ -55,7 +55,7 @@ def microseconds(call: Callable[[], object], seconds: float = 0.25, rounds: int 
     return best * 1e6
 
 
-def load_milliseconds(rounds: int = 5) -> float:
+def load_milliseconds(rounds: int = 8) -> float:
     """Best time to read, check and compile the lexicon, in milliseconds."""
     best = float("inf")
     for _ in range(rounds):

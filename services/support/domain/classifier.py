@@ -14,8 +14,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from services.domain.arabic import HARD_STOPS, SOFT_STOPS, Offsets, fold, prepare, token_spans, tokenize
-from services.support.domain.lexicon import Chain, Context, Entry, Lexicon, Rule, Signal
+from services.domain.arabic import (
+    HARD_STOPS,
+    SOFT_STOPS,
+    Offsets,
+    fold,
+    prepare,
+    token_starts,
+    tokenize,
+    written_once,
+)
+from services.support.domain.lexicon import Chain, Context, Entry, Lexicon, Rule, Signal, mask_of
 from services.support.domain.priorities import Priority, urgency
 
 __all__ = ["Classification", "Classifier", "Hit", "Priority", "Signal"]
@@ -24,6 +33,7 @@ Span = tuple[int, int]
 Occurrences = dict[int, list[Span]]
 
 _HYPHENS = frozenset(["-", "--"])
+_JOINTS = _HYPHENS | {"\n"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +83,25 @@ class _Match:
     hedged: bool = False
 
 
+@dataclass(slots=True)
+class _Source:
+    """A text in its three states: as given, folded, and in tokens (``kept``: which of those written were read)."""
+
+    text: str
+    folded: str
+    written: list[str]
+    kept: list[int] | None
+    tokens: list[str]
+
+    def spans(self, count: int) -> list[Span]:
+        """Spans in the folded text of the first ``count`` tokens that were read."""
+        if self.kept is None:
+            starts = token_starts(self.folded, self.written, count)
+            return [(start, start + len(token)) for start, token in zip(starts, self.written, strict=False)]
+        starts = token_starts(self.folded, self.written, self.kept[count - 1] + 1)
+        return [(starts[i], starts[i] + len(self.written[i])) for i in self.kept[:count]]
+
+
 class _Reading:
     """One text while it is being classified: its tokens and what was found where."""
 
@@ -94,13 +123,9 @@ class _Reading:
         return bisect_left(self._hard, end) - bisect_left(self._hard, start)
 
     def clause_ends(self, start: int, end: int) -> int:
-        """How many commas or sentence ends stand in tokens[start:end]; a line end alone does not count."""
+        """How many commas, line ends or sentence ends stand in tokens[start:end]."""
         if self._soft is None:
-            self._soft = [
-                i
-                for i, token in enumerate(self.tokens)
-                if token in HARD_STOPS or (token in SOFT_STOPS and token != "\n")
-            ]
+            self._soft = [i for i, token in enumerate(self.tokens) if token in HARD_STOPS or token in SOFT_STOPS]
         return bisect_left(self._soft, end) - bisect_left(self._soft, start)
 
 
@@ -111,6 +136,9 @@ class Classifier:
         prepare()
         self.lexicon = lexicon
         self._trie = lexicon.trie
+        self._rules = tuple((1 << anchor, rules) for anchor, rules in lexicon.rules.items())
+        self._anchors = mask_of(lexicon.rules)
+        self._stop_mask = mask_of(lexicon.stops)
         self._reasons: dict[tuple[str, int, bool], tuple[str, str]] = {}
         self._critical = {
             group for group, index in lexicon.literals.items() if urgency(lexicon.entries[index].priority) <= 1
@@ -133,19 +161,73 @@ class Classifier:
         Raises InvalidInput (``TEXT_TOO_LONG``) over the bounds of ``services.domain.arabic``.
         """
         folded = fold(text)
-        tokens = tokenize(folded)
+        written = tokenize(folded)
+        tokens = written_once(folded, written)
         kept: list[int] | None = None
         skipped = self.lexicon.skipped
         if not skipped.isdisjoint(tokens):
             kept = [i for i, token in enumerate(tokens) if token not in skipped]
             tokens = [tokens[i] for i in kept]
-        reading = self._read(tokens)
-        if reading is None:
-            return self._nothing
-        matches = self._matches(reading)
+        matches = self._matches(tokens)
         if not matches:
             return self._nothing
-        for first, last in reading.occurrences.get(self.lexicon.negation.pseudo, ()):
+        return self._verdict(text, _Source(text, folded, written, kept, tokens), matches)
+
+    # --- words --------------------------------------------------------------------------------------------------------
+
+    def _matches(self, tokens: list[str]) -> list[_Match]:
+        # What is there, first: most texts hold no combination that any rule asks for, and end here.
+        found: list[tuple[int, int, tuple[int, ...]]] = []
+        mask = 0
+        get = self._trie.get
+        size = len(tokens)
+        for i, token in enumerate(tokens):
+            node = get(token)
+            if node is None:
+                continue
+            groups, bits, children = node
+            if bits:
+                mask |= bits
+                found.append((i, i + 1, groups))
+            k = i + 1
+            while children is not None and k < size:
+                node = children.get(tokens[k])
+                if node is None:
+                    # A phrase may run on over a line end or a dash.
+                    if tokens[k] in _JOINTS:
+                        k += 1
+                        continue
+                    break
+                groups, bits, children = node
+                k += 1
+                if bits:
+                    mask |= bits
+                    found.append((i, k, groups))
+        for chain in self.lexicon.sequences:
+            if chain.needs & mask == chain.needs:
+                mask |= chain.gives
+        if not mask & self._anchors:
+            return []
+        rules = [rule for bit, some in self._rules if mask & bit for rule in some if rule.needs & mask == rule.needs]
+        if not rules:
+            return []
+        occurrences: Occurrences = {}
+        for i, k, groups in found:
+            for group in groups:
+                if group in occurrences:
+                    occurrences[group].append((i, k))
+                else:
+                    occurrences[group] = [(i, k)]
+        reading = _Reading(tokens, occurrences)
+        if self._stop_mask & mask:
+            self._swallow(reading)
+        for chain in self.lexicon.sequences:
+            if chain.needs & mask == chain.needs:
+                self._chain(reading, chain)
+        matches = self._apply(reading, rules)
+        if not matches:
+            return matches
+        for first, last in occurrences.get(self.lexicon.negation.pseudo, ()):
             reading.consumed.update(range(first, last))
         for match in matches:
             for first, last in match.parts:
@@ -158,51 +240,7 @@ class Classifier:
             for match in matches:
                 if len(match.parts) > 1 and any((match.index, part) in denied for part in match.parts):
                     match.denied = True
-        return self._verdict(text, folded, kept, tokens, matches)
-
-    # --- words --------------------------------------------------------------------------------------------------------
-
-    def _read(self, tokens: list[str]) -> _Reading | None:
-        occurrences: Occurrences = {}
-        get = self._trie.get
-        size = len(tokens)
-        for i, token in enumerate(tokens):
-            node = get(token)
-            if node is None:
-                continue
-            groups, children = node
-            for group in groups:
-                if group in occurrences:
-                    occurrences[group].append((i, i + 1))
-                else:
-                    occurrences[group] = [(i, i + 1)]
-            k = i + 1
-            while children is not None and k < size:
-                node = children.get(tokens[k])
-                if node is None:
-                    # A phrase may run on over a line end or a dash.
-                    if tokens[k] == "\n" or tokens[k] in _HYPHENS:
-                        k += 1
-                        continue
-                    break
-                groups, children = node
-                k += 1
-                if groups:
-                    span = (i, k)
-                    for group in groups:
-                        if group in occurrences:
-                            occurrences[group].append(span)
-                        else:
-                            occurrences[group] = [span]
-        if not occurrences:
-            return None
-        reading = _Reading(tokens, occurrences)
-        if not self.lexicon.stops.isdisjoint(occurrences):
-            self._swallow(reading)
-        for chain in self.lexicon.sequences:
-            if chain.parts[0] in occurrences:
-                self._chain(reading, chain)
-        return reading
+        return matches
 
     def _swallow(self, reading: _Reading) -> None:
         """Remove what lies inside a fixed phrase, unless a keyword reaches across the phrase's border."""
@@ -253,33 +291,34 @@ class Classifier:
 
     # --- rules --------------------------------------------------------------------------------------------------------
 
-    def _matches(self, reading: _Reading) -> list[_Match]:
+    def _apply(self, reading: _Reading, rules: Sequence[Rule]) -> list[_Match]:
         occurrences = reading.occurrences
-        rules = self.lexicon.rules
         entries = self.lexicon.entries
         matches: dict[tuple[int, int, int], _Match] = {}
-        for group in list(occurrences):
-            for rule in rules.get(group, ()):
-                if any(part not in occurrences for part in rule.parts):
+        for rule in rules:
+            entry = entries[rule.entry]
+            parts = rule.parts
+            if len(parts) == 1:
+                spans = occurrences.get(parts[0])
+                places = [[span] for span in spans] if spans is not None else []
+            elif all(part in occurrences for part in parts):
+                places = self._places(reading, rule)
+            else:
+                continue
+            for place in places:
+                first = min(place)[0]
+                last = max([span[1] for span in place])
+                key = (rule.entry, first, last)
+                if key in matches or (rule.contexts and self._silenced(reading, rule.contexts, first, last)):
                     continue
-                entry = entries[rule.entry]
-                for spans in self._places(reading, rule):
-                    first = min(spans)[0]
-                    last = max(span[1] for span in spans)
-                    if rule.contexts and self._silenced(reading, rule.contexts, first, last):
-                        continue
-                    key = (rule.entry, first, last)
-                    if key not in matches:
-                        signals = self._signals(reading, entry, first, last)
-                        matches[key] = _Match(entry, rule.entry, first, last, spans[rule.head], spans, signals)
+                signals = self._signals(reading, entry, first, last) if entry.signals_near else entry.signals
+                matches[key] = _Match(entry, rule.entry, first, last, place[rule.head], place, signals)
         return list(matches.values())
 
     @staticmethod
     def _places(reading: _Reading, rule: Rule) -> list[list[Span]]:
         """Where the parts of a rule stand together: for each occurrence of the anchor the nearest of the others."""
         occurrences = reading.occurrences
-        if len(rule.parts) == 1:
-            return [[span] for span in occurrences[rule.parts[0]]]
         places = []
         anchor_at = rule.parts.index(rule.anchor)
         reach = rule.within * (len(rule.parts) - 1)
@@ -410,8 +449,9 @@ class Classifier:
             if token in HARD_STOPS or token in _HYPHENS:
                 return False
             if token in SOFT_STOPS:
+                # A line end separates, except when it stands right between the negator and what it denies.
                 if token == "\n":
-                    if distance:
+                    if k != head - 1 or not (tokens[k - 1] in negation.negators or tokens[k - 1] in negation.adjacent):
                         return False
                 elif not self._listed(reading, k):
                     return False
@@ -477,22 +517,23 @@ class Classifier:
 
     # --- verdict ------------------------------------------------------------------------------------------------------
 
-    def _verdict(
-        self, text: str, folded: str, kept: list[int] | None, tokens: Sequence[str], matches: list[_Match]
-    ) -> Classification:
+    def _verdict(self, text: str, source: _Source, matches: list[_Match]) -> Classification:
         matches.sort(key=lambda m: (urgency(m.entry.priority), not m.entry.base, m.first, -m.last))
         kept_matches: list[_Match] = []
-        said: set[tuple[int, bool, Signal]] = set()
+        said: dict[tuple[bool, Signal], set[int]] = {}
         for match in matches:
             # A finding that overlaps stronger ones and adds no signal to them says nothing new.
-            says = [{(at, match.denied, signal) for at in range(match.first, match.last)} for signal in match.signals]
-            if all(not said.isdisjoint(places) for places in says):
-                continue
-            kept_matches.append(match)
-            said.update(*says)
-        spans = token_spans(folded)
-        if kept is not None:
-            spans = [spans[i] for i in kept]
+            places = range(match.first, match.last)
+            new = False
+            for signal in match.signals:
+                covered = said.setdefault((match.denied, signal), set())
+                if covered.isdisjoint(places):
+                    new = True
+                covered.update(places)
+            if new:
+                kept_matches.append(match)
+        tokens = source.tokens
+        spans = source.spans(max([match.last for match in kept_matches]))
         offsets = Offsets(text)
         hits = []
         negated = []

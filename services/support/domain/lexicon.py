@@ -30,7 +30,7 @@ from services.support.domain.priorities import Priority
 DEFAULT_DIRECTORY: Final = Path(__file__).resolve().parent.parent / "lexicon"
 
 Raw = Mapping[str, Any]
-Node = tuple[tuple[int, ...], "Trie | None"]
+Node = tuple[tuple[int, ...], int, "Trie | None"]
 Trie = dict[str, Node]
 
 
@@ -106,6 +106,7 @@ class Rule:
     contexts: tuple[Context, ...]
     entry: int
     anchor: int
+    needs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +133,8 @@ class Chain:
     parts: tuple[int, ...]
     gap: int
     unions: tuple[int, ...]
+    needs: int
+    gives: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +160,8 @@ class Negation:
 class Lexicon:
     """Compiled and immutable; share one between threads.
 
-    ``trie`` maps a folded token to (groups that end there, what may follow); ``forms`` is the number of first tokens.
+    ``trie`` maps a folded token to (groups that end there, the same as a bit mask, what may follow); ``forms`` is the
+    number of first tokens.
     """
 
     version: str
@@ -531,6 +535,7 @@ def compile_lexicon(raw: Raw, version: str) -> Lexicon:
             names[table["id"]] = len(names)
     unions = _unions(raw, names)
 
+    used = _used(raw, names)
     builder = _TrieBuilder()
     literals: dict[int, int] = {}
     arabizi: set[str] = set()
@@ -539,7 +544,7 @@ def compile_lexicon(raw: Raw, version: str) -> Lexicon:
     for kind in ("group", "entry", "stop"):
         for index, table in enumerate(raw[kind]):
             group = names[table["id"]]
-            targets = unions[group]
+            targets = unions[group] & used
             for form, form_kind in _form_list(table):
                 for first, surface, tail in _plan(form, form_kind):
                     builder.add(first, surface, tail, targets)
@@ -567,7 +572,7 @@ def compile_lexicon(raw: Raw, version: str) -> Lexicon:
         group = names[table["id"]]
         shared = tuple(contexts[name] for name in table.get("unless", ()))
         if group in literals:
-            rule = Rule((group,), True, 0, 0, 0, shared, index, group)
+            rule = Rule((group,), True, 0, 0, 0, shared, index, group, 1 << group)
             rules.setdefault(group, []).append(rule)
         for spec in table.get("rule", ()):
             parts = tuple(names[name] for name in spec["parts"])
@@ -583,6 +588,7 @@ def compile_lexicon(raw: Raw, version: str) -> Lexicon:
                     contexts=shared + tuple(contexts[name] for name in spec.get("unless", ())),
                     entry=index,
                     anchor=anchor,
+                    needs=mask_of(parts),
                 )
             )
     trie = builder.build()
@@ -601,6 +607,18 @@ def compile_lexicon(raw: Raw, version: str) -> Lexicon:
         forms=len(trie),
         raw=raw,
     )
+
+
+def _used(raw: Raw, names: Mapping[str, int]) -> set[int]:
+    """The groups that something asks for by name; a word need not report the others."""
+    wanted: set[str] = {raw["negation"][key] for key in _NEGATION_GROUPS}
+    wanted.update(context["group"] for context in raw["context"])
+    wanted.update(part for group in raw["group"] for parts in group.get("seq", ()) for part in parts)
+    wanted.update(stop["id"] for stop in raw["stop"])
+    for entry in raw["entry"]:
+        wanted.add(entry["id"])
+        wanted.update(entry.get("signals_near", ()), *(rule["parts"] for rule in entry.get("rule", ())))
+    return {names[name] for name in wanted}
 
 
 def _unions(raw: Raw, names: Mapping[str, int]) -> dict[int, set[int]]:
@@ -629,6 +647,8 @@ def _sequences(raw: Raw, names: Mapping[str, int], unions: Mapping[int, set[int]
             parts=tuple(names[part] for part in parts),
             gap=group.get("gap", 0),
             unions=tuple(sorted(unions[names[group["id"]]])),
+            needs=mask_of(names[part] for part in parts),
+            gives=mask_of(unions[names[group["id"]]]),
         )
         for group in raw["group"]
         for parts in group.get("seq", ())
@@ -714,7 +734,20 @@ def _merge(branches: Sequence[_Branch]) -> _Branch:
 
 def _freeze(branch: _Branch) -> Node:
     children = {token: _freeze(child) for token, child in branch.children.items()}
-    return (tuple(sorted(branch.groups)), children or None)
+    return (*_group_bits(frozenset(branch.groups)), children or None)
+
+
+@functools.lru_cache(maxsize=4_096)
+def _group_bits(groups: frozenset[int]) -> tuple[tuple[int, ...], int]:
+    return tuple(sorted(groups)), mask_of(groups)
+
+
+def mask_of(groups: Iterable[int]) -> int:
+    """A set of groups as bits."""
+    mask = 0
+    for group in groups:
+        mask |= 1 << group
+    return mask
 
 
 def _entry(table: Raw, names: Mapping[str, int]) -> Entry:

@@ -1,0 +1,55 @@
+"""The labelled sets hold what is claimed of the classifier."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from services.support.domain.classifier import Classifier
+from services.support.domain.lexicon import BASE_KEYWORDS
+from tests.classifier.labelled import Row, read, score, substring_baseline
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+def judged(classifier: Classifier, rows: list[Row]) -> list[tuple[Row, str, bool]]:
+    verdicts = [(row, classifier.classify(row.text)) for row in rows]
+    return [(row, verdict.priority, verdict.review_required) for row, verdict in verdicts]
+
+
+@pytest.mark.parametrize("name", ["development", "held_out"])
+def test_set_meets_the_targets(classifier: Classifier, name: str) -> None:
+    result = score(judged(classifier, read(name)))
+    assert result.accuracy >= 0.97
+    assert result.p0_recall >= 0.98
+    assert result.false_p0_rate <= 0.01
+
+
+def test_every_row_with_a_base_keyword_as_the_trap_is_right(classifier: Classifier) -> None:
+    rows = [row for name in ("development", "held_out") for row in read(name) if row.trap == "base"]
+    wrong = [row.text for row in rows if not row.right(classifier.classify(row.text))]
+    assert rows
+    assert wrong == []
+
+
+def test_classifier_beats_the_substring_baseline_by_far() -> None:
+    rows = read("development")
+    plain = score((row, substring_baseline(row.text), False) for row in rows)
+    assert plain.accuracy < 0.6
+
+
+def test_sets_are_disjoint_and_cover_every_priority() -> None:
+    development, held_out = read("development"), read("held_out")
+    assert len(development) + len(held_out) >= 400
+    assert not {row.text for row in development} & {row.text for row in held_out}
+    for rows in (development, held_out):
+        assert set(Counter(row.label for row in rows)) == {"P0", "P1", "P2", "P3"}
+
+
+@pytest.mark.parametrize(("keyword", "priority"), BASE_KEYWORDS.items())
+def test_base_keyword_always_hits_and_names_itself(classifier: Classifier, keyword: str, priority: str) -> None:
+    for text in (keyword, f"السلام عليكم، {keyword} من أمس", f"Hello, {keyword} since yesterday", keyword.upper()):
+        verdict = classifier.classify(text)
+        assert verdict.priority == priority, text
+        assert verdict.matched_keyword == keyword, text
