@@ -43,12 +43,19 @@ class LedgerStub(Protocol):
 
 
 class CallFailed(CommandFailed):
-    """A call ended with a status. ``reason`` is that of its ErrorInfo, empty where it carries none of ours."""
+    """A call ended with a status.
 
-    def __init__(self, message: str, exit_code: int, code: grpc.StatusCode, reason: str = "") -> None:
+    ``reason`` is that of its ErrorInfo, empty where it carries none of ours; ``details`` is what the message says beside it,
+    piece by piece.
+    """
+
+    def __init__(
+        self, message: str, exit_code: int, code: grpc.StatusCode, reason: str = "", details: tuple[str, ...] = ()
+    ) -> None:
         super().__init__(message, exit_code)
         self.code = code
         self.reason = reason
+        self.details = details
 
 
 class Client:
@@ -127,7 +134,7 @@ def _failure(error: grpc.RpcError, address: str) -> CallFailed:
         return CallFailed(f"cannot answer now: {info.reason}: {text}", EXIT_UNREACHABLE, code, info.reason)
     if code in _FAULTS:
         return CallFailed(f"fault of the service: {info.reason}: {text}", EXIT_FAULT, code, info.reason)
-    return CallFailed(f"refused: {info.reason}: {text}", EXIT_REFUSED, code, info.reason)
+    return CallFailed(f"refused: {info.reason}: {text}", EXIT_REFUSED, code, info.reason, tuple(found))
 
 
 def _violations(detail: Any) -> list[str]:

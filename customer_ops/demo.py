@@ -25,8 +25,8 @@ from rich.text import Text
 from customer_ops import views
 from customer_ops.client import CallFailed, Client
 from customer_ops.ledgers import verify_ledgers
-from customer_ops.names import field_name
-from customer_ops.render import both, flags, heading, indented, short
+from customer_ops.names import field_name, name_of
+from customer_ops.render import Prose, both, count, flags, heading, indented
 from customer_ops.script import FirstWeek
 
 
@@ -65,6 +65,7 @@ class _Show:
         self._heading("connectors")
         self._connect()
         checklist = self._complete(checklist, until="")
+        self._say("")
         self._say(f"The checklist of {self._week.customer_id}:")
         self._print(views.checklist(checklist))
         answer = self._client.call(
@@ -101,7 +102,9 @@ class _Show:
     def _try_without_approval(self, checklist: checklist_pb2.Checklist) -> None:
         for step in checklist.steps:
             if step.needs_approval and not step.completed:
-                self._refused("approval", self._client.onboarding.UpdateStep, self._update_of(step.step_id, "", None))
+                given = next((plan.input for plan in self._week.steps if plan.step_id == step.step_id), "")
+                unapproved = self._update_of(step.step_id, given, None)
+                self._refused("approval", self._client.onboarding.UpdateStep, unapproved)
                 return
 
     def _complete(self, checklist: checklist_pb2.Checklist, until: str) -> checklist_pb2.Checklist:
@@ -174,10 +177,14 @@ class _Show:
         self._heading("tickets")
         known = sum(1 for _ in self._all_tickets())
         if known:
-            self._say(f"{self._week.customer_id} has {known} tickets from before; two more come in.")
+            self._say(f"{self._week.customer_id} has {count(known, 'ticket')} from before; two more come in.")
         for offset in range(2):
             text = self._week.tickets[(known + offset) % len(self._week.tickets)]
-            self._print(both(text.body, "") if not text.body.isascii() else both("", text.body))
+            self._say("")
+            self._print(Text(f"A customer writes ({name_of(ticket_pb2.Channel, text.channel).lower()}):", "dim"))
+            self._print(Prose(text.subject, "bold"))
+            self._print(Prose(text.body))
+            self._say("")
             answer = self._client.call(
                 self._client.support.RouteTicket,
                 support_service_pb2.RouteTicketRequest(
@@ -230,7 +237,10 @@ class _Show:
     def incident(self) -> None:
         self._heading("incident")
         client, facts = self._client, self._week.incident
-        self._print(both(facts.title, ""))
+        self._print(Text("The operator on call reports one customer, no leak, no unapproved send:", "dim"))
+        self._print(Prose(facts.title, "bold"))
+        self._print(Prose(facts.description))
+        self._say("")
         triage = client.call(client.gateway.TriageIncident, gateway_service_pb2.TriageIncidentRequest(facts=facts))
         self._print(views.triaged(triage), triage)
         page = client.call(
@@ -310,7 +320,7 @@ class _Show:
                 raise
             if failure.reason == "CHECK_IN_SUPPRESSED":
                 self._note("suppressed")
-            self._print(Text(short(failure.message, 300), "yellow"))
+            self._show_refusal(failure)
         else:
             self._say(f"Stored as {answer.check_in.check_in_id} for the week of {answer.check_in.week_start}.", answer)
 
@@ -329,6 +339,7 @@ class _Show:
 
     def _note(self, name: str) -> None:
         texts = self._week.notes
+        self._say("")
         self._print(both(texts[f"{name}_ar"], texts[f"{name}_en"]))
 
     def _say(self, line: str, answer: Any = None) -> None:
@@ -345,7 +356,12 @@ class _Show:
             self._client.call(method, request)
         except CallFailed as failure:
             self._note(f"{note}_refused")
-            self._print(Text(short(failure.message, 300), "yellow"))
+            self._show_refusal(failure)
+
+    def _show_refusal(self, failure: CallFailed) -> None:
+        self._print(Text(f"refused: {failure.reason}", "yellow"))
+        for detail in failure.details:
+            self._print(Prose(detail, "yellow"))
 
     def _approval(self, note: str) -> approval_pb2.Approval:
         return approval_pb2.Approval(approver=self._customer, approve_time=_moment(datetime.now(UTC)), note=note)

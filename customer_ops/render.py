@@ -43,13 +43,15 @@ class Prose:
     bidirectional text orders it by itself and neighbouring columns stay where they are.
     """
 
-    def __init__(self, text: str, style: str = "") -> None:
+    def __init__(self, text: str, style: str = "", *, arabic: bool = False) -> None:
+        """``arabic`` says so of a text that may begin with a Latin word; else the first letter decides."""
         self._text = shown(text).strip("\n")
         self._style = style
+        self._arabic = arabic
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         for paragraph in self._text.split("\n"):
-            rtl = is_rtl(paragraph)
+            rtl = self._arabic or is_rtl(paragraph)
             for line in wrapped(paragraph, options.max_width):
                 if rtl:
                     yield Text(isolated(line), self._style, justify="right", no_wrap=True)
@@ -125,12 +127,12 @@ def rank(name: str) -> Text:
 
 def both(text_ar: str, text_en: str) -> Group:
     """The same thing in Arabic and, below it, in English."""
-    return Group(Prose(text_ar), Prose(text_en, "dim"))
+    return Group(Prose(text_ar, arabic=True), Prose(text_en, "dim"))
 
 
 def draft(what: str, text_ar: str, text_en: str = "") -> Panel:
     """A text that would reach a customer: framed, and marked as a draft that nothing sends."""
-    parts: list[RenderableType] = [Prose(text_ar)]
+    parts: list[RenderableType] = [Prose(text_ar, arabic=True)]
     if text_en:
         parts += [Rule(style="yellow"), Prose(text_en)]
     return Panel(
@@ -156,13 +158,18 @@ def heading(number: int | str, title_en: str, title_ar: str) -> Group:
     return Group(
         Text(""),
         Rule(Text.assemble((f"{number}  ", "bold cyan"), (title_en, "bold")), align="left", style="cyan"),
-        Prose(title_ar, "bold"),
+        Prose(title_ar, "bold", arabic=True),
     )
 
 
 def indented(part: RenderableType) -> Padding:
     """The part two cells to the right."""
     return Padding(part, (0, 0, 0, 2))
+
+
+def count(number: int, thing: str) -> str:
+    """``1 ticket``, ``2 tickets``."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def tick(done: bool) -> Text:

@@ -15,7 +15,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from customer_ops.names import field_name, name_of
-from customer_ops.render import Column, Prose, both, draft, facts, moment, rank, short, table, tick
+from customer_ops.render import Column, Prose, both, count, draft, facts, moment, rank, short, table, tick
 
 
 def signals(numbers: Iterable[int]) -> str:
@@ -118,8 +118,8 @@ def sla_report(report: sla_pb2.SlaHealthReport) -> Group:
         facts(
             [
                 ("verdict", rank(field_name(report, "verdict"))),
-                ("tickets", f"{report.total_tickets}, {report.total_breached} breached"),
-                ("breach rate", f"{report.breach_rate:.1%} of {report.rated_tickets} that count"),
+                ("tickets", f"{report.total_tickets}, of them {report.total_breached} breached"),
+                ("breach rate", _rate(report)),
                 ("first response", _average(report, "average_first_response_minutes", "min")),
                 ("resolution", _average(report, "average_resolution_hours", "h")),
                 ("as of", moment(report.as_of_time)),
@@ -152,6 +152,12 @@ def sla_report(report: sla_pb2.SlaHealthReport) -> Group:
     return Group(*parts)
 
 
+def _rate(report: sla_pb2.SlaHealthReport) -> str:
+    if not report.rated_tickets:
+        return "none: nothing is decided or overdue yet"
+    return f"{report.breach_rate:.1%} of {count(report.rated_tickets, 'ticket')} that count"
+
+
 def _average(report: sla_pb2.SlaHealthReport, field: Any, unit: str) -> str:
     return f"{getattr(report, field):.1f} {unit} on average" if report.HasField(field) else "none yet"
 
@@ -163,7 +169,8 @@ def triaged(answer: gateway_service_pb2.TriageIncidentResponse) -> Group:
     """A triage: what the caller said, what support found, what decided."""
     found, decided, details = answer.support_findings, answer.triage, answer.severity_details
     support = (
-        f"signals {signals(found.signals)}; {found.open_tickets} open tickets of {found.distinct_customers} customers"
+        f"signals {signals(found.signals)}; {count(found.open_tickets, 'open ticket')}"
+        f" of {count(found.distinct_customers, 'customer')} with the same"
         if found.consulted
         else "did not answer: decided by the caller's facts alone"
     )
