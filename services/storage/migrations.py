@@ -35,8 +35,6 @@ from services.storage.schema import SHARED, instance, ledger_head
 from services.storage.times import to_micros
 
 if TYPE_CHECKING:
-    from alembic.operations import Operations
-
     from services.storage.database import ServiceSchema
 
 _ROW_KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
@@ -46,7 +44,7 @@ _ENVIRONMENT = Path(__file__).with_name("alembic_env")
 ADVISORY_KEY = 0x6465616C6978
 
 
-def create_shared_v1(op: Operations) -> None:
+def create_shared_v1(op: Any) -> None:
     """Make the instance marker, the append-only ledger, its head, and the requests."""
     op.create_table(
         "instance",
@@ -111,7 +109,7 @@ def create_shared_v1(op: Operations) -> None:
         )
 
 
-def drop_shared_v1(op: Operations) -> None:
+def drop_shared_v1(op: Any) -> None:
     """Undo :func:`create_shared_v1`, ledger and all."""
     for table in ("requests", "ledger_head", "ledger", "instance"):
         op.drop_table(table)

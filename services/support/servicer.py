@@ -47,13 +47,14 @@ class SupportServicer:
         return pb.ListPrioritiesResponse(priorities=[self._targets[priority] for priority in Priority])
 
     async def ClassifyTicket(self, request: pb.ClassifyTicketRequest, _: Call) -> pb.ClassifyTicketResponse:
-        found = wire.classification(self._known.classifier.classify(request.text))
-        return pb.ClassifyTicketResponse(
-            priority=found.priority,
+        found = self._known.classifier.classify(request.text)
+        answer = pb.ClassifyTicketResponse(
+            priority=wire.PRIORITIES.to_wire[found.priority],
             matched_keyword=found.matched_keyword,
             reason_ar=found.reason_ar,
-            classification=found,
         )
+        wire.fill_classification(answer.classification, found)
+        return answer
 
     async def RouteTicket(self, request: pb.RouteTicketRequest, call: Call) -> bytes:
         command = handlers.OpenTicket(

@@ -12,7 +12,7 @@ from dealix.support.v1 import classification_pb2, sla_pb2, sla_service_pb2, tick
 from services.domain.errors import InvalidInput, Violation
 from services.runtime.call import actor_of
 from services.runtime.wire import EnumMap, actor, moment, moment_at, timestamp
-from services.support.domain.classifier import Classification, Hit, Signal
+from services.support.domain.classifier import Classification, Signal
 from services.support.domain.first_response import FirstResponseDraft
 from services.support.domain.policy import Policies, SlaPolicy
 from services.support.domain.priorities import Priority
@@ -50,29 +50,35 @@ def channel(number: int) -> Channel:
 
 def classification(found: Classification) -> classification_pb2.Classification:
     """A classification with its evidence."""
-    return classification_pb2.Classification(
-        priority=PRIORITIES.to_wire[found.priority],
-        matched_keyword=found.matched_keyword,
-        hits=[_hit(hit) for hit in found.hits],
-        negated_hits=[_hit(hit) for hit in found.negated_hits],
-        signals=[SIGNALS.to_wire[signal] for signal in found.signals],
-        review_required=found.review_required,
-        reason_ar=found.reason_ar,
-        reason_en=found.reason_en,
-        lexicon_version=found.lexicon_version,
-    )
+    message = classification_pb2.Classification()
+    fill_classification(message, found)
+    return message
 
 
-def _hit(hit: Hit) -> classification_pb2.KeywordHit:
-    return classification_pb2.KeywordHit(
-        keyword=hit.keyword,
-        priority=PRIORITIES.to_wire[hit.priority],
-        start=hit.start,
-        end=hit.end,
-        text=hit.text,
-        language=hit.language,
-        signals=[SIGNALS.to_wire[signal] for signal in hit.signals],
-    )
+def fill_classification(message: classification_pb2.Classification, found: Classification) -> None:
+    """Writes a classification into an empty message, in place: a copy would cost as much as the rest of the answer."""
+    priorities, signals = PRIORITIES.to_wire, SIGNALS.to_wire
+    message.priority = priorities[found.priority]
+    message.matched_keyword = found.matched_keyword
+    message.reason_ar = found.reason_ar
+    message.reason_en = found.reason_en
+    message.lexicon_version = found.lexicon_version
+    if found.review_required:
+        message.review_required = True
+    for signal in found.signals:
+        message.signals.append(signals[signal])
+    for hits, target in ((found.hits, message.hits), (found.negated_hits, message.negated_hits)):
+        for hit in hits:
+            line = target.add(
+                keyword=hit.keyword,
+                priority=priorities[hit.priority],
+                start=hit.start,
+                end=hit.end,
+                text=hit.text,
+                language=hit.language,
+            )
+            for signal in hit.signals:
+                line.signals.append(signals[signal])
 
 
 def targets(policy: SlaPolicy) -> ticket_pb2.SlaTargets:

@@ -22,7 +22,6 @@ from services.incidents.service import DEFINITION
 from services.runtime.testing import Running, running_service
 from services.runtime.wire import timestamp
 from services.storage.ledger import fold
-from services.storage.migrations import check_snapshot, differences
 from tests.rpc.client import (
     PERSON,
     SATURDAY_EVENING,
@@ -507,16 +506,6 @@ async def test_every_answer_says_that_nothing_is_sent(incidents: Client) -> None
             assert answer.live_send_allowed is False, answer
             assert answer.HasField("approval_required"), answer
             assert answer.approval_required is approval, answer
-
-
-async def test_migrations_come_to_the_tables_that_the_code_knows(tmp_path: Path) -> None:
-    async with started(tmp_path):
-        pass
-    engine = sa.create_engine(f"sqlite:///{tmp_path / 'incidents.db'}")
-    with engine.connect() as connection:
-        assert differences(connection, DEFINITION.schema) == []
-    engine.dispose()
-    check_snapshot(DEFINITION.schema)
 
 
 async def test_no_list_sorts_or_reads_a_whole_table(tmp_path: Path) -> None:

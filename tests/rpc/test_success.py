@@ -12,7 +12,6 @@ from typing import Any
 
 import grpc
 import pytest
-import sqlalchemy as sa
 from dealix.common.v1 import approval_pb2
 from dealix.success.v1 import ledger_service_pb2, ledger_service_pb2_grpc, success_service_pb2_grpc
 from dealix.success.v1 import success_pb2 as model
@@ -22,7 +21,6 @@ from services.runtime.testing import Running, running_service
 from services.storage.database import Actor
 from services.storage.errors import ConstraintBroken
 from services.storage.ledger import fold
-from services.storage.migrations import check_snapshot, differences
 from services.success import store
 from services.success.service import DEFINITION
 from tests.rpc.client import PERSON, SATURDAY_EVENING, Clock, Refusal, ledger_of, new_request_id, pages, refused
@@ -509,13 +507,3 @@ async def test_every_answer_says_that_nothing_is_sent_and_drafts_need_approval(s
             assert answer.live_send_allowed is False, answer
             assert answer.HasField("approval_required"), answer
             assert answer.approval_required is approval, answer
-
-
-async def test_migrations_come_to_the_tables_that_the_code_knows(tmp_path: Path) -> None:
-    async with started(tmp_path):
-        pass
-    engine = sa.create_engine(f"sqlite:///{tmp_path / 'success.db'}")
-    with engine.connect() as connection:
-        assert differences(connection, DEFINITION.schema) == []
-    engine.dispose()
-    check_snapshot(DEFINITION.schema)

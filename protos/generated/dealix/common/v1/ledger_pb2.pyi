@@ -62,9 +62,9 @@ class LedgerEntry(_message.Message):
     sequence: _builtins.int
     """Position in the ledger, from 1, without gaps."""
     action: _builtins.str
-    """What was done, `noun.verb`, such as `ticket.routed` or `connector.updated`."""
+    """What was done, `noun.verb`, such as `ticket.opened` or `connector.state_changed`."""
     subject: _builtins.str
-    """What it was done to: an identifier such as `ticket:tkt_…` or `connector:CUSTOMER/gmail`."""
+    """What it was done to: an identifier such as `ticket/tkt_…` or `connector/CUSTOMER/gmail`."""
     request_id: _builtins.str
     """The request_id of the write; empty for work that the service did by itself."""
     previous_hash: _builtins.bytes

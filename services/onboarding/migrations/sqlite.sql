@@ -1,0 +1,90 @@
+-- Made from the migrations; see services/storage/migrations.py.
+BEGIN TRANSACTION;
+CREATE TABLE alembic_version (
+	version_num VARCHAR(32) NOT NULL, 
+	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+);
+INSERT INTO "alembic_version" VALUES('0001');
+CREATE TABLE checklists (
+	customer_id TEXT NOT NULL, 
+	bundle_id TEXT NOT NULL, 
+	current_step_id TEXT NOT NULL, 
+	create_us BIGINT NOT NULL, 
+	update_us BIGINT NOT NULL, 
+	revision BIGINT NOT NULL, 
+	PRIMARY KEY (customer_id)
+);
+CREATE TABLE completed_steps (
+	customer_id TEXT NOT NULL, 
+	step_id TEXT NOT NULL, 
+	complete_us BIGINT NOT NULL, 
+	given TEXT NOT NULL, 
+	approver_id TEXT NOT NULL, 
+	approver_role TEXT NOT NULL, 
+	approve_us BIGINT, 
+	approve_note TEXT NOT NULL, 
+	PRIMARY KEY (customer_id, step_id), 
+	FOREIGN KEY(customer_id) REFERENCES checklists (customer_id)
+);
+CREATE TABLE connectors (
+	customer_id TEXT NOT NULL, 
+	connector_key TEXT NOT NULL, 
+	state TEXT NOT NULL, 
+	approver_id TEXT NOT NULL, 
+	approver_role TEXT NOT NULL, 
+	approve_us BIGINT, 
+	approve_note TEXT NOT NULL, 
+	opted_in_numbers BIGINT, 
+	audit_reference TEXT NOT NULL, 
+	audit_us BIGINT, 
+	test_succeeded BIGINT, 
+	no_secret_in_logs BIGINT, 
+	check_reference TEXT NOT NULL, 
+	check_us BIGINT, 
+	settings TEXT NOT NULL, 
+	update_us BIGINT NOT NULL, 
+	revision BIGINT NOT NULL, 
+	PRIMARY KEY (customer_id, connector_key)
+);
+CREATE TABLE instance (
+	service TEXT NOT NULL, 
+	instance_id TEXT NOT NULL, 
+	created_us BIGINT NOT NULL, 
+	PRIMARY KEY (service)
+);
+CREATE TABLE ledger (
+	sequence INTEGER NOT NULL, 
+	time_us BIGINT NOT NULL, 
+	actor_kind TEXT NOT NULL, 
+	actor_id TEXT NOT NULL, 
+	actor_role TEXT NOT NULL, 
+	action TEXT NOT NULL, 
+	subject TEXT NOT NULL, 
+	request_id TEXT NOT NULL, 
+	fields TEXT NOT NULL, 
+	attributes TEXT NOT NULL, 
+	previous_hash BLOB NOT NULL, 
+	hash BLOB NOT NULL, 
+	PRIMARY KEY (sequence)
+);
+CREATE TABLE ledger_head (
+	id BIGINT NOT NULL, 
+	sequence BIGINT NOT NULL, 
+	hash BLOB NOT NULL, 
+	PRIMARY KEY (id)
+);
+CREATE TABLE requests (
+	request_id TEXT NOT NULL, 
+	method TEXT NOT NULL, 
+	fingerprint BLOB NOT NULL, 
+	response BLOB NOT NULL, 
+	time_us BIGINT NOT NULL, 
+	PRIMARY KEY (request_id)
+);
+CREATE INDEX ledger_by_subject ON ledger (subject, sequence);
+CREATE INDEX ledger_by_action ON ledger (action, sequence);
+CREATE TRIGGER ledger_no_update BEFORE UPDATE ON ledger BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+CREATE TRIGGER ledger_no_delete BEFORE DELETE ON ledger BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+CREATE INDEX checklists_by_time ON checklists (create_us, customer_id);
+CREATE INDEX checklists_by_step ON checklists (current_step_id, create_us, customer_id);
+COMMIT;

@@ -1,0 +1,82 @@
+-- Made from the migrations; see services/storage/migrations.py.
+BEGIN TRANSACTION;
+CREATE TABLE alembic_version (
+	version_num VARCHAR(32) NOT NULL, 
+	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+);
+INSERT INTO "alembic_version" VALUES('0001');
+CREATE TABLE instance (
+	service TEXT NOT NULL, 
+	instance_id TEXT NOT NULL, 
+	created_us BIGINT NOT NULL, 
+	PRIMARY KEY (service)
+);
+CREATE TABLE ledger (
+	sequence INTEGER NOT NULL, 
+	time_us BIGINT NOT NULL, 
+	actor_kind TEXT NOT NULL, 
+	actor_id TEXT NOT NULL, 
+	actor_role TEXT NOT NULL, 
+	action TEXT NOT NULL, 
+	subject TEXT NOT NULL, 
+	request_id TEXT NOT NULL, 
+	fields TEXT NOT NULL, 
+	attributes TEXT NOT NULL, 
+	previous_hash BLOB NOT NULL, 
+	hash BLOB NOT NULL, 
+	PRIMARY KEY (sequence)
+);
+CREATE TABLE ledger_head (
+	id BIGINT NOT NULL, 
+	sequence BIGINT NOT NULL, 
+	hash BLOB NOT NULL, 
+	PRIMARY KEY (id)
+);
+CREATE TABLE requests (
+	request_id TEXT NOT NULL, 
+	method TEXT NOT NULL, 
+	fingerprint BLOB NOT NULL, 
+	response BLOB NOT NULL, 
+	time_us BIGINT NOT NULL, 
+	PRIMARY KEY (request_id)
+);
+CREATE TABLE sla_events (
+	event_id TEXT NOT NULL, 
+	ticket_id TEXT NOT NULL, 
+	type TEXT NOT NULL, 
+	occur_us BIGINT NOT NULL, 
+	record_us BIGINT NOT NULL, 
+	actor_kind TEXT NOT NULL, 
+	actor_id TEXT NOT NULL, 
+	actor_role TEXT NOT NULL, 
+	note TEXT NOT NULL, 
+	sent TEXT NOT NULL, 
+	PRIMARY KEY (event_id), 
+	FOREIGN KEY(ticket_id) REFERENCES tickets (ticket_id)
+);
+CREATE TABLE tickets (
+	ticket_id TEXT NOT NULL, 
+	customer_id TEXT NOT NULL, 
+	subject TEXT NOT NULL, 
+	body TEXT NOT NULL, 
+	channel TEXT NOT NULL, 
+	priority TEXT NOT NULL, 
+	classification TEXT NOT NULL, 
+	signals BIGINT NOT NULL, 
+	state TEXT NOT NULL, 
+	follows_ticket_id TEXT NOT NULL, 
+	create_us BIGINT NOT NULL, 
+	update_us BIGINT NOT NULL, 
+	revision BIGINT NOT NULL, 
+	PRIMARY KEY (ticket_id)
+);
+CREATE INDEX ledger_by_subject ON ledger (subject, sequence);
+CREATE INDEX ledger_by_action ON ledger (action, sequence);
+CREATE TRIGGER ledger_no_update BEFORE UPDATE ON ledger BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+CREATE TRIGGER ledger_no_delete BEFORE DELETE ON ledger BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+CREATE INDEX tickets_by_time ON tickets (create_us, ticket_id);
+CREATE INDEX tickets_by_customer ON tickets (customer_id, create_us, ticket_id);
+CREATE INDEX tickets_by_priority ON tickets (priority, create_us, ticket_id);
+CREATE INDEX tickets_by_state ON tickets (state, create_us, ticket_id);
+CREATE INDEX sla_events_by_ticket ON sla_events (ticket_id, occur_us, record_us, event_id);
+COMMIT;
