@@ -18,7 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 
-from services.domain.arabic import HARD_STOPS, SOFT_STOPS, Offsets, fold, token_spans, tokenize
+from services.domain.arabic import HARD_STOPS, SOFT_STOPS, Offsets, fold, token_starts, tokenize, written_once
 from services.domain.errors import PreconditionFailed
 from services.domain.texts import Bilingual, Reader, TextsFile
 
@@ -209,17 +209,18 @@ class ClaimChecker:
         `InvalidInput` (``TEXT_TOO_LONG`` at ``field``) beyond the length that texts are folded to.
         """
         folded = fold(text, field=field)
-        words = [_Word(token, self._claims.vocabulary.words_of(token)) for token in tokenize(folded)]
+        tokens = tokenize(folded)
+        words = [_Word(token, self._claims.vocabulary.words_of(token)) for token in written_once(folded, tokens)]
         found = list(self._find(words))
         if not found:
             return ()
         negated = self._negated(words, found)
-        spans = token_spans(folded)
+        starts = token_starts(folded, tokens, len(tokens))
         offsets = Offsets(text)
         hits = []
         for index, (first, last, phrase) in enumerate(found):
             if index not in negated:
-                start, end = offsets.original(spans[first][0], spans[last - 1][1])
+                start, end = offsets.original(starts[first], starts[last - 1] + len(tokens[last - 1]))
                 hits.append(ClaimHit(phrase.category, text[start:end], start, end, phrase.language))
         return tuple(hits)
 
