@@ -187,11 +187,13 @@ def tokenize(folded: str) -> list[str]:
     return tokens
 
 
-def written_once(folded: str, tokens: list[str]) -> list[str]:
-    """The tokens with letters drawn out three times or more («طااااح») written once."""
-    for triple in _TRIPLES:
-        if triple in folded:
-            return [_ELONGATED.sub(r"\1", token) for token in tokens]
+def written_once(folded: str, tokens: list[str], *, every_letter: bool = False) -> list[str]:
+    """The tokens with letters drawn out three times or more («طااااح») written once.
+
+    Looks for the letters that people draw out, or with ``every_letter``, which costs more, for all of them.
+    """
+    if every_letter or any(triple in folded for triple in _TRIPLES):
+        return [_ELONGATED.sub(r"\1", token) for token in tokens]
     return tokens
 
 

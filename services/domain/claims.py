@@ -210,7 +210,10 @@ class ClaimChecker:
         """
         folded = fold(text, field=field)
         tokens = tokenize(folded)
-        words = [_Word(token, self._claims.vocabulary.words_of(token)) for token in written_once(folded, tokens)]
+        words = [
+            _Word(token, self._claims.vocabulary.words_of(token))
+            for token in written_once(folded, tokens, every_letter=True)
+        ]
         found = list(self._find(words))
         if not found:
             return ()
