@@ -53,7 +53,7 @@ class Prose:
         for paragraph in self._text.split("\n"):
             rtl = self._arabic or is_rtl(paragraph)
             for line in wrapped(paragraph, options.max_width):
-                if rtl:
+                if rtl and line:
                     yield Text(isolated(line), self._style, justify="right", no_wrap=True)
                 else:
                     yield Text(line, self._style, no_wrap=True)
@@ -170,6 +170,11 @@ def indented(part: RenderableType) -> Padding:
 def count(number: int, thing: str) -> str:
     """``1 ticket``, ``2 tickets``."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def minutes(number: int) -> str:
+    """Minutes, in hours where that is shorter: ``30 min``, ``24 h``."""
+    return f"{number // 60} h" if number >= 120 and number % 60 == 0 else f"{number} min"
 
 
 def tick(done: bool) -> Text:

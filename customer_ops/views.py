@@ -15,7 +15,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from customer_ops.names import field_name, name_of
-from customer_ops.render import Column, Prose, both, count, draft, facts, moment, rank, short, table, tick
+from customer_ops.render import Column, Prose, both, count, draft, facts, minutes, moment, rank, short, table, tick
 
 
 def signals(numbers: Iterable[int]) -> str:
@@ -85,7 +85,10 @@ def ticket(found: ticket_pb2.Ticket, *, with_text: bool = False) -> Group:
                 ("owner", found.owner),
                 ("state", field_name(found, "state")),
                 ("opened", moment(found.create_time)),
-                ("promised", f"first response {sla.first_response_minutes} min, resolution {sla.resolution_hours} h"),
+                (
+                    "promised",
+                    f"first response {minutes(sla.first_response_minutes)}, resolution {sla.resolution_hours} h",
+                ),
                 ("why", both(found.classification.reason_ar, found.classification.reason_en)),
             ]
         ),
@@ -180,12 +183,16 @@ def triaged(answer: gateway_service_pb2.TriageIncidentResponse) -> Group:
         ("support", support),
         ("decided by", field_name(decided, "decided_by")),
         ("why", both(decided.reason_ar, decided.reason_en)),
-        ("first action", f"within {details.first_action_minutes} min, updates every {details.update_interval_minutes}"),
+        ("first action", _pace(details)),
     ]
     if decided.proposed_severity:
         lines.append(("proposed", rank(f"{field_name(decided, 'proposed_severity')}")))
         lines.append(("because", both(decided.proposal_reason_ar, decided.proposal_reason_en)))
     return Group(facts(lines))
+
+
+def _pace(details: incident_pb2.SeverityDetails) -> str:
+    return f"within {minutes(details.first_action_minutes)}, updates every {minutes(details.update_interval_minutes)}"
 
 
 def incident(found: incident_pb2.Incident) -> Group:
@@ -222,9 +229,8 @@ def plan(steps: Sequence[incident_pb2.PlanStep]) -> RenderableType:
 
 def _due(step: incident_pb2.PlanStep) -> str:
     if step.HasField("due_minutes"):
-        minutes = step.due_minutes
-        return "at once" if not minutes else f"{minutes // 60} h" if minutes % 60 == 0 else f"{minutes} min"
-    return f"each {step.repeat_minutes} min" if step.HasField("repeat_minutes") else ""
+        return minutes(step.due_minutes) if step.due_minutes else "at once"
+    return f"each {minutes(step.repeat_minutes)}" if step.HasField("repeat_minutes") else ""
 
 
 def incidents(found: Sequence[incident_pb2.Incident]) -> RenderableType:
@@ -262,8 +268,7 @@ def response_plan(answer: incident_service_pb2.GetResponsePlanResponse) -> Group
             [
                 ("severity", rank(field_name(answer, "severity"))),
                 ("means", both(details.meaning_ar, details.meaning_en)),
-                ("first action", f"within {details.first_action_minutes} min"),
-                ("updates", f"every {details.update_interval_minutes} min"),
+                ("first action", _pace(details)),
             ]
         ),
         plan(answer.plan),
