@@ -451,7 +451,11 @@ class Classifier:
             if token in SOFT_STOPS:
                 # A line end separates, except when it stands right between the negator and what it denies.
                 if token == "\n":
-                    if k != head - 1 or not (tokens[k - 1] in negation.negators or tokens[k - 1] in negation.adjacent):
+                    if (
+                        k == 0
+                        or k != head - 1
+                        or not (tokens[k - 1] in negation.negators or tokens[k - 1] in negation.adjacent)
+                    ):
                         return False
                 elif not self._listed(reading, k):
                     return False

@@ -1,0 +1,157 @@
+"""The shipped lexicon is clean, and the linter finds each kind of fault."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.support.domain.lexicon import (
+    DEFAULT_DIRECTORY,
+    LexiconError,
+    Severity,
+    compile_lexicon,
+    expand,
+    lint,
+    load_lexicon,
+    read_directory,
+)
+
+RAW, VERSION = read_directory(DEFAULT_DIRECTORY)
+
+
+def entry(raw: dict[str, Any], name: str) -> dict[str, Any]:
+    return next(item for item in raw["entry"] if item["id"] == name)
+
+
+def test_shipped_lexicon_has_no_errors() -> None:
+    assert [finding for finding in lint(RAW) if finding.severity is Severity.ERROR] == []
+
+
+def collide(raw: dict[str, Any]) -> None:
+    entry(raw, "gmail")["words"].append("outage")
+
+
+def swallow(raw: dict[str, Any]) -> None:
+    raw["stop"][0]["words"].append("live charge")
+
+
+def nothing_left(raw: dict[str, Any]) -> None:
+    entry(raw, "leak")["words"].append("\u0640\u064e")
+
+
+def lower(raw: dict[str, Any]) -> None:
+    entry(raw, "leak")["priority"] = "P1"
+
+
+def forget(raw: dict[str, Any]) -> None:
+    raw["entry"] = [item for item in raw["entry"] if item["id"] != "outage"]
+
+
+def silence(raw: dict[str, Any]) -> None:
+    entry(raw, "secret")["unless"] = ["question"]
+
+
+def misspell_group(raw: dict[str, Any]) -> None:
+    entry(raw, "hacked")["rule"][0]["parts"] = ["intruders", "break_in"]
+
+
+def misspell_signal(raw: dict[str, Any]) -> None:
+    entry(raw, "leak")["signals"] = ["LEAK"]
+
+
+def misspell_field(raw: dict[str, Any]) -> None:
+    entry(raw, "leak")["word"] = ["leak"]
+
+
+def third_priority(raw: dict[str, Any]) -> None:
+    entry(raw, "gmail")["priority"] = "P3"
+
+
+def no_meaning(raw: dict[str, Any]) -> None:
+    entry(raw, "leak")["meaning_ar"] = " "
+
+
+def twice(raw: dict[str, Any]) -> None:
+    raw["group"].append(dict(raw["group"][0]))
+
+
+def idle(raw: dict[str, Any]) -> None:
+    raw["group"].append({"id": "nobody_asks", "words": ["hello"]})
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code"),
+    [
+        (collide, "COLLISION"),
+        (swallow, "SWALLOWED"),
+        (nothing_left, "EMPTY_FORM"),
+        (lower, "BASE_PRIORITY"),
+        (forget, "BASE_MISSING"),
+        (silence, "BASE_SILENCED"),
+        (misspell_group, "UNKNOWN_GROUP"),
+        (misspell_signal, "UNKNOWN_SIGNAL"),
+        (misspell_field, "UNKNOWN_KEY"),
+        (third_priority, "UNKNOWN_PRIORITY"),
+        (no_meaning, "TEXT_MISSING"),
+        (twice, "DUPLICATE_ID"),
+        (idle, "UNUSED"),
+    ],
+)
+def test_linter_finds(spoil: Callable[[dict[str, Any]], None], code: str) -> None:
+    raw = copy.deepcopy(dict(RAW))
+    spoil(raw)
+    assert code in {finding.code for finding in lint(raw)}
+
+
+def test_structural_errors_keep_a_lexicon_from_loading_all_at_once() -> None:
+    raw = copy.deepcopy(dict(RAW))
+    misspell_group(raw)
+    misspell_signal(raw)
+    with pytest.raises(LexiconError) as refusal:
+        compile_lexicon(raw, VERSION)
+    assert {finding.code for finding in refusal.value.findings} == {"UNKNOWN_GROUP", "UNKNOWN_SIGNAL"}
+
+
+def test_groups_made_of_one_another_are_refused() -> None:
+    raw = copy.deepcopy(dict(RAW))
+    raw["group"] += [{"id": "a1", "seq": [["b1", "sent"]]}, {"id": "b1", "seq": [["a1", "sent"]]}]
+    with pytest.raises(LexiconError) as refusal:
+        compile_lexicon(raw, VERSION)
+    assert {finding.code for finding in refusal.value.findings} == {"CYCLE"}
+
+
+def test_version_follows_the_content(tmp_path: Path) -> None:
+    for source in DEFAULT_DIRECTORY.glob("*.toml"):
+        (tmp_path / source.name).write_bytes(source.read_bytes())
+    assert load_lexicon(tmp_path).version == load_lexicon().version
+    with (tmp_path / "base.toml").open("a", encoding="utf-8") as file:
+        file.write("# one more line\n")
+    assert load_lexicon(tmp_path).version != load_lexicon().version
+
+
+def test_unreadable_and_empty_directories_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(LexiconError):
+        load_lexicon(tmp_path)
+    (tmp_path / "broken.toml").write_text("[[entry]\n", encoding="utf-8")
+    with pytest.raises(LexiconError):
+        load_lexicon(tmp_path)
+
+
+def test_noun_takes_the_closed_set_of_clitics() -> None:
+    forms = {tokens[0] for tokens in expand("تسريب", "owned")}
+    for conjunction in ("", "و", "ف"):
+        for article in ("", "ال", "بال", "كال", "لل", "ب", "ل", "ك"):
+            assert conjunction + article + "تسريب" in forms
+    assert {"تسريبنا", "بتسريبكم", "تسريبا"} <= forms
+
+
+def test_alternatives_and_optional_words_are_spelt_out() -> None:
+    assert set(expand("service is/was? down", "words")) == {
+        ("service", "down"),
+        ("service", "is", "down"),
+        ("service", "was", "down"),
+    }
