@@ -1,0 +1,499 @@
+"""A valid request for every RPC there is, and what is needed to make it faulty field by field.
+
+A sample is made anew each time: a write gets a ``request_id`` and a customer that were never used, and whatever it needs
+(a ticket, a checklist) is made first through the same door.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from dealix.common.v1 import actor_pb2, approval_pb2, ledger_pb2, signal_pb2
+from dealix.gateway.v1 import gateway_service_pb2 as gw
+from dealix.incidents.v1 import incident_pb2
+from dealix.incidents.v1 import incident_service_pb2 as inc
+from dealix.incidents.v1 import ledger_service_pb2 as inc_ledger
+from dealix.onboarding.v1 import connector_pb2
+from dealix.onboarding.v1 import connector_service_pb2 as con
+from dealix.onboarding.v1 import ledger_service_pb2 as onb_ledger
+from dealix.onboarding.v1 import onboarding_service_pb2 as onb
+from dealix.success.v1 import ledger_service_pb2 as suc_ledger
+from dealix.success.v1 import success_pb2
+from dealix.success.v1 import success_service_pb2 as suc
+from dealix.support.v1 import classification_pb2, sla_pb2, ticket_pb2
+from dealix.support.v1 import ledger_service_pb2 as sup_ledger
+from dealix.support.v1 import sla_service_pb2 as sla
+from dealix.support.v1 import support_service_pb2 as sup
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.contract import FORWARDED, OWN
+from services.runtime.methods import Method, methods_of
+from services.runtime.wire import timestamp
+
+PERSON = actor_pb2.Actor(kind=actor_pb2.ACTOR_KIND_PERSON, id="operator-17", role=actor_pb2.ROLE_FOUNDER)
+SOFTWARE = actor_pb2.Actor(kind=actor_pb2.ACTOR_KIND_SERVICE, id="lead-engine")
+
+SERVICE_OF: dict[str, str] = {
+    method.path: name for name, modules in (*FORWARDED.items(), ("gateway", OWN)) for method in methods_of(modules)
+}
+"""Path to the name of the service that answers it."""
+
+METHODS: list[Method] = methods_of(module for modules in (*FORWARDED.values(), OWN) for module in modules)
+METHOD_OF: dict[str, Method] = {method.request_class.DESCRIPTOR.full_name: method for method in METHODS}
+"""Every RPC has a request type of its own, so a request says which RPC it is for."""
+
+Ask = Callable[[Message], Awaitable[Any]]
+"""Sends a request to the RPC that it is for and gives the answer."""
+Builder = Callable[[Ask], Awaitable[Message]]
+
+SAMPLES: dict[str, Builder] = {}
+"""Full name of a request type to what makes a valid request of it."""
+
+
+def new_customer() -> str:
+    """The id of a customer that nobody has heard of."""
+    return f"cust-{uuid.uuid4().hex[:12]}"
+
+
+def ago(**passed: float) -> Timestamp:
+    """A time in the past."""
+    return timestamp(datetime.now(UTC) - timedelta(**passed))
+
+
+def approval() -> approval_pb2.Approval:
+    """A person's approval of a minute ago."""
+    return approval_pb2.Approval(approver=PERSON, approve_time=ago(minutes=1), note="اعتمدته بعد المراجعة")
+
+
+def _written(**fields: Any) -> dict[str, Any]:
+    return {"request_id": str(uuid.uuid4()), "actor": PERSON, **fields}
+
+
+def _sample(kind: type[Message]) -> Callable[[Builder], Builder]:
+    def keep(builder: Builder) -> Builder:
+        SAMPLES[kind.DESCRIPTOR.full_name] = builder
+        return builder
+
+    return keep
+
+
+def _plain(kind: type[Message], fields: Callable[[], dict[str, Any]] = dict) -> None:
+    """A sample that needs nothing beforehand."""
+
+    async def build(_: Ask) -> Message:
+        return kind(**fields())
+
+    SAMPLES[kind.DESCRIPTOR.full_name] = build
+
+
+async def sample_of(path_or_type: str, ask: Ask) -> Any:
+    """A new sample for a request type (full name)."""
+    return await SAMPLES[path_or_type](ask)
+
+
+# --- support ----------------------------------------------------------------------------------------------------------
+
+
+def ticket_request(**fields: Any) -> sup.RouteTicketRequest:
+    return sup.RouteTicketRequest(
+        **_written(
+            customer_id=new_customer(),
+            subject="ربط Gmail متوقف",
+            body="توقف الربط منذ الصباح، والمسودات لا تصل. connector is down",
+            channel=ticket_pb2.CHANNEL_WHATSAPP,
+            **fields,
+        )
+    )
+
+
+async def new_ticket(ask: Ask) -> ticket_pb2.Ticket:
+    """A stored ticket."""
+    return (await ask(ticket_request())).ticket
+
+
+_plain(sup.ListPrioritiesRequest)
+_plain(sup.ClassifyTicketRequest, lambda: {"text": "تم إرسال الرسالة بدون موافقتي"})
+_plain(sup.GetFirstResponseTemplateRequest, lambda: {"priority": classification_pb2.PRIORITY_P0})
+_plain(
+    sup.SummarizeSignalsRequest,
+    lambda: {"signals": [signal_pb2.SIGNAL_CONNECTOR, signal_pb2.SIGNAL_OUTAGE], "create_time_from": ago(hours=24)},
+)
+
+
+@_sample(sup.RouteTicketRequest)
+async def _route(ask: Ask) -> Message:
+    request = ticket_request(minimum_priority=classification_pb2.PRIORITY_P1)
+    earlier = ticket_request()
+    earlier.customer_id = request.customer_id
+    request.follows_ticket_id = (await ask(earlier)).ticket.ticket_id
+    return request
+
+
+@_sample(sup.GetTicketRequest)
+async def _get_ticket(ask: Ask) -> Message:
+    return sup.GetTicketRequest(ticket_id=(await new_ticket(ask)).ticket_id)
+
+
+@_sample(sup.ListTicketsRequest)
+async def _list_tickets(ask: Ask) -> Message:
+    for _ in range(3):
+        await new_ticket(ask)
+    return sup.ListTicketsRequest(page_size=100)
+
+
+def escalation(ticket_id: str) -> sla.RecordSlaEventRequest:
+    return sla.RecordSlaEventRequest(**_written(ticket_id=ticket_id, type=sla_pb2.SLA_EVENT_TYPE_ESCALATED, note="رفع"))
+
+
+@_sample(sla.RecordSlaEventRequest)
+async def _record_event(ask: Ask) -> Message:
+    ticket = await new_ticket(ask)
+    return sla.RecordSlaEventRequest(
+        **_written(
+            ticket_id=ticket.ticket_id,
+            type=sla_pb2.SLA_EVENT_TYPE_FIRST_RESPONSE,
+            sent=sla.SentRecordInput(
+                send_time=timestamp(datetime.now(UTC)),
+                channel=ticket_pb2.CHANNEL_EMAIL,
+                sender=PERSON,
+                reference="msg-5521",
+            ),
+            note="أُرسل الرد بعد الاعتماد",
+            etag=ticket.etag,
+        )
+    )
+
+
+_plain(
+    sla.ClassifySlaBreachRequest,
+    lambda: {"priority": classification_pb2.PRIORITY_P0, "first_response_minutes": 31, "resolution_hours": 5},
+)
+_plain(
+    sla.BuildSlaHealthReportRequest,
+    lambda: {
+        "tickets": [
+            sla.SlaTicketFacts(
+                ticket_id="t-1",
+                customer_id="c-1",
+                priority=classification_pb2.PRIORITY_P1,
+                first_response_minutes=60,
+                resolution_hours=10,
+            ),
+            sla.SlaTicketFacts(ticket_id="t-2", priority=classification_pb2.PRIORITY_P3, age_minutes=5),
+        ]
+    },
+)
+_plain(sla.GetDemoSlaHealthReportRequest)
+
+
+@_sample(sla.GetSlaHealthReportRequest)
+async def _health_report(ask: Ask) -> Message:
+    ticket = await new_ticket(ask)
+    return sla.GetSlaHealthReportRequest(
+        period_start_time=ago(days=7), period_end_time=ago(days=-1), customer_id=ticket.customer_id
+    )
+
+
+@_sample(sla.ListSlaEventsRequest)
+async def _list_events(ask: Ask) -> Message:
+    ticket = await new_ticket(ask)
+    for _ in range(2):
+        await ask(escalation(ticket.ticket_id))
+    return sla.ListSlaEventsRequest(page_size=100, ticket_id=ticket.ticket_id)
+
+
+# --- incidents --------------------------------------------------------------------------------------------------------
+
+
+def facts(**fields: Any) -> incident_pb2.TriageFacts:
+    return incident_pb2.TriageFacts(
+        **{"title": "توقف خدمة المسودات", "description": "لا تصل المسودات", "affected_customers": 3, **fields}
+    )
+
+
+def findings() -> incident_pb2.SupportFindings:
+    return incident_pb2.SupportFindings(
+        consulted=True,
+        signals=[signal_pb2.SIGNAL_SERVICE_DOWN],
+        matched_keyword="service down",
+        open_tickets=2,
+        distinct_customers=2,
+        ticket_ids=["tkt_" + "b" * 26],
+    )
+
+
+def declaration(**fields: Any) -> inc.DeclareIncidentRequest:
+    return inc.DeclareIncidentRequest(
+        **_written(
+            **{
+                "facts": facts(),
+                "support_findings": findings(),
+                "customer_ids": [new_customer()],
+                "ticket_ids": ["tkt_" + "b" * 26],
+                "channel": "whatsapp_cloud",
+                "aware_time": ago(hours=1),
+                **fields,
+            }
+        )
+    )
+
+
+async def _declare(_: Ask) -> Message:
+    return declaration(raise_severity_to=incident_pb2.SEVERITY_SEV1, raise_reason="عميل رئيسي متأثر")
+
+
+SAMPLES[inc.DeclareIncidentRequest.DESCRIPTOR.full_name] = _declare
+_plain(inc.TriageIncidentRequest, lambda: {"facts": facts(), "support_findings": findings()})
+_plain(inc.GetResponsePlanRequest, lambda: {"severity": incident_pb2.SEVERITY_SEV1})
+_plain(
+    inc.RecordPolicyBreachRequest,
+    lambda: _written(
+        actor=SOFTWARE,
+        service="support",
+        method=f"/dealix.support.v1.SupportService/Get{uuid.uuid4().hex}",
+        kind=incident_pb2.POLICY_BREACH_KIND_FLAG_ABSENT,
+    ),
+)
+
+
+@_sample(inc.GetIncidentRequest)
+async def _get_incident(ask: Ask) -> Message:
+    return inc.GetIncidentRequest(incident_id=(await ask(declaration())).incident.incident_id)
+
+
+@_sample(inc.ListIncidentsRequest)
+async def _list_incidents(ask: Ask) -> Message:
+    for _ in range(3):
+        await ask(declaration())
+    return inc.ListIncidentsRequest(page_size=100)
+
+
+# --- onboarding -------------------------------------------------------------------------------------------------------
+
+
+def checklist_request(**fields: Any) -> onb.CreateChecklistRequest:
+    return onb.CreateChecklistRequest(
+        **_written(**{"customer_id": new_customer(), "bundle_id": "growth_starter", **fields})
+    )
+
+
+async def new_checklist(ask: Ask) -> Any:
+    """A customer's stored checklist."""
+    return (await ask(checklist_request())).checklist
+
+
+def step_request(customer_id: str, step_id: str, **fields: Any) -> onb.UpdateStepRequest:
+    return onb.UpdateStepRequest(**_written(customer_id=customer_id, step_id=step_id, **{"completed": True, **fields}))
+
+
+_plain(onb.GetDemoChecklistRequest)
+_plain(onb.ListRecoveryGuidanceRequest, lambda: {"page_size": 100})
+
+
+async def _create_checklist(_: Ask) -> Message:
+    return checklist_request()
+
+
+SAMPLES[onb.CreateChecklistRequest.DESCRIPTOR.full_name] = _create_checklist
+
+
+@_sample(onb.UpdateStepRequest)
+async def _update_step(ask: Ask) -> Message:
+    checklist = await new_checklist(ask)
+    return step_request(
+        checklist.customer_id, "connect_channels", approval=approval(), input="gmail", etag=checklist.etag
+    )
+
+
+@_sample(onb.GetChecklistRequest)
+async def _get_checklist(ask: Ask) -> Message:
+    return onb.GetChecklistRequest(customer_id=(await new_checklist(ask)).customer_id)
+
+
+@_sample(onb.ListChecklistsRequest)
+async def _list_checklists(ask: Ask) -> Message:
+    for _ in range(3):
+        await new_checklist(ask)
+    return onb.ListChecklistsRequest(page_size=100)
+
+
+@_sample(onb.CheckAcceptanceRequest)
+async def _check_acceptance(ask: Ask) -> Message:
+    return onb.CheckAcceptanceRequest(
+        customer_id=(await new_checklist(ask)).customer_id,
+        proof_pack_delivered=True,
+        proof_pack_approval=approval(),
+        cadence_active=True,
+    )
+
+
+def connector_request(**fields: Any) -> con.UpdateConnectorRequest:
+    return con.UpdateConnectorRequest(
+        **_written(
+            **{
+                "customer_id": new_customer(),
+                "connector_key": "gmail",
+                "state": connector_pb2.CONNECTOR_STATE_CONNECTED_DRAFT_ONLY,
+                **fields,
+            }
+        )
+    )
+
+
+async def _update_connector(_: Ask) -> Message:
+    return connector_request(
+        approval=approval(),
+        settings={"folder": "drafts", "label": "dealix", "language": "ar"},
+        etag="r0",
+        setup_check=connector_pb2.SetupCheck(
+            test_succeeded=True, no_secret_in_logs=True, check_time=ago(minutes=1), reference="doc-7"
+        ),
+    )
+
+
+SAMPLES[con.UpdateConnectorRequest.DESCRIPTOR.full_name] = _update_connector
+_plain(con.ListConnectorsRequest, lambda: {"page_size": 100})
+_plain(con.GetDemoConnectorSummaryRequest)
+_plain(con.GetConnectorGuideRequest, lambda: {"connector_key": "moyasar"})
+_plain(
+    con.BuildConnectorSummaryRequest,
+    lambda: {
+        "statuses": [
+            connector_pb2.ConnectorStatus(
+                connector_key="gmail", state=connector_pb2.CONNECTOR_STATE_CONNECTED_DRAFT_ONLY
+            ),
+            connector_pb2.ConnectorStatus(connector_key="moyasar", state=connector_pb2.CONNECTOR_STATE_FAILED),
+        ]
+    },
+)
+
+
+@_sample(con.GetConnectorSummaryRequest)
+async def _connector_summary(ask: Ask) -> Message:
+    request = connector_request()
+    await ask(request)
+    return con.GetConnectorSummaryRequest(customer_id=request.customer_id)
+
+
+# --- success ----------------------------------------------------------------------------------------------------------
+
+
+def metrics() -> success_pb2.WeekMetrics:
+    return success_pb2.WeekMetrics(drafts_approved=12, replies=5, meetings=2, risks_blocked=1, pipeline_sar=45_000)
+
+
+def check_in_request(**fields: Any) -> suc.CreateWeeklyCheckInRequest:
+    return suc.CreateWeeklyCheckInRequest(
+        **_written(
+            **{
+                "customer_id": new_customer(),
+                "metrics": metrics(),
+                "open_incident_severities": ["SEV3"],
+                **fields,
+            }
+        )
+    )
+
+
+_plain(suc.BuildWeeklyCheckInRequest, lambda: {"customer_id": "cust-1", "metrics": metrics()})
+_plain(
+    suc.BuildAtRiskAlertRequest,
+    lambda: {"customer_id": "cust-1", "days_inactive": 14, "drafts_pending": 10, "days_since_proof_pack": 14},
+)
+_plain(suc.BuildSuccessPlanRequest, lambda: {"bundle_id": "executive_growth_os"})
+_plain(
+    suc.BuildHealthScoreRequest,
+    lambda: {
+        "customer_id": "cust-1",
+        "csat": 9,
+        "pipeline_sar": 20_000,
+        "meetings": 2,
+        "approval_rate": 0.8,
+        "days_inactive": 1,
+        "drafts_pending": 2,
+    },
+)
+
+
+async def _create_check_in(_: Ask) -> Message:
+    return check_in_request()
+
+
+SAMPLES[suc.CreateWeeklyCheckInRequest.DESCRIPTOR.full_name] = _create_check_in
+
+
+@_sample(suc.GetWeeklyCheckInRequest)
+async def _get_check_in(ask: Ask) -> Message:
+    return suc.GetWeeklyCheckInRequest(check_in_id=(await ask(check_in_request())).check_in.check_in_id)
+
+
+@_sample(suc.ListWeeklyCheckInsRequest)
+async def _list_check_ins(ask: Ask) -> Message:
+    for _ in range(3):
+        await ask(check_in_request())
+    return suc.ListWeeklyCheckInsRequest(page_size=100)
+
+
+# --- ledgers and the gateway's own ------------------------------------------------------------------------------------
+
+WRITE_OF: dict[str, Callable[[], Message]] = {
+    "support": ticket_request,
+    "incidents": declaration,
+    "onboarding": checklist_request,
+    "success": check_in_request,
+}
+"""Service to a write that needs nothing beforehand."""
+
+
+def _ledger(module: Any, service: str) -> None:
+    async def listed(ask: Ask) -> Message:
+        for _ in range(3):
+            await ask(WRITE_OF[service]())
+        return module.ListLedgerRequest(page_size=100)
+
+    async def verified(ask: Ask) -> Message:
+        await ask(WRITE_OF[service]())
+        head = (await ask(module.VerifyLedgerRequest())).head
+        return module.VerifyLedgerRequest(anchor=head)
+
+    SAMPLES[module.ListLedgerRequest.DESCRIPTOR.full_name] = listed
+    SAMPLES[module.VerifyLedgerRequest.DESCRIPTOR.full_name] = verified
+
+
+LEDGERS: dict[str, Any] = {
+    "support": sup_ledger,
+    "incidents": inc_ledger,
+    "onboarding": onb_ledger,
+    "success": suc_ledger,
+}
+for _service, _module in LEDGERS.items():
+    _ledger(_module, _service)
+
+_plain(gw.TriageIncidentRequest, lambda: {"facts": facts(title="تسريب بيانات عميل")})
+_plain(gw.GetStatusRequest)
+
+# What a message field is filled with where a sample leaves it unset, so that its own fields can be made faulty.
+PARTS: dict[str, Callable[[], Message]] = {
+    "dealix.common.v1.Actor": lambda: PERSON,
+    "dealix.common.v1.Approval": approval,
+    "dealix.common.v1.LedgerAnchor": lambda: ledger_pb2.LedgerAnchor(sequence=1, hash=bytes(32)),
+    "dealix.incidents.v1.SupportFindings": findings,
+    "dealix.incidents.v1.TriageFacts": facts,
+    "dealix.onboarding.v1.OptInAudit": lambda: connector_pb2.OptInAudit(
+        opted_in_numbers=120, reference="doc-41", audit_time=ago(days=1)
+    ),
+    "dealix.onboarding.v1.SetupCheck": lambda: connector_pb2.SetupCheck(check_time=ago(minutes=1)),
+    "dealix.onboarding.v1.ConnectorStatus": lambda: connector_pb2.ConnectorStatus(
+        connector_key="gmail", state=connector_pb2.CONNECTOR_STATE_FAILED
+    ),
+    "dealix.success.v1.WeekMetrics": metrics,
+    "dealix.support.v1.SlaTicketFacts": lambda: sla.SlaTicketFacts(priority=classification_pb2.PRIORITY_P2),
+    "dealix.support.v1.SentRecordInput": lambda: sla.SentRecordInput(
+        send_time=ago(minutes=1), channel=ticket_pb2.CHANNEL_EMAIL, sender=PERSON, reference="msg-1"
+    ),
+    "google.protobuf.Timestamp": lambda: ago(hours=1),
+}
