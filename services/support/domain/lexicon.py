@@ -239,8 +239,10 @@ def _surface(word: str, kind: str) -> list[str]:
         if folded[-1] not in "اه":
             forms += [conjunction + folded + "ا" for conjunction in _CONJUNCTIONS]  # the accusative, تسريبًا
         if kind == "owned":
-            stem = _with_suffix(word, folded)
-            forms += [prefix + stem + suffix for prefix in _OWNED_PREFIXES for suffix in _POSSESSIVES]
+            stems = [_with_suffix(word, folded)]
+            if folded.endswith("اء"):
+                stems += [folded[:-1] + seat for seat in "يو"]  # the hamza's seat follows the case: عملائنا، عملاؤنا
+            forms += [prefix + stem + suffix for prefix in _OWNED_PREFIXES for stem in stems for suffix in _POSSESSIVES]
         return forms
     return [conjunction + folded for conjunction in _CONJUNCTIONS]
 
@@ -257,7 +259,7 @@ def _plan(form: str, kind: str) -> Iterator[tuple[str, str, list[list[str]]]]:
         tails: list[list[list[str]]] = [[]]
         for options in choices[1:]:
             tails = [tail + more for tail in tails for more in _tokens_of(options, nouns)]
-        for first in choices[0]:
+        for first in filter(_fold_word, choices[0]):
             head, *rest = _fold_word(first) if surface == "words" else (first,)
             for tail in tails:
                 yield head, surface, [[token] for token in rest] + tail
