@@ -3,4 +3,4 @@
 from customer_ops.cli import app
 
 if __name__ == "__main__":
-    app()
+    app(prog_name="customer-ops")

@@ -126,10 +126,14 @@ def _failure(error: grpc.RpcError, address: str) -> CallFailed:
                 f"cannot reach {address}: {text or code.name}; `customer-ops up` starts a stack", EXIT_UNREACHABLE, code
             )
         return CallFailed(f"{address} answered {code.name}: {text}", EXIT_FAULT, code)
+    said = shown(call.details() or "").strip()
     if not found:
         metadata = {key: value for key, value in info.metadata.items() if key != "live_send_allowed"}
-        found = [shown(call.details() or "").strip(), *(f"{k}={shown(v)}" for k, v in sorted(metadata.items()))]
-    text = "; ".join(part for part in found if part)
+        text = "; ".join([said, *(f"{key}={shown(value)}" for key, value in sorted(metadata.items()))])
+    elif code is grpc.StatusCode.INVALID_ARGUMENT:
+        text = "; ".join(found)
+    else:
+        text = "; ".join([said, *found])
     if code in _TRY_AGAIN:
         return CallFailed(f"cannot answer now: {info.reason}: {text}", EXIT_UNREACHABLE, code, info.reason)
     if code in _FAULTS:
@@ -140,5 +144,5 @@ def _failure(error: grpc.RpcError, address: str) -> CallFailed:
 def _violations(detail: Any) -> list[str]:
     """Each violation of a BadRequest or a PreconditionFailure as ``name: what is wrong``."""
     if isinstance(detail, error_details_pb2.BadRequest):
-        return [f"{shown(v.field)}: {shown(v.description)}" for v in detail.field_violations]
-    return [f"{shown(v.subject)}: {shown(v.description)}" for v in detail.violations]
+        return [f"{shown(v.field)}: {shown(v.description).rstrip('.')}" for v in detail.field_violations]
+    return [f"{shown(v.subject)}: {shown(v.description).rstrip('.')}" for v in detail.violations]

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from customer_ops.exits import EXIT_UNVERIFIED, EXIT_USAGE, CommandFailed
-from customer_ops.render import Column, both, table
+from customer_ops.render import Column, both, count, table
 from services.domain.errors import InvalidInput
 from services.support.domain.classifier import Classifier
 from services.support.domain.lexicon import LexiconError, Severity, lint, load_lexicon
@@ -76,8 +76,8 @@ def check_lexicon(folder: Path | None) -> None:
         )
     errors = sum(1 for finding in findings if finding.severity is Severity.ERROR)
     if errors:
-        raise CommandFailed(f"lexicon faulty: {errors} errors", EXIT_UNVERIFIED)
-    out.print(Text(f"no errors, {len(findings)} warnings"))
+        raise CommandFailed(f"lexicon faulty: {count(errors, 'error')}", EXIT_UNVERIFIED)
+    out.print(Text(f"no errors, {count(len(findings), 'warning')}"))
 
 
 def _count(source: Path) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import typer
@@ -21,22 +23,40 @@ Exit codes: 0 done; 1 refused by the service (or `up` must not start); 2 wrong u
 """
 
 
+# typer exports one wrong usage by name; its parent stands for all of them.
+_WrongUsage: type[Any] = typer.BadParameter.__bases__[0]
+
+
 class Commands(TyperGroup):
     """Ends failed commands with one line and the code that belongs to it."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        with _failures_told():
+            return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: Any) -> Any:
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
                 # A terminal that cannot show Arabic shows escapes; it gets no traceback.
                 stream.reconfigure(errors="backslashreplace")
-        try:
+        with _failures_told():
             return super().invoke(ctx)
-        except CommandFailed as failure:
-            _say(failure.message)
-            raise typer.Exit(failure.exit_code) from None
-        except UnicodeEncodeError:
-            _say("wrong usage: an argument is not valid UTF-8")
-            raise typer.Exit(EXIT_USAGE) from None
+
+
+@contextmanager
+def _failures_told() -> Iterator[None]:
+    try:
+        yield
+    except CommandFailed as failure:
+        _say(failure.message)
+        raise typer.Exit(failure.exit_code) from None
+    except UnicodeEncodeError:
+        _say("wrong usage: an argument is not valid UTF-8")
+        raise typer.Exit(EXIT_USAGE) from None
+    except _WrongUsage as error:
+        path = error.ctx.command_path if error.ctx is not None else "customer-ops"
+        _say(f"wrong usage: {error.format_message().rstrip('.')}; see `{path} --help`")
+        raise typer.Exit(EXIT_USAGE) from None
 
 
 def _say(message: str) -> None:
@@ -46,12 +66,19 @@ def _say(message: str) -> None:
 app = typer.Typer(
     name="customer-ops",
     cls=Commands,
-    help=_HELP,
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback(help=_HELP)
+def _help(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
 stack.add_to(app)
 support.add_to(app)
 incidents.add_to(app)

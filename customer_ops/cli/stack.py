@@ -65,7 +65,11 @@ def up(
     except (StorageError, DomainError) as error:
         raise CommandFailed(f"must not start on {data}: {error}", EXIT_REFUSED) from None
     except OSError as error:
-        raise CommandFailed(f"cannot start: {error}", EXIT_REFUSED) from None
+        # The transport adds how to debug it.
+        said = str(error).partition("; set GRPC_VERBOSITY")[0]
+        raise CommandFailed(
+            f"cannot start: {said}; --listen HOST:PORT and --data DIR say where", EXIT_REFUSED
+        ) from None
     raise typer.Exit(code)
 
 
