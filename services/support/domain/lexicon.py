@@ -188,7 +188,10 @@ _NOUN_PREFIXES = tuple(c + a for c in _CONJUNCTIONS for a in _ARTICLES) + _DIALE
 _OWNED_PREFIXES = tuple(c + a for c in _CONJUNCTIONS for a in ("", "ب", "ل"))
 _POSSESSIVES = ("ي", "نا", "ك", "كم", "ه", "ها", "هم")
 _OBJECTS = ("ه", "ها", "هم", "ني", "نا", "ك", "كم", "لي", "لنا", "لك", "لكم", "له", "لها", "لهم")
-_FORM_KINDS = ("words", "nouns", "owned", "bare", "verbs", "arabizi")
+_PAST = ("", "ت", "توا", "تو", "تم", "وا", "و", "نا")
+_PRESENT = tuple(p + "{}" + e for p in "يتنا" for e in ("", "ون", "وا", "و"))
+_SHORT_OBJECTS = ("ه", "ها", "هم", "ني", "نا")
+_FORM_KINDS = ("words", "nouns", "owned", "bare", "verbs", "past", "present", "arabizi")
 
 
 def _is_arabic(word: str) -> bool:
@@ -234,6 +237,14 @@ def _surface(word: str, kind: str) -> list[str]:
     if kind == "verbs":
         stem = folded[:-1] if folded.endswith("وا") else folded
         return [c + form for c in _CONJUNCTIONS for form in (folded, *(stem + suffix for suffix in _OBJECTS))]
+    if kind in ("past", "present"):
+        endings = [folded + e for e in _PAST] if kind == "past" else [p.format(folded) for p in _PRESENT]
+        return [
+            c + form
+            for c in ("", "و")
+            for ending in endings
+            for form in (ending, *(ending.removesuffix("ا") + o for o in _SHORT_OBJECTS))
+        ]
     if kind in ("nouns", "owned"):
         forms = [_prefixed(prefix, folded) for prefix in _NOUN_PREFIXES]
         if folded[-1] not in "اه":
@@ -254,7 +265,7 @@ def _plan(form: str, kind: str) -> Iterator[tuple[str, str, list[list[str]]]]:
             continue
         nouns = kind in ("nouns", "owned")
         surface = "nouns" if nouns and len(choices) > 1 else "words" if kind == "arabizi" else kind
-        if kind == "verbs" and len(choices) > 1:
+        if kind in ("verbs", "past", "present") and len(choices) > 1:
             surface = "words"
         tails: list[list[list[str]]] = [[]]
         for options in choices[1:]:
