@@ -4,10 +4,12 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/venv
 WORKDIR /src
 
-# Dependencies first, from the metadata alone: they change seldom, the code often.
-COPY protos/pyproject.toml protos/README.md protos/
-COPY pyproject.toml README* ./
+# Dependencies first, from the metadata alone: they change seldom, the code often. The texts that the metadata names are of
+# no use here.
+COPY protos/pyproject.toml protos/
+COPY pyproject.toml ./
 RUN mkdir protos/generated \
+    && touch README.md protos/README.md \
     && /opt/venv/bin/pip install --quiet ./protos . \
     && /opt/venv/bin/pip uninstall --quiet --yes dealix-customer-ops dealix-customer-ops-protos
 

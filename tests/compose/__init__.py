@@ -1,0 +1,1 @@
+"""The docker-compose set-up, tried for real: `tests/compose/run`."""
