@@ -6,7 +6,6 @@ Where ``CUSTOMER_OPS_TEST_POSTGRES_URL`` names a server (as a user who may creat
 
 from __future__ import annotations
 
-import asyncio
 import ctypes
 import importlib.util
 import os
@@ -89,6 +88,12 @@ class EmbeddedServer(PostgresServer):
         subprocess.run([*command, "--no-locale", "-N"], check=True, stdout=subprocess.DEVNULL, cwd="/", **self._user)
 
     def start(self) -> None:
+        """Launch it and wait until it answers."""
+        self.launch()
+        self.wait()
+
+    def launch(self) -> None:
+        """From the thread that lives as long as the tests: the kernel ends the server with it."""
         settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -99,9 +104,13 @@ class EmbeddedServer(PostgresServer):
                 preexec_fn=_die_with_parent,
                 **self._user,
             )
+
+    def wait(self) -> None:
+        """Until it answers."""
+        ready = [self._programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         until = time.monotonic() + _START_SECONDS
-        while not asyncio.run(_answers(self.url())):
-            if self._process.poll() is not None or time.monotonic() > until:
+        while subprocess.run(ready, cwd="/").returncode != 0:
+            if self._process is None or self._process.poll() is not None or time.monotonic() > until:
                 raise RuntimeError((self._folder / "log").read_text(errors="replace"))
             time.sleep(0.02)  # There is nothing to wait on: the server tells nobody that it is ready.
 
@@ -155,12 +164,3 @@ def _free_port() -> int:
 
 def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(1, signal.SIGQUIT)
-
-
-async def _answers(url: str) -> bool:
-    try:
-        connection = await asyncpg.connect(url, timeout=5)
-    except (OSError, asyncpg.PostgresError):
-        return False
-    await connection.close()
-    return True

@@ -29,7 +29,7 @@ from enum import StrEnum
 
 import sqlalchemy as sa
 
-from services.storage.errors import WorkFault
+from services.storage.errors import StatementRefused, WorkFault
 from services.storage.schema import instance, ledger, ledger_head
 from services.storage.times import from_micros
 from services.storage.transaction import Actor, Row, Tx
@@ -215,11 +215,15 @@ def verify(
     expected = from_sequence
     while True:
         # Up to the head, read on past it: entries after it are a finding.
-        batch = (
-            tx.all(_LIST, {"after": after, "limit": _BATCH})
-            if to_head
-            else tx.all(_UP_TO, {"after": after, "until": last, "limit": _BATCH})
-        )
+        try:
+            batch = (
+                tx.all(_LIST, {"after": after, "limit": _BATCH})
+                if to_head
+                else tx.all(_UP_TO, {"after": after, "until": last, "limit": _BATCH})
+            )
+        except StatementRefused:
+            # Text that is none: the driver gives up on the whole batch.
+            return found(LedgerProblem.MALFORMED, expected)
         for row in batch:
             sequence, time_us, *texts, previous_hash, stored_hash = row
             if type(sequence) is not int:

@@ -21,6 +21,7 @@ from functools import lru_cache
 from typing import Any, NoReturn, TypeVar, cast
 
 import sqlalchemy as sa
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -141,6 +142,8 @@ class PostgresTx:
             raise WorkFault("a transaction was used after its end")
         if self.failure is not None:
             raise WorkFault("a statement after one that failed") from self.failure
+        if self.deadline is not None and time.monotonic() >= self.deadline:
+            self._fail(DeadlinePassed("the deadline passed during the work; nothing was done"))
         try:
             # What it compiles to is of no use here; the checks are those of the other engine.
             self._cache.get(stmt, params).bind(params)
@@ -165,7 +168,7 @@ def _translate(error: BaseException, deadline: float | None = None) -> Exception
         if state in _AGAIN:
             return _RetryError(StorageUnavailable(f"PostgreSQL: the transaction kept colliding with others ({what})"))
         if state == _CANCELLED and deadline is not None and time.monotonic() >= deadline - 0.001:
-            return DeadlinePassed("the deadline passed during the work; it was undone")
+            return DeadlinePassed("the deadline passed during the work; nothing was done")
         if state == _CANCELLED:
             return StorageUnavailable(f"PostgreSQL: a statement took too long ({what})")
         if state in _FULL:
@@ -314,18 +317,12 @@ class PostgresDatabase(Database):
                     job.committing = True
                     await transaction.commit()
                     return outcome
-                except BaseException as error:
-                    if _is_lost(error):
-                        await connection.invalidate()
-                    elif transaction.is_active:
+                except BaseException:
+                    if transaction.is_active:
                         await transaction.rollback()
                     raise
         except (SQLAlchemyError, OSError, EOFError) as error:
-            failure = _translate(error)
-            if isinstance(failure, _RetryError) and failure.lost:
-                # The other idle connections are of the same age.
-                await self._engine.dispose()
-            raise failure from None
+            raise _translate(error) from None
 
     def _run(self, connection: sa.Connection, job: _Job) -> Any:
         """The transaction itself, in a greenlet."""
@@ -353,7 +350,7 @@ class PostgresDatabase(Database):
             except BaseException as error:
                 if isinstance(tx.failure, _RetryError):
                     raise tx.failure from None
-                raise deliverable(error) from error
+                raise deliverable(error)  # noqa: B904  # It is the error itself, or has it as its cause.
             if tx.failure is not None:
                 raise tx.failure
             outcome: Any = result
@@ -372,17 +369,9 @@ class PostgresDatabase(Database):
     async def _read(self, work: Callable[[Tx], T], deadline: float | None) -> T:
         try:
             async with self._snapshots.connect() as connection:
-                try:
-                    return await connection.run_sync(self._run_read, work, deadline)
-                except BaseException as error:
-                    if _is_lost(error):
-                        await connection.invalidate()
-                    raise
+                return await connection.run_sync(self._run_read, work, deadline)
         except (SQLAlchemyError, OSError, EOFError) as error:
-            failure = _translate(error)
-            if isinstance(failure, _RetryError) and failure.lost:
-                await self._engine.dispose()
-            raise failure from None
+            raise _translate(error) from None
 
     def _run_read(self, connection: sa.Connection, work: Callable[[Tx], T], deadline: float | None) -> T:
         tx = PostgresTx(connection, self._cache, deadline)
@@ -394,7 +383,7 @@ class PostgresDatabase(Database):
                 if isinstance(tx.failure, _RetryError):
                     raise tx.failure from None
                 raise
-            if tx.failure is not None:
+            if isinstance(tx.failure, _RetryError):
                 raise tx.failure
             return result
         finally:
@@ -453,10 +442,11 @@ def _short(error: BaseException) -> str:
     return str(error)
 
 
-def _is_lost(error: BaseException) -> bool:
-    if isinstance(error, _RetryError):
-        return error.lost
-    return isinstance(error, OSError | EOFError)
+def _see_disconnect(context: ExceptionContext) -> None:
+    """Tell the pool of every lost connection, so that it lets go of all that are as old, not only of this one."""
+    failure = _translate(context.sqlalchemy_exception or context.original_exception)
+    if isinstance(failure, _RetryError) and failure.lost:
+        context.is_disconnect = True
 
 
 def make_engine(url: str, name: str, settings: DatabaseSettings | None = None, **pool: Any) -> AsyncEngine:
@@ -472,7 +462,9 @@ def make_engine(url: str, name: str, settings: DatabaseSettings | None = None, *
         connect["timeout"] = settings.connect_timeout
         # Past the server's own bound, the server itself does not answer.
         connect["command_timeout"] = settings.statement_timeout + 5
-    return create_async_engine(parsed.set(query=query), connect_args=connect, hide_parameters=True, **pool)
+    engine = create_async_engine(parsed.set(query=query), connect_args=connect, hide_parameters=True, **pool)
+    sa.event.listen(engine.sync_engine, "handle_error", _see_disconnect)
+    return engine
 
 
 async def migrate_postgres(url: str, schema: ServiceSchema) -> None:

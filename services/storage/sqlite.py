@@ -71,6 +71,8 @@ class SqliteTx:
         try:
             rows = cursor.fetchall()
         except Exception as error:
+            # A statement left half way keeps its snapshot, whatever becomes of the transaction.
+            cursor.close()
             self._fail(error)
         return [make_row(row) for row in rows]
 
@@ -79,6 +81,7 @@ class SqliteTx:
         try:
             rows = cursor.fetchmany(2)
         except Exception as error:
+            cursor.close()
             self._fail(error)
         if len(rows) > 1:
             cursor.close()
@@ -108,13 +111,17 @@ class SqliteTx:
             compiled = self._cache.get(stmt, params)
             sql, values = compiled.bind(params)
             cursor = self._connection.execute(sql, values)
-            make_row = compiled.make_row
-            if make_row is None:
+        except Exception as error:
+            self._fail(error)
+        make_row = compiled.make_row
+        if make_row is None:
+            try:
                 if cursor.description is None:
                     raise StatementRefused("a statement without rows where rows are wanted")
                 make_row = compiled.make_row = row_maker(column[0] for column in cursor.description)
-        except Exception as error:
-            self._fail(error)
+            except StatementRefused as error:
+                cursor.close()
+                self._fail(error)
         return cursor, make_row
 
     def _before(self) -> None:
@@ -429,10 +436,9 @@ class _Readers:
             connection.set_progress_handler(tx.late, _PROGRESS_STEPS)
         connection.execute("BEGIN")
         try:
-            result = work(tx)
-            if tx.failure is not None:
-                raise tx.failure
-            return result
+            if tx.late():
+                raise DeadlinePassed("the deadline passed before the read began")
+            return work(tx)
         finally:
             tx.end()
             if deadline is not None:

@@ -7,8 +7,10 @@ import json
 import os
 import sqlite3
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, cast
 from urllib.parse import quote
+
+from sqlalchemy.exc import DBAPIError
 
 from services.storage.errors import (
     ConstraintBroken,
@@ -109,6 +111,8 @@ class SqliteFile:
             self._write_marker(connection)
         except sqlite3.Error as error:
             raise translate(error) from error
+        except DBAPIError as error:
+            raise translate(cast(Exception, error.orig)) from error
         finally:
             connection.close()
 

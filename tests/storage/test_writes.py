@@ -210,7 +210,7 @@ async def test_errors_never_quote_what_was_stored(database: Database) -> None:
         await database.write(request(), add_account("secret-name"))
     chain: list[BaseException] = []
     error: BaseException | None = broken.value
-    while error is not None:
+    while error is not None and error not in chain:
         chain.append(error)
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     assert not [link for link in chain if "secret-name" in str(link)]
@@ -221,7 +221,7 @@ async def test_a_deadline_that_has_passed_stops_the_work_before_it_begins(databa
     with pytest.raises(DeadlinePassed):
         await database.write(sent, add_account("late"))
     assert await accounts(database) == {}
-    assert (await database.write(request(deadline=time.monotonic() + 60), add_account("in time"))).response
+    assert (await database.write(request(deadline=time.monotonic() + 60), add_account("early"))).response
 
 
 async def test_a_deadline_that_passes_while_the_write_waits_its_turn_stops_it(database: Database) -> None:
