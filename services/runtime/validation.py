@@ -31,9 +31,10 @@ def _violation(violation: protovalidate.Violation) -> Violation:
         subscript = element.subscript
         if subscript is not None:
             key = subscript.value
-            # A map key is the caller's text: only a harmless one is repeated in the answer.
-            shown = str(key) if isinstance(key, int) or re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", str(key)) else "?"
-            path += f"[{shown}]"
+            # A map key is the caller's text, and one that is out of bounds may be anything, a credential too: only a
+            # plain name is repeated in the answer, in quotes as the domains write it.
+            text = f'"{key}"' if re.fullmatch(r"[a-z][a-z0-9_]{0,63}", str(key)) else "?"
+            path += f"[{key if isinstance(key, int) else text}]"
     return Violation(path, _reason(proto.rule_id), f"{proto.message}.")
 
 
