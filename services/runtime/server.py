@@ -8,7 +8,7 @@ import itertools
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import grpc
@@ -46,7 +46,7 @@ class Server:
         self._serving = serving
         self._listen = settings.listen or default_listen
         self._names = sorted({method.service for method in pipeline.methods()})
-        self._health = health.aio.HealthServicer()
+        self._health = _Health(self._names)
         self._watch: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
         self._grpc = grpc.aio.server(
@@ -75,7 +75,6 @@ class Server:
 
     async def start(self) -> str:
         """Binds the address, starts serving and returns ``HOST:PORT``. ``OSError`` when the address is taken."""
-        await self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
         try:
             port = self._grpc.add_insecure_port(self._listen)
         except RuntimeError as error:
@@ -96,28 +95,74 @@ class Server:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._watch
             self._watch = None
-        await self._health.enter_graceful_shutdown()
+        self._health.say(health_pb2.HealthCheckResponse.NOT_SERVING)
         if self._settings.drain_seconds:
             await asyncio.sleep(self._settings.drain_seconds)
         self._pipeline.environment.draining = True
+        # Watchers would use up the grace time, which is for calls that somebody waits for.
+        self._health.end()
         await self._grpc.stop(self._settings.grace_seconds)
 
     async def _follow(self) -> None:
         """Keeps health in step with what is behind the server."""
-        said: int | None = None
         while True:
             ok = await self._serving()
-            now = health_pb2.HealthCheckResponse.SERVING if ok else health_pb2.HealthCheckResponse.NOT_SERVING
-            if now != said:
-                await self._say(now)
-                said = now
+            self._health.say(
+                health_pb2.HealthCheckResponse.SERVING if ok else health_pb2.HealthCheckResponse.NOT_SERVING
+            )
             if ok:
                 self._ready.set()
             await asyncio.sleep(_HEALTH_INTERVAL if self._ready.is_set() else 0.05)
 
-    async def _say(self, status: Any) -> None:
-        for name in ("", *self._names):
-            await self._health.set(name, status)
+
+class _Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc, unused-ignore]
+    """The standard health service, with one status for the server and everything on it.
+
+    grpcio's own holds a lock while it writes to a watcher, so that one that never reads keeps the status from all others
+    and the server from ending. Here each watcher waits for itself alone.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = frozenset(("", *names))
+        self._status: Any = health_pb2.HealthCheckResponse.NOT_SERVING
+        self._changed = asyncio.Event()
+        self._ended = False
+
+    def say(self, status: Any) -> None:
+        """Tells everybody who watches, now, and whoever asks from now on."""
+        if status != self._status:
+            self._status = status
+            self._wake()
+
+    def end(self) -> None:
+        """Ends the calls of those who watch once they know the last status, and of those who come now."""
+        self._ended = True
+        self._wake()
+
+    def _wake(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    async def Check(self, request: Any, context: Any) -> Any:
+        """The status now; NOT_FOUND for a service that is not here."""
+        if request.service not in self._names:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "no such service here")
+        return health_pb2.HealthCheckResponse(status=self._status)
+
+    async def Watch(self, request: Any, context: Any) -> None:
+        """The status now and after every change; SERVICE_UNKNOWN for a service that is not here."""
+        said = None
+        while True:
+            changed = self._changed
+            known = request.service in self._names
+            status = self._status if known else health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+            if status != said:
+                await context.write(health_pb2.HealthCheckResponse(status=status))
+                said = status
+                continue  # It may have changed while this was written.
+            if self._ended:
+                return
+            await changed.wait()
 
 
 class _PipelineHandler(grpc.GenericRpcHandler):  # type: ignore[misc, type-arg, unused-ignore]

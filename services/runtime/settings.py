@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+):([0-9]{1,5})")
+_URL_KINDS = ("sqlite", "postgresql", "postgres", "postgresql+asyncpg")
 
 PORTS = {"gateway": 50050, "support": 50051, "incidents": 50052, "onboarding": 50053, "success": 50054}
 
@@ -36,6 +40,14 @@ class RuntimeSettings(BaseSettings):
     connection_age_seconds: float = Field(default=300.0, ge=1, le=86_400)
     """Connections are closed gracefully at this age, so that clients find new replicas."""
 
+    @field_validator("listen", "metrics_listen")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        found = _ADDRESS.fullmatch(value)
+        if value and (found is None or int(found[1]) > 65535):
+            raise ValueError("must be HOST:PORT, with a port from 0 to 65535")
+        return value
+
 
 class ServiceSettings(RuntimeSettings):
     """Settings of a service with a database."""
@@ -45,6 +57,14 @@ class ServiceSettings(RuntimeSettings):
     data_dir: Path = Path("data")
     auto_migrate: bool = True
     """Whether to bring the schema up to date at start; with false, ``migrate`` does it as a command of its own."""
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_known_kind(cls, value: str) -> str:
+        # Nothing of the value in the message: it may hold a password.
+        if value and value.partition("://")[0] not in _URL_KINDS:
+            raise ValueError("must be postgresql://... or sqlite:///...")
+        return value
 
     def database_url_of(self, service: str) -> str:
         """The database URL that holds for a service."""
