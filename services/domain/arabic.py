@@ -52,12 +52,12 @@ _EASTERN_DIGIT = re.compile("[٠-٩]")
 _ELONGATED = re.compile(r"([a-zا-ي])\1\1+")
 _TRIPLES = tuple(letter * 3 for letter in "اويهحرلaeiou")
 # Text of one script without digits or joined punctuation is cut at spaces.
-_SIMPLE_ARABIC = re.compile("[^ء-ي \n.،؟!:؛,]")
-_SIMPLE_LATIN = re.compile("[^a-z \n.,?!:;]")
+_SIMPLE_ARABIC = re.compile("[^ء-ي \n.،؟!:؛,-]")
+_SIMPLE_LATIN = re.compile("[^a-z \n.,?!:;-]")
 _STOPS_TO_SPACE = (".", ",", "،", "؟", "?", "!", ":", "\n", ";", "؛")
 _TOKEN = r"[ء-يٮ-ۓ]+|[a-z0-9ß-ɏ]+(?:'[a-rt-z][a-z]*)?|[!?؟;؛:…،,\n]|\.(?![0-9])|(?<=\s)--?(?=\s)"
 _PLAIN = re.compile(_TOKEN)
-_JOINED = re.compile(r"[.-][a-z0-9]")
+_JOINED = re.compile(r"\.[a-z0-9]|-[0-9]")
 _WITH_OPAQUE = re.compile(
     # URL and e-mail address
     r"[a-z][a-z0-9+.]*://[^\s<>«»\"]+|www\.[^\s<>«»\"]+|[a-z0-9][a-z0-9._%+-]*@[a-z0-9-]+(?:\.[a-z0-9-]+)*"
@@ -174,7 +174,13 @@ def fold(text: str, *, field: str = "text") -> str:
 
 def tokenize(folded: str) -> list[str]:
     """The tokens of a folded text, in order, as they are written in it."""
-    if (_SIMPLE_LATIN if folded.isascii() else _SIMPLE_ARABIC).search(folded) is None:
+    simple = (_SIMPLE_LATIN if folded.isascii() else _SIMPLE_ARABIC).search(folded) is None
+    # A dash beside a space may end a clause; within a word it only separates.
+    if simple and (
+        "-" not in folded
+        or not (" -" in folded or "- " in folded or "--" in folded or "-\n" in folded or "\n-" in folded)
+    ):
+        folded = folded.replace("-", " ")
         for stop in _STOPS_TO_SPACE:
             if stop in folded:
                 folded = folded.replace(stop, f" {stop} ")
@@ -215,21 +221,35 @@ class Offsets:
     follow its last letter (a final haraka) belong to it too.
     """
 
-    __slots__ = ("_ends", "_text")
+    __slots__ = ("_dropped", "_ends", "_positions", "_text")
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._ends: list[int] | None = None
-        if _IRREGULAR.search(text) is not None:
-            table = _table()
-            self._ends = list(itertools.accumulate(len(table[ord(c)]) for c in text))
+        # Where something was dropped, in the folded text, and how much up to there.
+        self._positions: list[int] = []
+        self._dropped: list[int] = [0]
+        if _IRREGULAR.search(text) is None:
+            return
+        if _IRREGULAR.search(_LIGHT.sub("", text)) is None:
+            dropped = 0
+            for match in _LIGHT.finditer(text):
+                self._positions.append(match.start() - dropped)
+                dropped += match.end() - match.start()
+                self._dropped.append(dropped)
+            return
+        table = _table()
+        self._ends = list(itertools.accumulate([len(table[ord(c)]) for c in text]))
+
+    def _at(self, position: int) -> int:
+        if self._ends is not None:
+            return bisect_right(self._ends, position)
+        return position + self._dropped[bisect_right(self._positions, position)]
 
     def original(self, start: int, end: int) -> tuple[int, int]:
         """The span in the original text of ``folded[start:end]``, ``start < end``."""
-        if self._ends is None:
-            return start, end
-        first = bisect_right(self._ends, start)
-        last = bisect_right(self._ends, end - 1) + 1
+        first = self._at(start)
+        last = self._at(end - 1) + 1
         while last < len(self._text) and unicodedata.category(self._text[last]) == "Mn":
             last += 1
         return first, last

@@ -1,8 +1,8 @@
 """Benchmark of the classifier: ``python -m tests.bench.bench_classifier``.
 
-Prints microseconds per call (best of several rounds), beside plain substring matching in the same run, and checks the
-bounds: 300 characters in 60 us, ten times the length in at most twelve times the time, lexicon load in 150 ms.
-Exits with 1 when a bound does not hold.
+Prints microseconds of CPU time per call (best of several rounds; the machine may be shared), beside plain substring
+matching in the same run, and checks the bounds: 300 characters in 60 us, ten times the length in at most twelve times
+the time, lexicon load in 150 ms. Exits with 1 when a bound does not hold.
 """
 
 from __future__ import annotations
@@ -42,16 +42,16 @@ def sized(text: str, size: int) -> str:
 
 def microseconds(call: Callable[[], object], seconds: float = 0.3, rounds: int = 40) -> float:
     """Best mean time of one call over some rounds, in microseconds."""
-    start = time.perf_counter()
+    start = time.process_time()
     call()
-    once = max(time.perf_counter() - start, 1e-7)
+    once = max(time.process_time() - start, 1e-7)
     repeat = max(1, int(seconds / rounds / once))
     best = float("inf")
     for _ in range(rounds):
-        start = time.perf_counter()
+        start = time.process_time()
         for _ in range(repeat):
             call()
-        best = min(best, (time.perf_counter() - start) / repeat)
+        best = min(best, (time.process_time() - start) / repeat)
     return best * 1e6
 
 
@@ -59,9 +59,9 @@ def load_milliseconds(rounds: int = 8) -> float:
     """Best time to read, check and compile the lexicon, in milliseconds."""
     best = float("inf")
     for _ in range(rounds):
-        start = time.perf_counter()
+        start = time.process_time()
         load_lexicon()
-        best = min(best, time.perf_counter() - start)
+        best = min(best, time.process_time() - start)
     return best * 1e3
 
 
@@ -74,9 +74,9 @@ def main() -> int:
         if not held:
             failures.append(label)
 
-    start = time.perf_counter()
+    start = time.process_time()
     load_lexicon()
-    print(f"{'first load (with folding table)':44}{(time.perf_counter() - start) * 1e3:10.1f} ms")
+    print(f"{'first load (with folding table)':44}{(time.process_time() - start) * 1e3:10.1f} ms")
     bound("lexicon load", load_milliseconds(), 150, "ms")
     classifier = Classifier(load_lexicon())
 
@@ -86,12 +86,14 @@ def main() -> int:
         ("short, Arabic, P0", SHORT_CRITICAL),
         ("300 characters, Arabic, nothing found", sized(ARABIC, 300)),
         ("300 characters, English, nothing found", sized(ENGLISH, 300)),
+        ("300 characters, Arabic, one P0", sized(ARABIC, 285) + " الموقع طايح"),
+        ("300 characters, English, one P0", sized(ENGLISH, 280) + " someone hacked us"),
         ("300 characters, mixed, several P0", sized(CRITICAL, 300)),
     ):
         ours = microseconds(lambda text=text: classifier.classify(text))
         plain = microseconds(lambda text=text: substring_baseline(text))
         print(f"{label:44}{ours:12.1f}{plain:12.1f}")
-        if text is sized(ARABIC, 300) or label.startswith("300"):
+        if label.startswith("300"):
             bound(f"  {label}", ours, 60, "us")
 
     print()
@@ -111,11 +113,11 @@ def main() -> int:
     ):
         print(f"hostile: {label:35}{microseconds(lambda text=text: classifier.classify(text)) / 1e3:10.1f} ms")
     for label, text in (("U+FDFA x 20,000", "\ufdfa" * 20_000), ("100,000-character word", "a" * 100_000)):
-        start = time.perf_counter()
+        start = time.process_time()
         try:
             classifier.classify(text)
         except InvalidInput:
-            print(f"hostile: {label:35}{(time.perf_counter() - start) * 1e3:10.1f} ms, refused")
+            print(f"hostile: {label:35}{(time.process_time() - start) * 1e3:10.1f} ms, refused")
         else:
             failures.append(label)
     if failures:

@@ -8,6 +8,7 @@ import pytest
 
 from services.support.domain.classifier import Classifier
 from services.support.domain.lexicon import BASE_KEYWORDS
+from tests.classifier.evaluate import SETS
 from tests.classifier.labelled import Row, read, score, substring_baseline
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -18,7 +19,7 @@ def judged(classifier: Classifier, rows: list[Row]) -> list[tuple[Row, str, bool
     return [(row, verdict.priority, verdict.review_required) for row, verdict in verdicts]
 
 
-@pytest.mark.parametrize("name", ["development", "held_out"])
+@pytest.mark.parametrize("name", SETS)
 def test_set_meets_the_targets(classifier: Classifier, name: str) -> None:
     result = score(judged(classifier, read(name)))
     assert result.accuracy >= 0.97
@@ -27,7 +28,7 @@ def test_set_meets_the_targets(classifier: Classifier, name: str) -> None:
 
 
 def test_every_row_with_a_base_keyword_as_the_trap_is_right(classifier: Classifier) -> None:
-    rows = [row for name in ("development", "held_out") for row in read(name) if row.trap == "base"]
+    rows = [row for name in SETS for row in read(name) if row.trap == "base"]
     wrong = [row.text for row in rows if not row.right(classifier.classify(row.text))]
     assert rows
     assert wrong == []
@@ -40,10 +41,11 @@ def test_classifier_beats_the_substring_baseline_by_far() -> None:
 
 
 def test_sets_are_disjoint_and_cover_every_priority() -> None:
-    development, held_out = read("development"), read("held_out")
-    assert len(development) + len(held_out) >= 400
-    assert not {row.text for row in development} & {row.text for row in held_out}
-    for rows in (development, held_out):
+    sets = [read(name) for name in SETS]
+    texts = [row.text for rows in sets for row in rows]
+    assert len(texts) >= 400
+    assert len(texts) == len(set(texts))
+    for rows in sets:
         assert set(Counter(row.label for row in rows)) == {"P0", "P1", "P2", "P3"}
 
 

@@ -33,6 +33,7 @@ Span = tuple[int, int]
 Occurrences = dict[int, list[Span]]
 
 _HYPHENS = frozenset(["-", "--"])
+_CLAUSE_ENDS = HARD_STOPS | SOFT_STOPS
 _JOINTS = _HYPHENS | {"\n"}
 
 
@@ -125,7 +126,7 @@ class _Reading:
     def clause_ends(self, start: int, end: int) -> int:
         """How many commas, line ends or sentence ends stand in tokens[start:end]."""
         if self._soft is None:
-            self._soft = [i for i, token in enumerate(self.tokens) if token in HARD_STOPS or token in SOFT_STOPS]
+            self._soft = [i for i, token in enumerate(self.tokens) if token in _CLAUSE_ENDS]
         return bisect_left(self._soft, end) - bisect_left(self._soft, start)
 
 
@@ -136,8 +137,8 @@ class Classifier:
         prepare()
         self.lexicon = lexicon
         self._trie = lexicon.trie
-        self._rules = tuple((1 << anchor, rules) for anchor, rules in lexicon.rules.items())
         self._anchors = mask_of(lexicon.rules)
+        self._always, self._rules = self._reading_masks()
         self._stop_mask = mask_of(lexicon.stops)
         self._reasons: dict[tuple[str, int, bool], tuple[str, str]] = {}
         self._critical = {
@@ -154,6 +155,29 @@ class Classifier:
             reason_en="Nothing in the text points to a risk or a failure; it is treated as a general question, P3.",
             lexicon_version=lexicon.version,
         )
+
+    def _reading_masks(self) -> tuple[int, tuple[tuple[int, tuple[tuple[int, Rule, int], ...]], ...]]:
+        """The groups that every reading needs; for each anchor its rules: what they need, and all that they look at."""
+        lexicon = self.lexicon
+        negation = lexicon.negation
+
+        def closed(mask: int) -> int:
+            for chain in reversed(lexicon.sequences):
+                if chain.gives & mask:
+                    mask |= chain.needs
+            return mask
+
+        def reads(rule: Rule) -> int:
+            near = mask_of(group for group, _ in lexicon.entries[rule.entry].signals_near)
+            return closed(rule.needs | near | mask_of(context.group for context in rule.contexts))
+
+        roles = (negation.hedges, negation.denied_after, negation.denied_at_end, negation.fine, negation.pseudo)
+        always = closed(mask_of(lexicon.stops) | mask_of(lexicon.literals) | mask_of(roles))
+        rules = tuple(
+            (1 << anchor, tuple((rule.needs, rule, reads(rule)) for rule in some))
+            for anchor, some in lexicon.rules.items()
+        )
+        return always, rules
 
     def classify(self, text: str) -> Classification:
         """Classify one text; empty text is P3.
@@ -208,12 +232,23 @@ class Classifier:
                 mask |= chain.gives
         if not mask & self._anchors:
             return []
-        rules = [rule for bit, some in self._rules if mask & bit for rule in some if rule.needs & mask == rule.needs]
+        rules = [
+            (rule, reads)
+            for bit, some in self._rules
+            if mask & bit
+            for needs, rule, reads in some
+            if needs & mask == needs
+        ]
         if not rules:
             return []
+        wanted = self._always
+        for _, reads in rules:
+            wanted |= reads
         occurrences: Occurrences = {}
         for i, k, groups in found:
             for group in groups:
+                if not wanted >> group & 1:
+                    continue
                 if group in occurrences:
                     occurrences[group].append((i, k))
                 else:
@@ -222,9 +257,9 @@ class Classifier:
         if self._stop_mask & mask:
             self._swallow(reading)
         for chain in self.lexicon.sequences:
-            if chain.needs & mask == chain.needs:
+            if chain.needs & mask == chain.needs and chain.gives & wanted:
                 self._chain(reading, chain)
-        matches = self._apply(reading, rules)
+        matches = self._apply(reading, [rule for rule, _ in rules])
         if not matches:
             return matches
         for first, last in occurrences.get(self.lexicon.negation.pseudo, ()):
@@ -597,8 +632,12 @@ class Classifier:
         )
 
     def _language(self, tokens: Sequence[str]) -> str:
-        arabic = any("\u0621" <= token[0] <= "\u06d3" for token in tokens)
-        latin = any("a" <= token[0] <= "z" or token[0].isdigit() for token in tokens)
+        arabic = latin = False
+        for token in tokens:
+            if token[0] >= "\u0621":
+                arabic = True
+            elif token[0].isalnum():
+                latin = True
         if latin and not self.lexicon.arabizi.isdisjoint(tokens):
             return "mixed" if arabic else "arabizi"
         return "mixed" if arabic and latin else "ar" if arabic else "en"

@@ -15,6 +15,7 @@ Arabic forms are expanded when the lexicon is loaded (clitics, possessives, obje
 from __future__ import annotations
 
 import functools
+import gc
 import hashlib
 import itertools
 import tomllib
@@ -542,6 +543,17 @@ def compile_lexicon(raw: Raw, version: str) -> Lexicon:
     problems = check(raw)
     if problems:
         raise LexiconError(problems)
+    # Compiling makes a hundred thousand objects that all stay; collecting garbage meanwhile would double its time.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return _compile(raw, version)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _compile(raw: Raw, version: str) -> Lexicon:
     names: dict[str, int] = {}
     for kind in ("group", "entry", "stop"):
         for table in raw[kind]:
@@ -557,7 +569,7 @@ def compile_lexicon(raw: Raw, version: str) -> Lexicon:
     for kind in ("group", "entry", "stop"):
         for index, table in enumerate(raw[kind]):
             group = names[table["id"]]
-            targets = unions[group] & used
+            targets = frozenset(unions[group] & used)
             for form, form_kind in _form_list(table):
                 for first, surface, tail in _plan(form, form_kind):
                     builder.add(first, surface, tail, targets)
@@ -686,8 +698,8 @@ class _Branch:
     __slots__ = ("children", "groups")
 
     def __init__(self) -> None:
-        self.groups: set[int] = set()
-        self.children: dict[str, _Branch] = {}
+        self.groups: frozenset[int] = frozenset()
+        self.children: dict[str, _Branch] | None = None
 
 
 class _TrieBuilder:
@@ -699,7 +711,7 @@ class _TrieBuilder:
     def __init__(self) -> None:
         self._first: dict[tuple[str, str], _Branch] = {}
 
-    def add(self, first: str, surface: str, tail: Sequence[Sequence[str]], groups: Iterable[int]) -> None:
+    def add(self, first: str, surface: str, tail: Sequence[Sequence[str]], groups: frozenset[int]) -> None:
         branch = self._first.get((first, surface))
         if branch is None:
             branch = self._first[first, surface] = _Branch()
@@ -707,14 +719,17 @@ class _TrieBuilder:
         for spellings in tail:
             below = []
             for branch in branches:
+                children = branch.children
+                if children is None:
+                    children = branch.children = {}
                 for token in spellings:
-                    child = branch.children.get(token)
+                    child = children.get(token)
                     if child is None:
-                        child = branch.children[token] = _Branch()
+                        child = children[token] = _Branch()
                     below.append(child)
             branches = below
         for branch in branches:
-            branch.groups.update(groups)
+            branch.groups = branch.groups | groups if branch.groups else groups
 
     def build(self) -> Trie:
         root: dict[str, _Branch | list[_Branch]] = {}
@@ -739,20 +754,23 @@ def _merge(branches: Sequence[_Branch]) -> _Branch:
     below: dict[str, list[_Branch]] = {}
     for branch in branches:
         merged.groups |= branch.groups
-        for token, child in branch.children.items():
+        for token, child in (branch.children or {}).items():
             below.setdefault(token, []).append(child)
-    merged.children = {token: found[0] if len(found) == 1 else _merge(found) for token, found in below.items()}
+    if below:
+        merged.children = {token: found[0] if len(found) == 1 else _merge(found) for token, found in below.items()}
     return merged
 
 
 def _freeze(branch: _Branch) -> Node:
-    children = {token: _freeze(child) for token, child in branch.children.items()}
-    return (*_group_bits(frozenset(branch.groups)), children or None)
+    if branch.children is None:
+        return _leaf(branch.groups)
+    groups, bits, _ = _leaf(branch.groups)
+    return groups, bits, {token: _freeze(child) for token, child in branch.children.items()}
 
 
 @functools.lru_cache(maxsize=4_096)
-def _group_bits(groups: frozenset[int]) -> tuple[tuple[int, ...], int]:
-    return tuple(sorted(groups)), mask_of(groups)
+def _leaf(groups: frozenset[int]) -> Node:
+    return tuple(sorted(groups)), mask_of(groups), None
 
 
 def mask_of(groups: Iterable[int]) -> int:
