@@ -6,6 +6,7 @@ Where ``CUSTOMER_OPS_TEST_POSTGRES_URL`` names a server (as a user who may creat
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import importlib.util
 import os
@@ -44,6 +45,8 @@ class PostgresServer:
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
         self.owned = False
+        self.made: set[str] = set()
+        self._emptied: list[str] = []
 
     def url(self, database: str = "postgres") -> str:
         """The URL of one of its databases."""
@@ -60,13 +63,26 @@ class PostgresServer:
 
     @asynccontextmanager
     async def database(self, options: str = "") -> AsyncIterator[str]:
-        """The URL of a fresh database, dropped at the end."""
-        name = f"test_{secrets.token_hex(8)}"
-        await self.execute(f"CREATE DATABASE {name} {options}")
+        """The URL of an empty database of the caller's own, made with ``options`` or used and emptied before."""
+        name = self._emptied.pop() if self._emptied and not options else f"test_{secrets.token_hex(8)}"
+        if name not in self.made:
+            await self.execute(f"CREATE DATABASE {name} {options}")
+            self.made.add(name)
         try:
             yield self.url(name)
         finally:
-            await self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            if options:
+                await self.drop(name)
+            else:
+                # An empty schema takes a tenth of the time of a new database.
+                others = f"FROM pg_stat_activity WHERE datname = '{name}' AND pid <> pg_backend_pid()"
+                await self.execute(f"SELECT pg_terminate_backend(pid, 5000) {others}")
+                await self.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public", name)
+                self._emptied.append(name)
+
+    async def drop(self, name: str) -> None:
+        await self.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        self.made.discard(name)
 
 
 class EmbeddedServer(PostgresServer):
@@ -127,16 +143,21 @@ def postgres_server() -> Iterator[PostgresServer]:
     """A running server."""
     given = os.environ.get(URL_VARIABLE)
     if given:
-        yield PostgresServer(given)
+        server = PostgresServer(given)
+        try:
+            yield server
+        finally:
+            for name in sorted(server.made):
+                asyncio.run(server.drop(name))
         return
     folder = Path(tempfile.mkdtemp(prefix="customer-ops-postgres-"))
     try:
-        server = EmbeddedServer(folder)
+        embedded = EmbeddedServer(folder)
         try:
-            server.start()
-            yield server
+            embedded.start()
+            yield embedded
         finally:
-            server.stop()
+            embedded.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
