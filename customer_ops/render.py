@@ -167,6 +167,11 @@ def indented(part: RenderableType) -> Padding:
     return Padding(part, (0, 0, 0, 2))
 
 
+def two_lines(first: RenderableType | str, second: str) -> Group:
+    """What something is, and below it what goes with it: keeps tables within narrow terminals."""
+    return Group(cell(first), Text(shown(second), "dim", no_wrap=True, overflow="ellipsis"))
+
+
 def count(number: int, thing: str) -> str:
     """``1 ticket``, ``2 tickets``."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

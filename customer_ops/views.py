@@ -15,7 +15,22 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from customer_ops.names import field_name, name_of
-from customer_ops.render import Column, Prose, both, count, draft, facts, minutes, moment, rank, short, table, tick
+from customer_ops.render import (
+    Column,
+    Prose,
+    both,
+    cell,
+    count,
+    draft,
+    facts,
+    minutes,
+    moment,
+    rank,
+    short,
+    table,
+    tick,
+    two_lines,
+)
 
 
 def signals(numbers: Iterable[int]) -> str:
@@ -101,14 +116,12 @@ def tickets(found: Sequence[ticket_pb2.Ticket]) -> RenderableType:
     if not found:
         return Text("no tickets")
     return table(
-        [Column("ticket"), Column("pri"), Column("state"), Column("opened"), Column("subject", long=True)],
+        [Column("pri"), Column("ticket"), Column("subject", long=True)],
         [
             (
-                item.ticket_id,
                 rank(field_name(item, "priority")),
-                field_name(item, "state").lower(),
-                moment(item.create_time)[5:16],
-                short(item.subject or item.body, 48),
+                two_lines(item.ticket_id, short(f"{moment(item.create_time)} {item.customer_id}", 44)),
+                Group(cell(short(item.subject or item.body)), Text(field_name(item, "state").lower(), "dim")),
             )
             for item in found
         ],
@@ -137,14 +150,13 @@ def sla_report(report: sla_pb2.SlaHealthReport) -> Group:
     if report.breaches:
         parts.append(
             table(
-                [Column("breach"), Column("ticket"), Column("pri"), Column("took", right=True), Column("", long=True)],
+                [Column("pri"), Column("ticket"), Column("breach"), Column("", long=True)],
                 [
                     (
-                        field_name(breach, "kind").lower(),
-                        breach.ticket_id,
                         rank(field_name(breach, "priority")),
-                        f"{breach.actual:.1f}",
-                        f"of {breach.target:g}" + (", still open" if breach.open else ""),
+                        breach.ticket_id,
+                        field_name(breach, "kind").lower(),
+                        _took(breach),
                     )
                     for breach in report.breaches
                 ],
@@ -153,6 +165,11 @@ def sla_report(report: sla_pb2.SlaHealthReport) -> Group:
     if report.escalate_to_founder:
         parts.append(Text("Escalate to the founder; live actions are held until a person reviewed this.", "bold red"))
     return Group(*parts)
+
+
+def _took(breach: sla_pb2.SlaBreach) -> str:
+    unit = "min" if breach.kind == sla_pb2.SLA_BREACH_KIND_FIRST_RESPONSE else "h"
+    return f"{breach.actual:.1f} of {breach.target:g} {unit}" + (", still open" if breach.open else "")
 
 
 def _rate(report: sla_pb2.SlaHealthReport) -> str:
@@ -238,14 +255,12 @@ def incidents(found: Sequence[incident_pb2.Incident]) -> RenderableType:
     if not found:
         return Text("no incidents")
     return table(
-        [Column("incident"), Column("sev"), Column("state"), Column("declared"), Column("title", long=True)],
+        [Column("sev"), Column("incident"), Column("title", long=True)],
         [
             (
-                item.incident_id,
                 rank(field_name(item, "severity")),
-                field_name(item, "state").lower(),
-                moment(item.create_time)[5:16],
-                short(item.title, 48),
+                two_lines(item.incident_id, moment(item.create_time)),
+                Group(cell(short(item.title)), Text(field_name(item, "state").lower(), "dim")),
             )
             for item in found
         ],
@@ -255,8 +270,11 @@ def incidents(found: Sequence[incident_pb2.Incident]) -> RenderableType:
 def timeline(lines: Sequence[incident_pb2.TimelineEntry]) -> RenderableType:
     """An incident's timeline, oldest first."""
     return table(
-        [Column("when"), Column("what"), Column("who"), Column("", long=True)],
-        [(moment(line.occur_time), line.kind, line.actor.id, line.text) for line in lines],
+        [Column("when"), Column("what", long=True)],
+        [
+            (two_lines(moment(line.occur_time), line.actor.id), Group(cell(line.kind), Prose(line.text)))
+            for line in lines
+        ],
     )
 
 
@@ -309,14 +327,12 @@ def checklists(found: Sequence[checklist_pb2.Checklist]) -> RenderableType:
     if not found:
         return Text("no checklists")
     return table(
-        [Column("customer"), Column("bundle"), Column("progress", right=True), Column("now at"), Column("created")],
+        [Column("progress", right=True), Column("created"), Column("customer", long=True)],
         [
             (
-                item.customer_id,
-                item.bundle_id,
                 f"{item.progress_pct:g} %",
-                item.current_step_id,
                 moment(item.create_time),
+                two_lines(item.customer_id, f"at {item.current_step_id}, {item.bundle_id or 'no bundle yet'}"),
             )
             for item in found
         ],
@@ -380,14 +396,19 @@ def fixes(found: Sequence[connector_pb2.ConnectorFix]) -> RenderableType:
 def catalogue(found: Sequence[connector_pb2.ConnectorSpec]) -> RenderableType:
     """The catalogue of connectors."""
     return table(
-        [Column("connector"), Column("by default"), Column("phase", right=True), Column(""), Column("", long=True)],
+        [
+            Column("phase", right=True),
+            Column("connector"),
+            Column("what a live action would need elsewhere", long=True),
+        ],
         [
             (
-                item.connector_key,
-                field_name(item, "default_mode").lower(),
                 item.phase,
-                Text("blocking", "yellow") if item.blocking else "",
-                both(item.name_ar, item.live_action_needs_en),
+                two_lines(
+                    item.connector_key,
+                    field_name(item, "default_mode").lower() + (", blocking" if item.blocking else ""),
+                ),
+                both(item.live_action_needs_ar, item.live_action_needs_en),
             )
             for item in found
         ],
@@ -511,8 +532,15 @@ def verified(answers: Mapping[str, Any]) -> RenderableType:
 def ledger(entries: Sequence[ledger_pb2.LedgerEntry]) -> RenderableType:
     """Ledger entries, oldest first."""
     return table(
-        [Column("#", right=True), Column("recorded"), Column("who"), Column("action"), Column("subject", long=True)],
-        [(entry.sequence, moment(entry.record_time), entry.actor.id, entry.action, entry.subject) for entry in entries],
+        [Column("#", right=True), Column("recorded"), Column("action", long=True)],
+        [
+            (
+                entry.sequence,
+                two_lines(moment(entry.record_time), short(entry.actor.id, 24)),
+                two_lines(entry.action, entry.subject),
+            )
+            for entry in entries
+        ],
     )
 
 

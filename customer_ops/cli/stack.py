@@ -19,7 +19,7 @@ from customer_ops import views
 from customer_ops.cli.common import DEFAULT_ADDRESS, Address, Json, console, show
 from customer_ops.client import connect
 from customer_ops.demo import play
-from customer_ops.exits import EXIT_REFUSED, EXIT_UNVERIFIED, CommandFailed
+from customer_ops.exits import EXIT_REFUSED, EXIT_UNVERIFIED, EXIT_USAGE, CommandFailed
 from customer_ops.script import load_first_week
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ def up(
     started = time.monotonic()
     # What is loaded now stays until the end: collecting garbage meanwhile would take a tenth of the start.
     gc.disable()
+    from pydantic import ValidationError
+
     from customer_ops.embedded import embedded_settings
     from services.domain.errors import DomainError
     from services.runtime.main import run
@@ -58,8 +60,12 @@ def up(
     configure_logging(log_level, json=not sys.stderr.isatty())
     try:
         settings = embedded_settings(listen, data, log_level=log_level)
-    except ValueError as error:
-        raise CommandFailed(f"wrong setting: {error}", EXIT_REFUSED) from None
+    except ValidationError as error:
+        faults = (
+            f"CUSTOMER_OPS_{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}"
+            for fault in error.errors(include_url=False, include_input=False)
+        )
+        raise CommandFailed(f"wrong usage: {'; '.join(faults)}", EXIT_USAGE) from None
     try:
         code = run(_serve(settings, started, first_week=first_week))
     except (StorageError, DomainError) as error:

@@ -106,6 +106,21 @@ def test_a_second_stack_on_the_same_data_or_address_is_refused_in_one_line(tmp_p
         assert ended.stderr.count("\n") == 1
 
 
+def test_faulty_settings_are_named_all_at_once(tmp_path: Path) -> None:
+    variables = {
+        "CUSTOMER_OPS_MAX_CALLS": "many",
+        "CUSTOMER_OPS_GRACE_SECONDS": "-1",
+        "CUSTOMER_OPS_DRAIN_SECONDS": "x",
+    }
+    with started(data=tmp_path, variables=variables) as process:
+        out, _ = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert out.count("\n") == 1
+    # The embedded stack sets its own grace time.
+    for name in ("CUSTOMER_OPS_MAX_CALLS", "CUSTOMER_OPS_DRAIN_SECONDS"):
+        assert name in out
+
+
 def test_an_altered_ledger_is_found_and_has_a_code_of_its_own(tmp_path: Path) -> None:
     with started(data=tmp_path) as process:
         opened = run_command(address_of(process), "tickets", "open", "c-1", "hello", "--as", "operator-1")
