@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
@@ -20,6 +21,7 @@ from services.storage.times import from_micros
 from services.storage.transaction import Actor
 
 CALL_SECONDS = 20.0
+LOAD_SECONDS = 30.0
 PAGE = 200
 PERSON = actor_pb2.Actor(kind=actor_pb2.ACTOR_KIND_PERSON, id="operator-17", role=actor_pb2.ROLE_OPERATOR_ONCALL)
 
@@ -122,6 +124,9 @@ class Journal:
                 event.set()
         return caller.read(request, write.answer)
 
+    def __str__(self) -> str:
+        return f"{self.acknowledged} acknowledged, {self.unanswered} unanswered of which {self.found_done} had happened"
+
     async def reach(self, acknowledged: int) -> None:
         """Waits until so many writes were acknowledged."""
         event = asyncio.Event()
@@ -173,31 +178,36 @@ class Workload:
         return found.head if found.HasField("head") else None
 
 
-async def load(workload: Workload, journal: Journal, callers: Sequence[Caller], clients: int) -> None:
-    """Clients that write for one customer after another until the server goes away, and one that reads."""
+async def keep_writing(workload: Workload, journal: Journal, caller: Caller, stop: asyncio.Event) -> None:
+    """Writes for one customer after another until it is stopped. ``UnansweredError`` when the server goes away."""
+    while not stop.is_set():
+        await workload.play(journal, caller, f"c-{journal.rng.getrandbits(48):012x}")
 
-    async def write(caller: Caller) -> None:
-        try:
-            while True:
-                customer_id = f"c-{journal.rng.getrandbits(48):012x}"
-                await workload.play(journal, caller, customer_id)
-        except UnansweredError:
-            return
 
-    async def look(caller: Caller) -> None:
-        try:
-            while True:
-                journal.anchor = await workload.head(caller, journal.anchor)
-                await journal.reach(journal.acknowledged + 25)
-        except grpc.aio.AioRpcError as error:
-            if error.code() is not grpc.StatusCode.UNAVAILABLE:
-                raise
+async def _write_to_the_end(workload: Workload, journal: Journal, caller: Caller) -> None:
+    with contextlib.suppress(UnansweredError):
+        await keep_writing(workload, journal, caller, asyncio.Event())
 
-    looking = asyncio.create_task(look(callers[0]))
+
+async def _look(workload: Workload, journal: Journal, caller: Caller) -> None:
+    """A reader, which notes the end of the ledger as it is shown."""
+    try:
+        while True:
+            journal.anchor = await workload.head(caller, journal.anchor)
+            await journal.reach(journal.acknowledged + 25)
+    except grpc.aio.AioRpcError as error:
+        if error.code() is not grpc.StatusCode.UNAVAILABLE:
+            raise
+
+
+async def _load(loads: Sequence[Load], clients: int) -> None:
+    """Clients that write until the server goes away, and for each service one that reads."""
+    looking = asyncio.gather(*(_look(load.workload, load.journal, load.caller) for load in loads))
     try:
         async with asyncio.TaskGroup() as group:
-            for number in range(clients):
-                group.create_task(write(callers[number % len(callers)]))
+            for load in loads:
+                for _ in range(clients):
+                    group.create_task(_write_to_the_end(load.workload, load.journal, load.caller))
         if looking.done():
             looking.result()
     finally:
@@ -292,27 +302,35 @@ def _stored(entry: ledger_pb2.LedgerEntry) -> LedgerEntry:
     )
 
 
-async def stop_under_load(
-    workload: Workload,
-    journal: Journal,
-    callers: Sequence[Caller],
-    kill: Callable[[], Any],
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Writes of one kind to one server."""
+
+    workload: Workload
+    journal: Journal
+    caller: Caller
+
+
+async def kill_under_load(
+    loads: Sequence[Load],
+    kill: Callable[[], Awaitable[None]],
     *,
     clients: int = 12,
     writes: tuple[int, int] = (50, 180),
-) -> list[Write]:
-    """Writes until a random number of writes is acknowledged, and a random instant after that kills the server.
+) -> list[list[Write]]:
+    """Kills the server at a random instant after a random number of acknowledged writes.
 
-    Returns the writes of this load.
+    ``clients`` write at once for each of the loads. Returns the writes of each load.
     """
-    before = set(journal.writes)
-    rng = journal.rng
-    wanted = journal.acknowledged + rng.randint(*writes)
+    before = [set(load.journal.writes) for load in loads]
+    rng = loads[0].journal.rng
+    awaited = rng.choice(loads).journal
+    wanted = awaited.acknowledged + rng.randint(*writes)
     delay = rng.uniform(0, 0.02)
-    running = asyncio.create_task(load(workload, journal, callers, clients))
-    reached = asyncio.create_task(journal.reach(wanted))
+    running = asyncio.create_task(_load(loads, clients))
+    reached = asyncio.create_task(awaited.reach(wanted))
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(LOAD_SECONDS):
             await asyncio.wait({running, reached}, return_when=asyncio.FIRST_COMPLETED)
         if running.done():
             running.result()
@@ -320,10 +338,13 @@ async def stop_under_load(
         # Not to wait for anything: so that the kill does not always follow an answer.
         await asyncio.sleep(delay)
         await kill()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(LOAD_SECONDS):
             await running
     finally:
         reached.cancel()
         running.cancel()
         await asyncio.gather(reached, running, return_exceptions=True)
-    return [write for request_id, write in journal.writes.items() if request_id not in before]
+    return [
+        [write for request_id, write in load.journal.writes.items() if request_id not in known]
+        for load, known in zip(loads, before, strict=True)
+    ]

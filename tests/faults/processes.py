@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,18 @@ class Process:
         assert self._process.returncode is None, f"ended before it was killed:\n{self.text}"
         self.send(signal.SIGKILL)
         assert await self.ended() == -signal.SIGKILL
+
+    async def kill_after(self, seconds: float) -> None:
+        """``kill -9`` at an instant that nothing else decides."""
+        await asyncio.sleep(seconds)
+        await self.kill()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Waits for something that shows outside of the process only, and tells nobody."""
+        async with asyncio.timeout(START_SECONDS):
+            while not condition():
+                assert self._process.returncode is None, f"ended:\n{self.text}"
+                await asyncio.sleep(0)
 
     async def ended(self, seconds: float = END_SECONDS) -> int:
         """The exit code, once the process ended and everything it said was read."""

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.journal import Journal, check, stop_under_load
-from tests.faults.processes import Processes, channel_to, until_health
+from tests.faults.journal import Journal, Load, check, kill_under_load
+from tests.faults.processes import Processes, channel_to, free_port, until_health
 from tests.faults.workloads import WORKLOADS
 
+# Of each of the four services.
 KILLS = 5
+KILLS_OF_STACK = 4
 
 
 @pytest.mark.slow
@@ -25,15 +27,52 @@ async def test_a_service_killed_under_write_load_keeps_its_word(
     for _ in range(KILLS):
         async with channel_to(await process.address()) as channel:
             await until_health(channel)
-            written = await stop_under_load(workload, journal, [workload.caller(channel)], process.kill)
+            (written,) = await kill_under_load([Load(workload, journal, workload.caller(channel))], process.kill)
         process = await processes.service(name, tmp_path)
         async with channel_to(await process.address()) as channel:
             await until_health(channel)
             await check(workload, journal, workload.caller(channel), written)
-    print(
-        f"{name}: {KILLS} kills, {journal.acknowledged} acknowledged, {journal.unanswered} unanswered, "
-        f"of which {journal.found_done} had happened"
-    )
+    print(f"{name}: {KILLS} kills, {journal}")
     # Else the kills did not fall into the writing.
     assert journal.acknowledged >= 50 * KILLS
     assert journal.unanswered >= KILLS
+
+
+@pytest.mark.slow
+async def test_the_embedded_stack_killed_under_write_load_keeps_its_word(processes: Processes, tmp_path: Path) -> None:
+    journals = {name: Journal(random.Random(f"kill stack {name}")) for name in WORKLOADS}
+    address = f"127.0.0.1:{free_port()}"
+    up = ("-m", "customer_ops", "up", "--listen", address, "--data", str(tmp_path))
+    process = await processes.start(*up)
+    for _ in range(KILLS_OF_STACK):
+        async with channel_to(address) as channel:
+            await until_health(channel)
+            loads = [Load(w, journals[w.name], w.caller(channel)) for w in WORKLOADS.values()]
+            written = await kill_under_load(loads, process.kill, clients=4, writes=(30, 80))
+        process = await processes.start(*up)
+        async with channel_to(address) as channel:
+            await until_health(channel)
+            for workload, new in zip(WORKLOADS.values(), written, strict=True):
+                await check(workload, journals[workload.name], workload.caller(channel), new)
+    for name, journal in journals.items():
+        print(f"{name}: {KILLS_OF_STACK} kills of the stack, {journal}")
+        assert journal.acknowledged >= 5 * KILLS_OF_STACK
+        assert journal.unanswered >= KILLS_OF_STACK
+
+
+@pytest.mark.slow
+async def test_a_first_start_that_is_killed_can_be_repeated(processes: Processes, tmp_path: Path) -> None:
+    """Creating the database is as safe to interrupt as writing to it."""
+    rng = random.Random("kill start")
+    file = tmp_path / "support.db"
+    for _ in range(3):
+        process = await processes.service("support", tmp_path)
+        # From the first sight of the file on, at a random instant.
+        await process.until(file.exists)
+        await process.kill_after(rng.uniform(0, 0.1))
+    workload, journal = WORKLOADS["support"], Journal(rng)
+    process = await processes.service("support", tmp_path)
+    async with channel_to(await process.address()) as channel:
+        await until_health(channel)
+        await workload.play(journal, workload.caller(channel), "c-1")
+        await check(workload, journal, workload.caller(channel), [])
