@@ -13,7 +13,7 @@ from services.support.domain.classifier import Classifier
 from services.support.domain.lexicon import load_lexicon
 from tests.classifier.labelled import Row, Score, read, score, substring_baseline
 
-SETS = ("development", "held_out", "held_out_2")
+SETS = ("development", "held_out", "held_out_2", "held_out_3")
 
 
 def report(name: str, classifier: Classifier, *, errors: bool) -> str:
@@ -67,7 +67,9 @@ def _percent(value: float) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("sets", nargs="*", default=SETS, metavar="SET", help="development, held_out, held_out_2")
+    parser.add_argument(
+        "sets", nargs="*", default=SETS, metavar="SET", help="development, held_out, held_out_2, held_out_3"
+    )
     parser.add_argument("--errors", action="store_true", help="list the rows that came out wrong")
     arguments = parser.parse_args()
     lexicon = load_lexicon()

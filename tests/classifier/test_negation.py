@@ -1,0 +1,61 @@
+"""What denies a keyword, and what only looks like it."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.support.domain.classifier import Classifier
+from services.support.domain.lexicon import BASE_KEYWORDS
+
+CRITICAL = [keyword for keyword, priority in BASE_KEYWORDS.items() if priority == "P0"]
+
+
+@pytest.mark.parametrize("keyword", CRITICAL)
+@pytest.mark.parametrize(
+    "template",
+    ["no {} here", "there is no {}", "this is not a {}", "there was never any {}", "we have no {} to report",
+     "without any {}", "لا يوجد {}", "ما فيه {}", "مافي {} عندنا", "لم يحدث أي {}", "ليس هناك {}", "مو {}", "عدم وجود {}"],
+)  # fmt: skip
+def test_denied_keyword_is_reported_apart(classifier: Classifier, template: str, keyword: str) -> None:
+    verdict = classifier.classify(template.format(keyword))
+    assert verdict.priority in ("P2", "P3")
+    assert verdict.review_required
+    assert keyword in [hit.keyword for hit in verdict.negated_hits]
+
+
+@pytest.mark.parametrize(("keyword", "priority"), BASE_KEYWORDS.items())
+@pytest.mark.parametrize(
+    "template",
+    ["no idea why, but {}", "not only slow, {}", "it does not work. {}", "We don't know how but {} happened", "No! {}",
+     "لا أعرف السبب لكن {}", "ما اشتغل شي، {}", "لا يعمل شيء {}", "ما زال عندنا {}", "لا! {}", "بخصوص {}", "«{}»", "#{}"],
+)  # fmt: skip
+def test_complaint_and_terminator_do_not_deny(
+    classifier: Classifier, template: str, keyword: str, priority: str
+) -> None:
+    assert classifier.classify(template.format(keyword)).priority <= priority
+
+
+@pytest.mark.parametrize("keyword", ["أمان", "تسريب", "إرسال خاطئ", "إرسال بدون موافقة", "خدمة معطلة"])
+@pytest.mark.parametrize("conjunction", ["", "و", "ف"])
+@pytest.mark.parametrize("article", ["", "ال", "بال", "كال", "لل", "ب", "ل", "ك"])
+def test_clitics_change_nothing(classifier: Classifier, keyword: str, conjunction: str, article: str) -> None:
+    assert classifier.classify(conjunction + article + keyword).matched_keyword == keyword
+
+
+def test_doubtful_denial_lands_at_p2(classifier: Classifier) -> None:
+    verdict = classifier.classify("I don't think there was a leak")
+    assert (verdict.priority, verdict.review_required) == ("P2", True)
+
+
+def test_what_is_found_beside_a_denied_word_decides(classifier: Classifier) -> None:
+    verdict = classifier.classify("no leak, but an outage")
+    assert (verdict.priority, verdict.matched_keyword) == ("P0", "outage")
+    assert [hit.keyword for hit in verdict.negated_hits] == ["leak"]
+    assert not verdict.review_required
+
+
+def test_reasons_name_the_keyword_in_both_languages(classifier: Classifier) -> None:
+    verdict = classifier.classify("تسريب بيانات")
+    assert "تسريب" in verdict.reason_ar
+    assert "P0" in verdict.reason_en
+    assert verdict.lexicon_version == classifier.lexicon.version
