@@ -9,16 +9,16 @@ from datetime import datetime
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
-from services.incidents.service import DEFINITION as INCIDENTS
-from services.onboarding.service import DEFINITION as ONBOARDING
-from services.success.service import DEFINITION as SUCCESS
 
 from gateway.service import Gateway, open_gateway
 from gateway.upstreams import LocalUpstream, Upstream
+from services.incidents.service import DEFINITION as INCIDENTS
+from services.onboarding.service import DEFINITION as ONBOARDING
 from services.runtime.observe import Metrics
 from services.runtime.server import Server
 from services.runtime.service import Service, open_service, utc_now
 from services.runtime.settings import PORTS, ServiceSettings
+from services.success.service import DEFINITION as SUCCESS
 from services.support.service import DEFINITION as SUPPORT
 
 DEFINITIONS = (SUPPORT, INCIDENTS, ONBOARDING, SUCCESS)

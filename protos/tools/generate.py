@@ -61,8 +61,9 @@ def generate(target: Path) -> None:
         f"--python_out={target}",
         f"--mypy_out=quiet:{target}",
     ]
-    subprocess.run([*command, "buf/validate/validate.proto"], check=True, cwd=PROTOS)
-    subprocess.run(
+    # Both run the protoc of this interpreter on files of this project.
+    subprocess.run([*command, "buf/validate/validate.proto"], check=True, cwd=PROTOS)  # noqa: S603
+    subprocess.run(  # noqa: S603
         [*command, f"--grpc_python_out={target}", f"--mypy_grpc_out=quiet:{target}", *ours], check=True, cwd=PROTOS
     )
     # protoc writes a service file for every proto; only those with a service say anything.

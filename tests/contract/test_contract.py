@@ -164,7 +164,7 @@ def test_every_enum_begins_with_unspecified_and_its_prefix():
 
 
 def test_every_reason_raised_in_the_code_is_documented_and_every_documented_reason_has_its_comment():
-    documented = {name.removeprefix("ERROR_REASON_") for name in error_reason_pb2.ErrorReason.keys()}
+    documented = {name.removeprefix("ERROR_REASON_") for name in error_reason_pb2.ErrorReason.DESCRIPTOR.values_by_name}
     text = (ROOT / "protos/dealix/common/v1/error_reason.proto").read_text(encoding="utf-8")
     raised = set()
     import re
