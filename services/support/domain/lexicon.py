@@ -211,7 +211,11 @@ def _choices(form: str) -> Iterator[list[list[str]]]:
 
 @functools.lru_cache(maxsize=16_384)
 def _fold_word(word: str) -> tuple[str, ...]:
-    return tuple(arabic.tokenize(arabic.fold(word)))
+    folded = arabic.fold(word)
+    # Nearly every word is one token of one script.
+    if folded.isalpha() and (folded.isascii() or min(folded) >= "\u0621"):
+        return (folded,)
+    return tuple(arabic.tokenize(folded))
 
 
 def _one(word: str) -> str:
