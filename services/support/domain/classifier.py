@@ -138,6 +138,7 @@ class Classifier:
         self.lexicon = lexicon
         self._trie = lexicon.trie
         self._anchors = mask_of(lexicon.rules)
+        self._chains = tuple((chain.needs, chain.gives, chain) for chain in lexicon.sequences)
         self._always, self._rules = self._reading_masks()
         self._stop_mask = mask_of(lexicon.stops)
         self._reasons: dict[tuple[str, int, bool], tuple[str, str]] = {}
@@ -227,9 +228,11 @@ class Classifier:
                 if bits:
                     mask |= bits
                     found.append((i, k, groups))
-        for chain in self.lexicon.sequences:
-            if chain.needs & mask == chain.needs:
-                mask |= chain.gives
+        chains = []
+        for needs, gives, chain in self._chains:
+            if needs & mask == needs:
+                mask |= gives
+                chains.append(chain)
         if not mask & self._anchors:
             return []
         rules = [
@@ -256,8 +259,8 @@ class Classifier:
         reading = _Reading(tokens, occurrences)
         if self._stop_mask & mask:
             self._swallow(reading)
-        for chain in self.lexicon.sequences:
-            if chain.needs & mask == chain.needs and chain.gives & wanted:
+        for chain in chains:
+            if chain.gives & wanted:
                 self._chain(reading, chain)
         matches = self._apply(reading, [rule for rule, _ in rules])
         if not matches:
