@@ -20,6 +20,13 @@ _SECONDS = 1500.0
 _REPLICA_GAP = 10.0
 # The same for the database, from the moment it is started again.
 _DATABASE_GAP = 30.0
+# Kills everything in a container but its init, as a fault of the process would; the restart policy has to answer.
+_CRASH = """
+import os, pathlib, signal
+for path in pathlib.Path("/proc").glob("[0-9]*"):
+    if int(path.name) not in (1, os.getpid()):
+        os.kill(int(path.name), signal.SIGKILL)
+"""
 
 
 async def check_containers(stack: Stack) -> None:
@@ -79,7 +86,7 @@ async def play(stack: Stack) -> None:
 
 
 async def under_load(stack: Stack, caller: Caller) -> None:
-    """Grow to three replicas, lose one, lose the database, shrink to one, and find everything acknowledged again."""
+    """Grow to three replicas; lose one, the database, the gateway; shrink to one; find everything acknowledged again."""
     load = Load(caller)
     async with load.running():
         await load.acknowledged(200, within=60)
@@ -113,6 +120,16 @@ async def under_load(stack: Stack, caller: Caller) -> None:
         recovery = load.phases[-1].first_after(restarted)
         await stack.healthy()
         say(f"database dead: callers told after {told:.1f} s; first write {recovery:.1f} s after it was started again")
+
+        load.phase("crash the gateway")
+        gateway = (await stack.containers("gateway"))[0]
+        await run("docker", "exec", gateway, "python", "-c", _CRASH)
+        crashed = time.monotonic()
+        await load.acknowledged(100, within=60)
+        say(
+            f"first write {load.phases[-1].first_after(crashed):.1f} s after the gateway crashed: it came back by itself"
+        )
+        await stack.healthy()
 
         shrunk = load.phase("scale support to 1")
         await stack.up(support=1)
