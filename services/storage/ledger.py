@@ -26,6 +26,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -47,8 +49,7 @@ MAX_VALUE = 200
 MAX_ATTRIBUTES = 32
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerEntry:
+class LedgerEntry(NamedTuple):
     """One action. ``subject`` names what it was done to (``ticket/tkt_…``), ``fields`` what of it changed."""
 
     sequence: int
@@ -126,11 +127,10 @@ def encode_attributes(attributes: Mapping[str, str]) -> str:
     return text
 
 
-def encode_fields(fields: Sequence[str]) -> str:
-    """Field names as they are stored. ``WorkFault`` for what is no name."""
-    if not fields:
-        return "[]"
-    text = _JSON.encode(sorted(fields))
+@lru_cache(maxsize=1024)
+def encode_fields(fields: tuple[str, ...]) -> str:
+    """Field names, sorted, as they are stored. ``WorkFault`` for what is no name."""
+    text = _JSON.encode(fields)
     if " " in text or "@" in text or "\\" in text or len(text) > MAX_VALUE * MAX_ATTRIBUTES:
         raise WorkFault("ledger fields: names only")
     return text
@@ -153,12 +153,8 @@ def entry_hash(
 
 
 def _measured(texts: Sequence[str]) -> bytes:
-    parts: list[bytes] = []
-    for text in texts:
-        encoded = text.encode()
-        parts.append(_LENGTH.pack(len(encoded)))
-        parts.append(encoded)
-    return b"".join(parts)
+    encoded = [text.encode() for text in texts]
+    return b"".join([part for text in encoded for part in (_LENGTH.pack(len(text)), text)])
 
 
 def list_entries(

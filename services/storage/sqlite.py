@@ -89,7 +89,8 @@ class SqliteTx:
         return make_row(rows[0]) if rows else None
 
     def run(self, stmt: Executable, params: Mapping[str, object] = NO_PARAMS) -> int:
-        self._before()
+        if not self._open or self.failure is not None:
+            self._refuse()
         try:
             sql, values = self._cache.get(stmt, params).bind(params)
             count = self._connection.execute(sql, values).rowcount
@@ -106,7 +107,8 @@ class SqliteTx:
     def _query(
         self, stmt: Executable, params: Mapping[str, object]
     ) -> tuple[sqlite3.Cursor, Callable[[tuple[Any, ...]], Row]]:
-        self._before()
+        if not self._open or self.failure is not None:
+            self._refuse()
         try:
             compiled = self._cache.get(stmt, params)
             sql, values = compiled.bind(params)
@@ -124,11 +126,10 @@ class SqliteTx:
                 self._fail(error)
         return cursor, make_row
 
-    def _before(self) -> None:
+    def _refuse(self) -> NoReturn:
         if not self._open:
             raise WorkFault("a transaction was used after its end")
-        if self.failure is not None:
-            raise WorkFault("a statement after one that failed") from self.failure
+        raise WorkFault("a statement after one that failed") from self.failure
 
     def _fail(self, error: Exception) -> NoReturn:
         failure = error if isinstance(error, StorageError) else translate(error)
@@ -149,8 +150,17 @@ class _ReadTx(SqliteTx):
     def late(self) -> bool:
         return self.deadline is not None and time.monotonic() >= self.deadline
 
-    def _before(self) -> None:
-        super()._before()
+    def run(self, stmt: Executable, params: Mapping[str, object] = NO_PARAMS) -> int:
+        self._let_others()
+        return super().run(stmt, params)
+
+    def _query(
+        self, stmt: Executable, params: Mapping[str, object]
+    ) -> tuple[sqlite3.Cursor, Callable[[tuple[Any, ...]], Row]]:
+        self._let_others()
+        return super()._query(stmt, params)
+
+    def _let_others(self) -> None:
         if time.monotonic() >= self.slice_end:
             await_only(asyncio.sleep(0))
             self.slice_end = time.monotonic() + _READ_SLICE_SECONDS
@@ -269,13 +279,12 @@ class _Writer:
                 )
         except _GroupLostError as lost:
             failure = lost.reason
-        except (StorageError, StorageFull) as error:
+        except Exception as error:
             failure = error
         if failure is None and connection.total_changes != changes:
             self._commit(group)
             return
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
+        self._roll_back()
         self._head_sequence, self._head_hash = head
         self._answer(group, failure)
 
@@ -339,9 +348,16 @@ class _Writer:
             self._loop.call_later(_BUSY_RETRY_SECONDS, self._run_group)
             return
         self._busy_since = None
+        self._roll_back()
         group = list(self._queue)
         self._queue.clear()
-        self._answer(group, translate(error))
+        self._answer(group, _shared(translate(error)))
+
+    def _roll_back(self) -> None:
+        """Leave the transaction, if there still is one. Where even that fails, the next group tries again."""
+        with contextlib.suppress(sqlite3.Error):
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
 
     def _commit(self, group: list[_Job]) -> None:
         if self._commit_average > self._settings.slow_commit:
@@ -371,9 +387,7 @@ class _Writer:
             self._answer(group, None)
             return
         failure = translate(error) if isinstance(error, Exception) else StorageUnavailable(str(error))
-        with contextlib.suppress(sqlite3.Error):
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+        self._roll_back()
         if not isinstance(failure, StorageFull):
             # The disk failed under the commit: whether it holds, the same request repeated will tell.
             failure = StorageUnavailable(str(failure), outcome="unknown")
@@ -407,7 +421,7 @@ def _shared(error: Exception) -> Exception:
     """What the others of a lost group are told."""
     if isinstance(error, StorageFull | StorageUnavailable):
         return error
-    return StorageUnavailable("the transaction was lost to a fault of another write; nothing was done")
+    return StorageUnavailable(f"the transaction was lost; nothing was done ({type(error).__name__})")
 
 
 class _Readers:

@@ -78,7 +78,8 @@ class UnitOfWork:
         """
         check_subject(subject)
         actor = self.actor
-        fields_text = encode_fields(fields)
+        names = tuple(sorted(fields))
+        fields_text = encode_fields(names)
         attributes_text = encode_attributes(attributes)
         sequence = self.head_sequence + 1
         previous_hash = self.head_hash
@@ -115,7 +116,7 @@ class UnitOfWork:
             action,
             subject,
             self.request_id,
-            tuple(sorted(fields)),
+            names,
             dict(attributes),
             previous_hash,
             new_hash,
