@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Event
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import grpc
@@ -58,14 +59,21 @@ class CallFailed(CommandFailed):
         self.details = details
 
 
+class Stopped(Exception):
+    """The process ends; no further call is made."""
+
+
 class Client:
     """Every service of the stack behind one address, with the stubs that any caller uses.
 
     ``answers`` counts the answers that carried ``live_send_allowed=false`` explicitly; any other raises ``CommandFailed``.
     """
 
-    def __init__(self, channel: grpc.Channel, address: str, *, seconds: float = 15.0) -> None:
+    def __init__(
+        self, channel: grpc.Channel, address: str, *, seconds: float = 15.0, stopping: Event | None = None
+    ) -> None:
         self.address = address
+        self._stopping = stopping
         self.answers = 0
         self._seconds = seconds
         self.gateway = gateway_service_pb2_grpc.GatewayServiceStub(channel)
@@ -83,7 +91,13 @@ class Client:
         }
 
     def call(self, method: grpc.UnaryUnaryMultiCallable[Any, Answer], request: Message) -> Answer:
-        """The answer of a method. Raises ``CallFailed``, and ``CommandFailed`` for an answer without the flag."""
+        """The answer of a method.
+
+        Raises ``CallFailed``, ``CommandFailed`` for an answer without the flag, and ``Stopped`` without calling when the
+        process is about to end.
+        """
+        if self._stopping is not None and self._stopping.is_set():
+            raise Stopped
         try:
             answer = method(request, timeout=self._seconds)
         except grpc.RpcError as error:
@@ -97,11 +111,11 @@ class Client:
 
 
 @contextmanager
-def connect(address: str) -> Iterator[Client]:
-    """A client of the stack at ``HOST:PORT`` until the block ends."""
+def connect(address: str, stopping: Event | None = None) -> Iterator[Client]:
+    """A client of the stack at ``HOST:PORT`` until the block ends; it makes no call once ``stopping`` is set."""
     # Inside a company the stack is called by its own address: a proxy set for the web is not for it.
     with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
-        yield Client(channel, address)
+        yield Client(channel, address, stopping=stopping)
 
 
 def _failure(error: grpc.RpcError, address: str) -> CallFailed:

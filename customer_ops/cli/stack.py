@@ -6,6 +6,7 @@ import asyncio
 import gc
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -17,7 +18,7 @@ from rich.text import Text
 
 from customer_ops import views
 from customer_ops.cli.common import DEFAULT_ADDRESS, Address, Json, console, show
-from customer_ops.client import connect
+from customer_ops.client import Stopped, connect
 from customer_ops.demo import play
 from customer_ops.exits import EXIT_REFUSED, EXIT_UNVERIFIED, EXIT_USAGE, CommandFailed
 from customer_ops.script import load_first_week
@@ -94,22 +95,32 @@ async def _serve(settings: ServiceSettings, started: float, *, first_week: bool)
         _say(out, f"Customer Ops answers at {stack.address} (ready in {seconds:.2f} s, state in {settings.data_dir}/)")
         code = 0
         if first_week:
-            playing = asyncio.create_task(asyncio.to_thread(_play, stack.address, out))
-            stopping = asyncio.create_task(stop.wait())
-            await asyncio.wait({playing, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if not playing.done():
-                _say(out, "stopping when the call under way has been answered")
-            stopping.cancel()
-            code = await playing
-            _next_steps(out, stack.address, settings.data_dir, stays=sys.stdin.isatty())
+            code = await _played(stack.address, out, stop)
+            if not stop.is_set():
+                _next_steps(out, stack.address, settings.data_dir, stays=sys.stdin.isatty())
         if not first_week or sys.stdin.isatty():
             await stop.wait()
             _say(out, "stopping")
     return code
 
 
-def _play(address: str, out: Console) -> int:
-    with connect(address) as client:
+async def _played(address: str, out: Console, stop: asyncio.Event) -> int:
+    """Plays the week in a thread; a signal ends it with the call under way."""
+    stopping = threading.Event()
+    playing = asyncio.create_task(asyncio.to_thread(_play, address, out, stopping))
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait({playing, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    stopping.set()
+    try:
+        return await playing
+    except Stopped:
+        _say(out, "stopped before the week was over")
+        return 0
+
+
+def _play(address: str, out: Console, stopping: threading.Event | None = None) -> int:
+    with connect(address, stopping) as client:
         intact = play(client, load_first_week(), out)
         _say(out, f"{client.answers} answers, live_send_allowed=false explicitly present in every one.")
     return 0 if intact else EXIT_UNVERIFIED

@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import READY, address_of, environment, run_command, started
 
 
@@ -75,6 +77,29 @@ def test_the_first_week_stays_on_a_terminal_until_ctrl_c(tmp_path: Path) -> None
     finally:
         os.close(ours)
         os.close(theirs)
+
+
+def test_a_signal_ends_the_first_week_early_and_the_next_run_goes_on(tmp_path: Path) -> None:
+    with started("--demo", data=tmp_path) as process:
+        address_of(process)
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=30)
+        assert process.returncode == 0, out
+        assert "Traceback" not in out
+    with started("--demo", data=tmp_path) as process:
+        out, _ = process.communicate(timeout=60)
+        assert process.returncode == 0, out
+        assert "first_proof_pack" in out
+        assert out.count("intact") == 4
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads the processor time of a process from /proc")
+def test_it_is_ready_within_two_seconds_of_processor_time(tmp_path: Path) -> None:
+    with started(data=tmp_path) as process:
+        address_of(process)
+        # Wall time would measure what else the machine does: user and system time are its own.
+        fields = Path(f"/proc/{process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        assert (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") < 2.0
 
 
 def test_the_demo_plays_against_a_running_stack(stack: str) -> None:
