@@ -20,11 +20,16 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
+from customer_ops.embedded import DEFINITIONS
 from services.runtime.failure import RpcFailure
+from services.runtime.pipeline import Pipeline
+from services.runtime.service import ServiceDefinition
+from services.runtime.testing import running_service
 from tests.rpc import samples
 from tests.rpc.conftest import House
 from tests.rpc.faults import TEXTS
-from tests.rpc.samples import METHODS
+from tests.rpc.samples import METHOD_OF, METHODS, SAMPLES
+from tests.support_pg import PostgresServer
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
@@ -270,13 +275,28 @@ async def pool_of(house: House, methods: list[Any]) -> dict[str, list[Message]]:
     return {m.request_class.DESCRIPTOR.full_name: [await house.sample(m) for _ in range(3)] for m in methods}
 
 
+def in_process(pipeline: Pipeline) -> Send:
+    """Sends without a socket."""
+
+    async def send(method: Any, payload: bytes) -> bytes:
+        return await pipeline.invoke(method.path, payload, "random", time.monotonic() + 30)
+
+    return send
+
+
+def asker(pipeline: Pipeline) -> samples.Ask:
+    """Asks without a socket."""
+
+    async def ask(request: Message) -> Any:
+        method = METHOD_OF[request.DESCRIPTOR.full_name]
+        return method.response_class.FromString(await in_process(pipeline)(method, request.SerializeToString()))
+
+    return ask
+
+
 def senders(house: House, service: str) -> dict[str, Send]:
     """The ways to send a request to a service."""
-    pipeline = house.front.gateway.pipeline if service == "gateway" else house.services[service].service.pipeline
-
-    async def in_process(method: Any, payload: bytes) -> bytes:
-        answer: bytes = await pipeline.invoke(method.path, payload, "random", time.monotonic() + 30)
-        return answer
+    own = house.front.gateway.pipeline if service == "gateway" else house.services[service].service.pipeline
 
     async def direct(method: Any, payload: bytes) -> bytes:
         return await house.raw("direct", method.path, payload)
@@ -284,24 +304,26 @@ def senders(house: House, service: str) -> dict[str, Send]:
     async def gateway(method: Any, payload: bytes) -> bytes:
         return await house.raw("gateway", method.path, payload)
 
-    return {"in process": in_process, "direct": direct, "gateway": gateway}
+    return {"in process": in_process(own), "direct": direct, "gateway": gateway}
 
 
-@pytest.mark.parametrize("service", ["support", "incidents", "onboarding", "success", "gateway"])
-async def test_two_thousand_random_requests_find_nothing_unforeseen(house: House, service: str) -> None:
-    methods = [method for method in METHODS if samples.SERVICE_OF[method.path] == service]
-    chance = Chance(random.Random(f"{SEED}-{service}"), await pool_of(house, methods))
-    ledgers = {name: module.VerifyLedgerRequest() for name, module in samples.LEDGERS.items()}
-    before = {name: (await house.direct(request)).checked for name, request in ledgers.items()}
-    send = senders(house, service)
+Asked = tuple[str, Any, bytes]
+"""A way in, a method, the bytes of a request."""
+
+
+def random_requests(chance: Chance, methods: list[Any], shares: dict[str, int]) -> list[Asked]:
+    """As many random requests on each way in as its share says."""
     # Writes are few among the methods, and the more interesting ones.
     weights = [4 if method.writes else 1 for method in methods]
-    asked = [
+    return [
         (door, method, chance.payload(method))
-        for door, share in SHARES.items()
+        for door, share in shares.items()
         for method in chance.rng.choices(methods, weights, k=share)
     ]
-    assert len(asked) == 2000
+
+
+async def outcomes_of(send: dict[str, Send], asked: list[Asked]) -> tuple[Counter[Outcome], int]:
+    """What the requests came to, and how many were writes that were done. Fails with every outcome that is none."""
     outcomes: Counter[Outcome] = Counter()
     written, wrong = 0, []
     for start in range(0, len(asked), AT_ONCE):
@@ -316,15 +338,48 @@ async def test_two_thousand_random_requests_find_nothing_unforeseen(house: House
             outcomes[result] += 1
             written += method.writes and result[0] == "OK"
     assert not wrong, "\n".join([f"{len(wrong)} of {len(asked)} with seed {SEED}:", *wrong[:10]])
-    # Chance reaches what it is meant to reach: answers, refusals of every kind, writes.
-    assert outcomes["OK", ""] > 200, outcomes
-    assert outcomes["INVALID_ARGUMENT", "MALFORMED_REQUEST"] > 50, outcomes
-    assert outcomes["INVALID_ARGUMENT", "INVALID_FIELDS"] > 200, outcomes
+    # Chance reaches what it is meant to reach: answers and refusals of every kind.
+    assert outcomes["OK", ""] > len(asked) / 10, outcomes
+    assert outcomes["INVALID_ARGUMENT", "MALFORMED_REQUEST"] > len(asked) / 40, outcomes
+    assert outcomes["INVALID_ARGUMENT", "INVALID_FIELDS"] > len(asked) / 10, outcomes
+    return outcomes, written
+
+
+@pytest.mark.parametrize("service", ["support", "incidents", "onboarding", "success", "gateway"])
+async def test_two_thousand_random_requests_find_nothing_unforeseen(house: House, service: str) -> None:
+    methods = [method for method in METHODS if samples.SERVICE_OF[method.path] == service]
+    chance = Chance(random.Random(f"{SEED}-{service}"), await pool_of(house, methods))
+    ledgers = {name: module.VerifyLedgerRequest() for name, module in samples.LEDGERS.items()}
+    before = {name: (await house.direct(request)).checked for name, request in ledgers.items()}
+    asked = random_requests(chance, methods, SHARES)
+    assert len(asked) == 2000
+    outcomes, written = await outcomes_of(senders(house, service), asked)
     assert written > 40 or service == "gateway", outcomes
     after = {name: await house.direct(request) for name, request in ledgers.items()}
     assert {name: answer.problem for name, answer in after.items() if not answer.intact} == {}
     grown = {name for name, answer in after.items() if answer.checked > before[name]}
     assert grown == ({service} if service != "gateway" else set()), "only the service's own writes were recorded"
+
+
+@pytest.mark.parametrize("definition", DEFINITIONS, ids=lambda definition: definition.name)
+async def test_nor_do_five_hundred_on_postgresql(
+    postgres: PostgresServer, tmp_path: Path, definition: ServiceDefinition
+) -> None:
+    methods = [method for method in METHODS if samples.SERVICE_OF[method.path] == definition.name]
+    async with (
+        postgres.database() as url,
+        running_service(definition, database_url=url, data_dir=tmp_path, log_level="error") as running,
+    ):
+        ask = asker(running.service.pipeline)
+        pool = {
+            m.request_class.DESCRIPTOR.full_name: [await SAMPLES[m.request_class.DESCRIPTOR.full_name](ask)]
+            for m in methods
+        }
+        chance = Chance(random.Random(f"{SEED}-{definition.name}-postgresql"), pool)
+        asked = random_requests(chance, methods, {"in process": 500})
+        await outcomes_of({"in process": in_process(running.service.pipeline)}, asked)
+        answer = await ask(samples.LEDGERS[definition.name].VerifyLedgerRequest())
+        assert answer.intact, answer.problem
 
 
 async def test_every_reason_has_a_documented_code() -> None:
