@@ -28,6 +28,7 @@ from customer_ops.ledgers import verify_ledgers
 from customer_ops.names import field_name, name_of
 from customer_ops.render import Prose, both, count, flags, heading, indented
 from customer_ops.script import FirstWeek
+from customer_ops.text import is_rtl
 
 
 def play(client: Client, week: FirstWeek, out: Console) -> bool:
@@ -270,6 +271,7 @@ class _Show:
                 channel=self._week.incident_channel,
             ),
         )
+        self._say("")
         self._say("Declared, with the plan that its severity asks for:")
         self._print(views.incident(answer.incident), answer)
         return answer.incident
@@ -296,12 +298,14 @@ class _Show:
         )
         self._print(views.check_in(built.check_in), built)
         self._store_check_in()
+        self._say("")
         risk = client.call(client.success.BuildAtRiskAlert, week.activity)
         self._print(views.risk(risk), risk)
         plan = client.call(
             client.success.BuildSuccessPlan, success_service_pb2.BuildSuccessPlanRequest(bundle_id=week.bundle_id)
         )
         self._print(views.success_plan(plan), plan)
+        self._say("")
         health = client.call(client.success.BuildHealthScore, week.health)
         self._print(views.health(health), health)
 
@@ -361,7 +365,10 @@ class _Show:
     def _show_refusal(self, failure: CallFailed) -> None:
         self._print(Text(f"refused: {failure.reason}", "yellow"))
         for detail in failure.details:
-            self._print(Prose(detail, "yellow"))
+            subject, _, said = detail.partition(": ")
+            # An Arabic reason stands on lines of its own, not behind the Latin name of what it concerns.
+            for part in (subject, said) if is_rtl(said) else (detail,):
+                self._print(Prose(part, "yellow"))
 
     def _approval(self, note: str) -> approval_pb2.Approval:
         return approval_pb2.Approval(approver=self._customer, approve_time=_moment(datetime.now(UTC)), note=note)

@@ -189,8 +189,8 @@ def triaged(answer: gateway_service_pb2.TriageIncidentResponse) -> Group:
     """A triage: what the caller said, what support found, what decided."""
     found, decided, details = answer.support_findings, answer.triage, answer.severity_details
     support = (
-        f"signals {signals(found.signals)}; {count(found.open_tickets, 'open ticket')}"
-        f" of {count(found.distinct_customers, 'customer')} with the same"
+        f"signals {signals(found.signals)}; with the same: {count(found.open_tickets, 'open ticket')}"
+        f" of {count(found.distinct_customers, 'customer')}"
         if found.consulted
         else "did not answer: decided by the caller's facts alone"
     )
