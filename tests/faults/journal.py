@@ -23,6 +23,9 @@ from services.storage.transaction import Actor
 CALL_SECONDS = 20.0
 LOAD_SECONDS = 30.0
 PAGE = 200
+# What a call ends with when the server goes away. grpcio ends those with CANCELLED that came in at the very instant at
+# which a server stops and were not taken up yet.
+GONE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 PERSON = actor_pb2.Actor(kind=actor_pb2.ACTOR_KIND_PERSON, id="operator-17", role=actor_pb2.ROLE_OPERATOR_ONCALL)
 
 # The state of one thing in the words of the ledger: attribute to value.
@@ -113,7 +116,7 @@ class Journal:
             if isinstance(answer, bytes):
                 assert write.answer in (None, answer), f"two answers to one request: {request}"
                 write.answer = answer
-            elif not (isinstance(answer, grpc.aio.AioRpcError) and answer.code() is grpc.StatusCode.UNAVAILABLE):
+            elif not (isinstance(answer, grpc.aio.AioRpcError) and answer.code() in GONE):
                 raise answer
         if write.answer is None:
             self.unanswered += 1
@@ -196,7 +199,7 @@ async def _look(workload: Workload, journal: Journal, caller: Caller) -> None:
             journal.anchor = await workload.head(caller, journal.anchor)
             await journal.reach(journal.acknowledged + 25)
     except grpc.aio.AioRpcError as error:
-        if error.code() is not grpc.StatusCode.UNAVAILABLE:
+        if error.code() not in GONE:
             raise
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import signal
 import sqlite3
 from collections.abc import Iterator
@@ -15,13 +16,14 @@ from dealix.support.v1 import support_service_pb2 as pb
 from dealix.support.v1 import support_service_pb2_grpc as pb_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from tests.faults.journal import PERSON
-from tests.faults.processes import Processes, channel_to, until_health
+from customer_ops import exits
+from tests.faults.journal import PERSON, Journal, Load, check, kill_under_load
+from tests.faults.processes import Processes, channel_to, free_port, until_health
+from tests.faults.workloads import WORKLOADS
 from tests.rpc.client import new_request_id, refused
 
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 EXIT_FAILED, EXIT_USAGE, EXIT_REFUSED = 1, 2, 3
-NAMES = ("support", "incidents", "onboarding", "success")
 
 
 def route(customer_id: str = "c-1") -> pb.RouteTicketRequest:
@@ -37,16 +39,6 @@ def writers_wait(file: Path) -> Iterator[None]:
         connection.execute("BEGIN IMMEDIATE")
         yield
         connection.execute("ROLLBACK")
-
-
-@pytest.mark.parametrize("name", NAMES)
-async def test_a_service_told_to_end_ends_with_0(name: str, processes: Processes, tmp_path: Path) -> None:
-    process = await processes.service(name, tmp_path)
-    async with channel_to(await process.address()) as channel:
-        await until_health(channel)
-        process.send(signal.SIGTERM)
-        assert await process.ended() == 0
-    assert [event["event"] for event in process.events][-2:] == ["stopping", "stopped"]
 
 
 async def test_running_calls_finish_and_new_ones_are_refused(processes: Processes, tmp_path: Path) -> None:
@@ -89,8 +81,29 @@ async def test_running_calls_finish_and_new_ones_are_refused(processes: Processe
         assert found.ticket == routed.ticket
 
 
+async def test_told_to_end_under_load_it_answers_whatever_it_does(processes: Processes, tmp_path: Path) -> None:
+    """Unlike a kill: a write that was not answered did not happen."""
+    workload = WORKLOADS["support"]
+    journal = Journal(random.Random("end under load"))
+    process = await processes.service("support", tmp_path, grace_seconds=20)
+
+    async def end() -> None:
+        process.send(signal.SIGTERM)
+        assert await process.ended() == 0
+
+    async with channel_to(await process.address()) as channel:
+        await until_health(channel)
+        (written,) = await kill_under_load([Load(workload, journal, workload.caller(channel))], end)
+    process = await processes.service("support", tmp_path)
+    async with channel_to(await process.address()) as channel:
+        await until_health(channel)
+        await check(workload, journal, workload.caller(channel), written)
+    assert journal.unanswered > 0
+    assert journal.found_done == 0
+
+
 async def test_while_draining_health_says_so_and_calls_are_still_answered(processes: Processes, tmp_path: Path) -> None:
-    process = await processes.service("support", tmp_path, drain_seconds=5)
+    process = await processes.service("support", tmp_path, drain_seconds=3)
     async with channel_to(await process.address()) as channel:
         await until_health(channel)
         process.send(signal.SIGTERM)
@@ -209,14 +222,20 @@ async def test_an_address_that_is_taken_ends_with_1(processes: Processes, tmp_pa
     assert address in (await second.event("failed"))["detail"]
 
 
-@pytest.mark.parametrize("name", NAMES)
-async def test_migrations_are_a_command_of_their_own(name: str, processes: Processes, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", WORKLOADS)
+async def test_a_service_begins_after_its_migrations_and_ends_when_told_to(
+    name: str, processes: Processes, tmp_path: Path
+) -> None:
+    """As in the scaled set-up: migrations are a command of their own, and SIGTERM is the usual end."""
     migrating = await processes.start("-m", f"services.{name}", "migrate", data_dir=tmp_path)
     assert await migrating.ended() == 0
     assert (await migrating.event("migrated"))["revision"]
     serving = await processes.service(name, tmp_path, auto_migrate="false")
     async with channel_to(await serving.address()) as channel:
         await until_health(channel)
+        serving.send(signal.SIGTERM)
+        assert await serving.ended() == 0
+    assert [event["event"] for event in serving.events] == ["listening", "stopping", "stopped"]
 
 
 async def test_without_a_schema_it_stays_not_serving(processes: Processes, tmp_path: Path) -> None:
@@ -237,31 +256,47 @@ async def test_without_a_schema_it_stays_not_serving(processes: Processes, tmp_p
     assert await process.ended() == 0
 
 
-@pytest.mark.parametrize(
-    ("setting", "value"),
-    [
-        ("max_calls", "0"),
-        ("max_request_bytes", "many"),
-        ("log_level", "loud"),
-        ("grace_seconds", "-1"),
-        ("auto_migrate", "perhaps"),
-        ("database_url", "mysql://localhost/support"),
-        ("metrics_listen", "nowhere"),
-        ("listen", "nowhere"),
-    ],
-)
-async def test_a_wrong_setting_is_named_and_ends_with_2(
-    setting: str, value: str, processes: Processes, tmp_path: Path
-) -> None:
-    process = await processes.service("support", tmp_path, **{setting: value})
-    assert await process.ended() == EXIT_USAGE, process.text
-    assert f"CUSTOMER_OPS_{setting.upper()}" in process.text
+async def test_every_wrong_setting_is_named_at_once(processes: Processes, tmp_path: Path) -> None:
+    wrong = {
+        "listen": "nowhere",
+        "log_level": "loud",
+        "metrics_listen": "127.0.0.1:70000",
+        "max_calls": "0",
+        "max_request_bytes": "many",
+        "grace_seconds": "-1",
+        "database_url": "mysql://root:hidden@localhost/support",
+        "auto_migrate": "perhaps",
+    }
+    process = await processes.service("support", tmp_path, **wrong)
+    assert await process.ended() == EXIT_USAGE
+    named = [line.partition(":")[0] for line in process.text.splitlines()]
+    assert sorted(named) == sorted(f"CUSTOMER_OPS_{name.upper()}" for name in wrong)
+    assert "hidden" not in process.text
+    assert not any(tmp_path.iterdir())  # noqa: ASYNC240
 
 
-async def test_all_wrong_settings_are_named_at_once(processes: Processes, tmp_path: Path) -> None:
-    process = await processes.service("support", tmp_path, max_calls=0, grace_seconds="soon")
+async def test_a_gateway_with_wrong_settings_says_so(processes: Processes) -> None:
+    process = await processes.start("-m", "gateway", listen="nowhere", max_calls="0")
     assert await process.ended() == EXIT_USAGE
     assert [line.partition(":")[0] for line in process.text.splitlines()] == [
+        "CUSTOMER_OPS_LISTEN",
         "CUSTOMER_OPS_MAX_CALLS",
-        "CUSTOMER_OPS_GRACE_SECONDS",
     ]
+
+
+async def test_the_embedded_stack_ends_when_told_to_and_has_its_data_alone(
+    processes: Processes, tmp_path: Path
+) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    first = await processes.start("-m", "customer_ops", "up", "--listen", address, "--data", str(tmp_path))
+    async with channel_to(address) as channel:
+        await until_health(channel)
+        second = await processes.start("-m", "customer_ops", "up", "--listen", "127.0.0.1:0", "--data", str(tmp_path))
+        assert await second.ended() == exits.EXIT_REFUSED
+        assert f"pid {first.pid}" in " ".join(second.text.split())
+        health = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+        assert (await health.read()).status == SERVING
+        first.send(signal.SIGTERM)
+        assert (await health.read()).status == NOT_SERVING
+        assert await first.ended() == 0
+        health.cancel()

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from pathlib import Path
 
+import grpc
 import pytest
 
-from tests.faults.journal import Journal, Load, check, kill_under_load
-from tests.faults.processes import Processes, channel_to, free_port, until_health
+from tests.faults.journal import Caller, Journal, Load, Workload, check, kill_under_load
+from tests.faults.processes import START_SECONDS, Processes, channel_to, free_port, until_health
 from tests.faults.workloads import WORKLOADS
 
 # Of each of the four services.
 KILLS = 5
-KILLS_OF_STACK = 4
+KILLS_OF_STACK = 3
 
 
 @pytest.mark.slow
@@ -58,6 +60,41 @@ async def test_the_embedded_stack_killed_under_write_load_keeps_its_word(process
         print(f"{name}: {KILLS_OF_STACK} kills of the stack, {journal}")
         assert journal.acknowledged >= 5 * KILLS_OF_STACK
         assert journal.unanswered >= KILLS_OF_STACK
+
+
+@pytest.mark.slow
+async def test_a_service_killed_behind_the_gateway_keeps_its_word(processes: Processes, tmp_path: Path) -> None:
+    """The gateway sends writes again when a service goes away, with the same request_id: one effect all the same."""
+    workload = WORKLOADS["incidents"]
+    journal = Journal(random.Random("kill behind the gateway"))
+    address = f"127.0.0.1:{free_port()}"
+    gateway = await processes.start("-m", "gateway", listen="127.0.0.1:0", incidents_target=f"dns:///{address}")
+    process = await processes.service("incidents", tmp_path, listen=address)
+    async with channel_to(await gateway.address()) as channel:
+        caller = workload.caller(channel)
+        for _ in range(KILLS_OF_STACK):
+            async with channel_to(address) as direct:
+                await until_health(direct)
+            await _until_answered(workload, caller)
+            (written,) = await kill_under_load([Load(workload, journal, caller)], process.kill)
+            process = await processes.service("incidents", tmp_path, listen=address)
+            await _until_answered(workload, caller)
+            await check(workload, journal, caller, written)
+    print(f"{KILLS_OF_STACK} kills behind the gateway, {journal}")
+    assert journal.unanswered >= KILLS_OF_STACK
+
+
+async def _until_answered(workload: Workload, caller: Caller) -> None:
+    """Waits until the gateway has found the service again, which it tells nobody."""
+    async with asyncio.timeout(START_SECONDS):
+        while True:
+            try:
+                await workload.head(caller, None)
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                    raise
+            else:
+                return
 
 
 @pytest.mark.slow
