@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
+import signal
 from pathlib import Path
 
 import pytest
 
 from tests.faults.journal import LOAD_SECONDS, Journal, UnansweredError, check, keep_writing
-from tests.faults.processes import Processes, channel_to, until_health
+from tests.faults.processes import Process, Processes, channel_to, free_port, until_health
 from tests.faults.workloads import WORKLOADS
 
 KILLS = 4
@@ -65,6 +66,52 @@ async def test_a_replica_killed_under_write_load_loses_nothing_and_stops_nobody(
             await check(workload, journal, workload.caller(channel), new)
     print(f"{KILLS} kills of a replica, {journal}")
     assert journal.unanswered >= KILLS
+
+
+@pytest.mark.slow
+async def test_behind_the_gateway_nobody_notices_that_a_replica_is_gone(
+    processes: Processes, tmp_path: Path, postgres_url: str
+) -> None:
+    """One replica is killed, then the other is told to end, both under write load: every write is answered."""
+    workload = WORKLOADS["support"]
+    journal = Journal(random.Random("replicas behind the gateway"))
+    addresses = [f"127.0.0.1:{free_port()}" for _ in range(2)]
+
+    async def replica(number: int) -> Process:
+        started = await processes.service(
+            "support", tmp_path, listen=addresses[number], database_url=postgres_url, drain_seconds=1
+        )
+        async with channel_to(addresses[number]) as direct:
+            await until_health(direct)
+        return started
+
+    first, second = await asyncio.gather(replica(0), replica(1))
+    gateway = await processes.start(
+        "-m", "gateway", listen="127.0.0.1:0", support_target=f"ipv4:{addresses[0]},{addresses[1]}"
+    )
+    stop = asyncio.Event()
+    async with channel_to(await gateway.address()) as channel, asyncio.TaskGroup() as group:
+        caller = workload.caller(channel)
+        for _ in range(2 * CLIENTS):
+            group.create_task(keep_writing(workload, journal, caller, stop))
+
+        async def write_more() -> None:
+            async with asyncio.timeout(LOAD_SECONDS):
+                await journal.reach(journal.acknowledged + journal.rng.randint(30, 80))
+
+        await write_more()
+        await first.kill()
+        await write_more()
+        await replica(0)
+        await write_more()
+        second.send(signal.SIGTERM)
+        assert await second.ended() == 0
+        await write_more()
+        stop.set()
+    assert journal.unanswered == 0
+    async with channel_to(await gateway.address()) as channel:
+        await check(workload, journal, workload.caller(channel), list(journal.writes.values()))
+    print(f"behind the gateway: {journal}")
 
 
 async def test_a_replica_serves_once_the_schema_is_there(
