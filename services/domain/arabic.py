@@ -114,20 +114,18 @@ def fold_character(character: str) -> str:
 
 
 class _FoldTable(dict[int, str]):
-    """Translation table; what lies outside the prepared blocks is folded on demand and not kept, to stay bounded."""
+    """Translation table, filled as characters are met; of those outside the usual blocks none is kept: it is bounded."""
 
     def __missing__(self, code_point: int) -> str:
-        return fold_character(chr(code_point))
+        folded = fold_character(chr(code_point))
+        if any(code_point in block for block in _BLOCKS):
+            self[code_point] = folded
+        return folded
 
 
 @functools.cache
 def _table() -> _FoldTable:
-    return _FoldTable({cp: fold_character(chr(cp)) for block in _BLOCKS for cp in block})
-
-
-def prepare() -> None:
-    """Build the folding table now rather than with the first text that needs it."""
-    _table()
+    return _FoldTable()
 
 
 def _too_long(field: str, reason: str, bound: int) -> InvalidInput:

@@ -19,12 +19,11 @@ from services.domain.arabic import (
     SOFT_STOPS,
     Offsets,
     fold,
-    prepare,
     token_starts,
     tokenize,
     written_once,
 )
-from services.support.domain.lexicon import Chain, Context, Entry, Lexicon, Rule, Signal, mask_of
+from services.support.domain.lexicon import JOINS_FA, JOINS_WAW, Chain, Context, Entry, Lexicon, Rule, Signal, mask_of
 from services.support.domain.priorities import Priority, urgency
 
 __all__ = ["Classification", "Classifier", "Hit", "Priority", "Signal"]
@@ -35,6 +34,7 @@ Occurrences = dict[int, list[Span]]
 _HYPHENS = frozenset(["-", "--"])
 _CLAUSE_ENDS = HARD_STOPS | SOFT_STOPS
 _JOINTS = _HYPHENS | {"\n"}
+_JOINED = {"و": JOINS_WAW, "ف": JOINS_FA}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,6 @@ class Classifier:
     """Classifies texts by a lexicon; immutable, safe to share."""
 
     def __init__(self, lexicon: Lexicon) -> None:
-        prepare()
         self.lexicon = lexicon
         self._trie = lexicon.trie
         self._anchors = mask_of(lexicon.rules)
@@ -209,8 +208,12 @@ class Classifier:
         for i, token in enumerate(tokens):
             node = get(token)
             if node is None:
-                continue
-            groups, bits, children = node
+                if token[0] not in _JOINED:
+                    continue
+                node = get(token[1:])
+                if node is None or not node[3] & _JOINED[token[0]]:
+                    continue
+            groups, bits, children, _ = node
             if bits:
                 mask |= bits
                 found.append((i, i + 1, groups))
@@ -223,7 +226,7 @@ class Classifier:
                         k += 1
                         continue
                     break
-                groups, bits, children = node
+                groups, bits, children, _ = node
                 k += 1
                 if bits:
                     mask |= bits

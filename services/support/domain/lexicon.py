@@ -20,7 +20,7 @@ import hashlib
 import itertools
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -31,8 +31,10 @@ from services.support.domain.priorities import Priority
 DEFAULT_DIRECTORY: Final = Path(__file__).resolve().parent.parent / "lexicon"
 
 Raw = Mapping[str, Any]
-Node = tuple[tuple[int, ...], int, "Trie | None"]
+Node = tuple[tuple[int, ...], int, "Trie | None", int]
 Trie = dict[str, Node]
+_Tail = tuple[tuple[str, ...], ...]
+_Rest = tuple[frozenset[int], _Tail]
 
 
 class Signal(StrEnum):
@@ -161,8 +163,9 @@ class Negation:
 class Lexicon:
     """Compiled and immutable; share one between threads.
 
-    ``trie`` maps a folded token to (groups that end there, the same as a bit mask, what may follow); ``forms`` is the
-    number of first tokens.
+    ``trie`` maps a folded token to (groups that end there, the same as a bit mask, what may follow, which conjunctions
+    may be joined to it: ``JOINS_WAW``, ``JOINS_FA``); ``forms`` is the number of first tokens. A first token that is
+    not there stands for the rest of it where it begins with a conjunction that the rest may be joined to.
     """
 
     version: str
@@ -177,16 +180,16 @@ class Lexicon:
     skipped: frozenset[str]
     arabizi: frozenset[str]
     forms: int
-    raw: Raw = field(repr=False, compare=False)
 
 
 # --- forms ------------------------------------------------------------------------------------------------------------
 
-_CONJUNCTIONS = ("", "و", "ف")
+JOINS_WAW: Final = 1
+JOINS_FA: Final = 2
+_BOTH = JOINS_WAW | JOINS_FA
+_JOINS = {"و": JOINS_WAW, "ف": JOINS_FA}
 _ARTICLES = ("", "ال", "بال", "كال", "لل", "ب", "ل", "ك")
-_DIALECT_ARTICLES = ("هال", "وهال", "عال", "بهال", "لهال")
-_NOUN_PREFIXES = tuple(c + a for c in _CONJUNCTIONS for a in _ARTICLES) + _DIALECT_ARTICLES
-_OWNED_PREFIXES = tuple(c + a for c in _CONJUNCTIONS for a in ("", "ب", "ل"))
+_DIALECT_ARTICLES = ("عال", "بهال", "لهال")
 _POSSESSIVES = ("ي", "نا", "ك", "كم", "ه", "ها", "هم")
 _OBJECTS = ("ه", "ها", "هم", "ني", "نا", "ك", "كم", "لي", "لنا", "لك", "لكم", "له", "لها", "لهم")
 _PAST = ("", "ت", "توا", "تو", "تم", "وا", "و", "نا")
@@ -231,40 +234,62 @@ def _with_suffix(word: str, folded: str) -> str:
     return folded[:-1] + "ت" if word.endswith("ة") else folded
 
 
-def _surface(word: str, kind: str) -> list[str]:
-    """The tokens that a first word of a kind may be written as, folded."""
+def _stems(word: str, kind: str) -> list[tuple[int, list[str]]]:
+    """The tokens that a first word of a kind may be written as, folded, by the conjunctions that may be joined to them.
+
+    Keeping those apart from the tokens makes the lexicon three times smaller.
+    """
     folded = _one(word)
     if not _is_arabic(folded):
-        return [folded]
+        return [(0, [folded])]
     if kind == "bare":
         stem = _with_suffix(word, folded)
-        return [folded, "ال" + folded, *(stem + suffix for suffix in _POSSESSIVES)]
+        return [(0, [folded, "ال" + folded, *[stem + suffix for suffix in _POSSESSIVES]])]
     if kind == "verbs":
         stem = folded[:-1] if folded.endswith("وا") else folded
-        return [c + form for c in _CONJUNCTIONS for form in (folded, *(stem + suffix for suffix in _OBJECTS))]
+        return [(_BOTH, [folded, *[stem + suffix for suffix in _OBJECTS]])]
     if kind in ("past", "present"):
         endings = [folded + e for e in _PAST] if kind == "past" else [p.format(folded) for p in _PRESENT]
         return [
-            c + form
-            for c in ("", "و")
-            for ending in endings
-            for form in (ending, *(ending.removesuffix("ا") + o for o in _SHORT_OBJECTS))
+            (
+                JOINS_WAW,
+                [form for e in endings for form in (e, *[e.removesuffix("ا") + o for o in _SHORT_OBJECTS])],
+            )
         ]
     if kind in ("nouns", "owned"):
-        forms = [_prefixed(prefix, folded) for prefix in _NOUN_PREFIXES]
+        forms = [_prefixed(article, folded) for article in _ARTICLES]
         if folded[-1] not in "اه":
-            forms += [conjunction + folded + "ا" for conjunction in _CONJUNCTIONS]  # the accusative, تسريبًا
+            forms.append(folded + "ا")  # the accusative, تسريبًا
         if kind == "owned":
             stems = [_with_suffix(word, folded)]
             if folded.endswith("اء"):
                 stems += [folded[:-1] + seat for seat in "يو"]  # the hamza's seat follows the case: عملائنا، عملاؤنا
-            forms += [prefix + stem + suffix for prefix in _OWNED_PREFIXES for stem in stems for suffix in _POSSESSIVES]
-        return forms
-    return [conjunction + folded for conjunction in _CONJUNCTIONS]
+            forms += [prefix + stem + suffix for prefix in ("", "ب", "ل") for stem in stems for suffix in _POSSESSIVES]
+        dialect = [_prefixed(article, folded) for article in _DIALECT_ARTICLES]
+        return [(_BOTH, forms), (JOINS_WAW, [_prefixed("هال", folded)]), (0, dialect)]
+    return [(_BOTH, [folded])]
 
 
-def _plan(form: str, kind: str) -> Iterator[tuple[str, str, list[list[str]]]]:
+def _surface(word: str, kind: str) -> list[str]:
+    """All tokens that a first word of a kind may be written as, conjunctions included."""
+    found = []
+    for joins, forms in _stems(word, kind):
+        found += forms
+        for conjunction, bit in _JOINS.items():
+            if joins & bit:
+                found += [conjunction + form for form in forms]
+    return found
+
+
+def _plan(form: str, kind: str) -> Iterator[tuple[str, str, _Tail]]:
     """A form as (first word, kind of its surface, for each further token its spellings)."""
+    if form.isalpha():
+        # Most forms are one plain word.
+        tokens = _fold_word(form)
+        if len(tokens) == 1:
+            plain = kind in ("words", "arabizi")
+            yield tokens[0] if plain else form, "words" if plain else kind, ()
+            return
     for choices in _choices(form):
         if not choices:
             continue
@@ -272,19 +297,27 @@ def _plan(form: str, kind: str) -> Iterator[tuple[str, str, list[list[str]]]]:
         surface = "nouns" if nouns and len(choices) > 1 else "words" if kind == "arabizi" else kind
         if kind in ("verbs", "past", "present") and len(choices) > 1:
             surface = "words"
-        tails: list[list[list[str]]] = [[]]
+        tails: list[_Tail] = [()]
         for options in choices[1:]:
-            tails = [tail + more for tail in tails for more in _tokens_of(options, nouns)]
-        for first in filter(_fold_word, choices[0]):
-            head, *rest = _fold_word(first) if surface == "words" else (first,)
+            rows = _tokens_of(options, nouns)
+            tails = [tail + row for tail in tails for row in rows]
+        for first in choices[0]:
+            tokens = _fold_word(first)
+            if not tokens:
+                continue
+            if surface != "words":
+                for tail in tails:
+                    yield first, surface, tail
+                continue
+            rest = tuple([(token,) for token in tokens[1:]])
             for tail in tails:
-                yield head, surface, [[token] for token in rest] + tail
+                yield tokens[0], surface, rest + tail if rest else tail
 
 
-def _tokens_of(options: Sequence[str], article: bool) -> list[list[list[str]]]:
+def _tokens_of(options: Sequence[str], article: bool) -> list[_Tail]:
     """The spellings of one word, as alternatives of token rows; words of one token share a row."""
     single: list[str] = []
-    rows: list[list[list[str]]] = []
+    rows: list[_Tail] = []
     for option in options:
         tokens = _fold_word(option)
         if len(tokens) == 1:
@@ -292,8 +325,8 @@ def _tokens_of(options: Sequence[str], article: bool) -> list[list[list[str]]]:
             if article and _is_arabic(tokens[0]) and not tokens[0].startswith("ال"):
                 single += ["ال" + tokens[0], tokens[0] + "ا"]
         elif tokens:
-            rows.append([[token] for token in tokens])
-    return [[single], *rows] if single else rows
+            rows.append(tuple([(token,) for token in tokens]))
+    return [(tuple(single),), *rows] if single else rows
 
 
 def expand(form: str, kind: str) -> Iterator[tuple[str, ...]]:
@@ -452,13 +485,12 @@ BASE_KEYWORDS: Final[Mapping[str, Priority]] = {
 """What every lexicon must find, and at which priority (spec, section 1)."""
 
 
-def lint(lexicon: Lexicon | Raw) -> list[Finding]:
-    """Everything an editor should know, errors first; data that ``load_lexicon`` refuses can be given as it is.
+def lint(raw: Raw) -> list[Finding]:
+    """Everything an editor should know, errors first; ``raw`` may be data that ``load_lexicon`` refuses.
 
     Beyond the structure: base keywords that are missing or have another priority, forms that fold to nothing, forms
     that two priorities claim, forms that a fixed phrase swallows, groups that nothing uses.
     """
-    raw = lexicon.raw if isinstance(lexicon, Lexicon) else lexicon
     found = check(raw)
     found += _lint_base(raw)
     claimed: dict[tuple[str, ...], tuple[str, str]] = {}
@@ -553,6 +585,7 @@ def compile_lexicon(raw: Raw, version: str) -> Lexicon:
     try:
         return _compile(raw, version)
     finally:
+        _fold_word.cache_clear()
         if collecting:
             gc.enable()
 
@@ -634,7 +667,6 @@ def _compile(raw: Raw, version: str) -> Lexicon:
         skipped=_tokens(raw["settings"].get("skipped", ())),
         arabizi=frozenset(token for token in arabizi - written if token.isascii()),
         forms=len(trie),
-        raw=raw,
     )
 
 
@@ -698,83 +730,93 @@ def _sequences(raw: Raw, names: Mapping[str, int], unions: Mapping[int, set[int]
     return tuple(ordered)
 
 
-class _Branch:
-    __slots__ = ("children", "groups")
-
-    def __init__(self) -> None:
-        self.groups: frozenset[int] = frozenset()
-        self.children: dict[str, _Branch] | None = None
-
-
 class _TrieBuilder:
-    """Builds the trie with one branch for each first word; its clitic forms then share that branch.
+    """Collects what may follow each first word, and makes one node of all that goes on alike.
 
-    Sharing keeps the cost of a form at one dictionary entry, whatever stands below it.
+    All forms of a first word share its nodes, and so do phrases that end alike: a form costs one dictionary entry.
     """
 
     def __init__(self) -> None:
-        self._first: dict[tuple[str, str], _Branch] = {}
+        self._first: dict[tuple[str, str], list[_Rest]] = {}
+        self._nodes: dict[tuple[tuple[_Rest, ...], int], Node] = {}
+        self._ends: dict[frozenset[int], tuple[tuple[int, ...], int]] = {}
 
-    def add(self, first: str, surface: str, tail: Sequence[Sequence[str]], groups: frozenset[int]) -> None:
-        branch = self._first.get((first, surface))
-        if branch is None:
-            branch = self._first[first, surface] = _Branch()
-        branches = [branch]
-        for spellings in tail:
-            below = []
-            for branch in branches:
-                children = branch.children
-                if children is None:
-                    children = branch.children = {}
-                for token in spellings:
-                    child = children.get(token)
-                    if child is None:
-                        child = children[token] = _Branch()
-                    below.append(child)
-            branches = below
-        for branch in branches:
-            branch.groups = branch.groups | groups if branch.groups else groups
+    def add(self, first: str, surface: str, tail: _Tail, groups: frozenset[int]) -> None:
+        self._first.setdefault((first, surface), []).append((groups, tail))
 
     def build(self) -> Trie:
-        root: dict[str, _Branch | list[_Branch]] = {}
-        for (first, surface), branch in self._first.items():
-            for token in _surface(first, surface):
-                known = root.get(token)
-                if known is None:
-                    root[token] = branch
-                elif isinstance(known, list):
-                    known.append(branch)
-                elif known is not branch:
-                    root[token] = [known, branch]
-        alone = {id(branch): _freeze(branch) for branch in self._first.values()}
-        return {
-            token: alone[id(found)] if isinstance(found, _Branch) else _freeze(_merge(found))
-            for token, found in root.items()
-        }
+        # For each token without its conjunction the words that it may be, and the conjunctions that each allows.
+        words = list(self._first)
+        root: dict[str, tuple[tuple[int, int], ...]] = {}
+        for index, (first, surface) in enumerate(words):
+            for joins, forms in _stems(first, surface):
+                found: tuple[tuple[int, int], ...] = ((index, joins),)
+                for token in forms:
+                    known = root.get(token)
+                    if known is None:
+                        root[token] = found
+                    elif known[-1][0] != index:
+                        root[token] = known + found
+                    else:
+                        root[token] = (*known[:-1], (index, joins | known[-1][1]))
+        rests = [tuple(rests) for rests in self._first.values()]
+        nodes: dict[tuple[tuple[int, ...], int], Node] = {}
 
+        def node(indices: tuple[int, ...], joins: int) -> Node:
+            key = (indices, joins)
+            made = nodes.get(key)
+            if made is None:
+                every = [rest for index in indices for rest in rests[index]]
+                made = nodes[key] = self._node(tuple(every), joins)
+            return made
 
-def _merge(branches: Sequence[_Branch]) -> _Branch:
-    merged = _Branch()
-    below: dict[str, list[_Branch]] = {}
-    for branch in branches:
-        merged.groups |= branch.groups
-        for token, child in (branch.children or {}).items():
-            below.setdefault(token, []).append(child)
-    if below:
-        merged.children = {token: found[0] if len(found) == 1 else _merge(found) for token, found in below.items()}
-    return merged
+        trie: Trie = {}
+        alone: dict[tuple[tuple[int, int], ...], Node] = {}
+        for token, found in root.items():
+            if token[0] in _JOINS and token[1:] in root:
+                # «وصل» is a word of its own, and what «صل» becomes with a conjunction.
+                own = {index for index, _ in found}
+                bit = _JOINS[token[0]]
+                found += tuple([(i, 0) for i, joins in root[token[1:]] if joins & bit and i not in own])
+            if len(found) == 1:
+                made = alone.get(found)
+                if made is None:
+                    made = alone[found] = node((found[0][0],), found[0][1])
+                trie[token] = made
+                continue
+            joins = 0
+            for conjunction, bit in _JOINS.items():
+                joined = tuple([index for index, allowed in found if allowed & bit])
+                if len(joined) == len(found):
+                    joins |= bit
+                elif joined and conjunction + token not in root:
+                    trie[conjunction + token] = node(joined, 0)
+            trie[token] = node(tuple([index for index, _ in found]), joins)
+        return trie
 
-
-def _freeze(branch: _Branch) -> Node:
-    if branch.children is None:
-        return _leaf(branch.groups)
-    groups, bits, _ = _leaf(branch.groups)
-    return groups, bits, {token: _freeze(child) for token, child in branch.children.items()}
-
-
-@functools.lru_cache(maxsize=4_096)
-def _leaf(groups: frozenset[int]) -> Node:
-    return tuple(sorted(groups)), mask_of(groups), None
+    def _node(self, rests: tuple[_Rest, ...], joins: int = 0) -> Node:
+        key = (rests, joins)
+        known = self._nodes.get(key)
+        if known is not None:
+            return known
+        groups: frozenset[int] = frozenset()
+        below: dict[str, list[_Rest]] = {}
+        for targets, tail in rests:
+            if not tail:
+                groups |= targets
+                continue
+            rest = (targets, tail[1:])
+            for token in tail[0]:
+                if token in below:
+                    below[token].append(rest)
+                else:
+                    below[token] = [rest]
+        ends = self._ends.get(groups)
+        if ends is None:
+            ends = self._ends[groups] = (tuple(sorted(groups)), mask_of(groups))
+        children = {token: self._node(tuple(found)) for token, found in below.items()} if below else None
+        made = self._nodes[key] = (*ends, children, joins)
+        return made
 
 
 def mask_of(groups: Iterable[int]) -> int:
