@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+import asyncpg
 import grpc
 import pytest
 from dealix.support.v1 import support_service_pb2 as pb
@@ -17,7 +17,7 @@ from dealix.support.v1 import support_service_pb2_grpc as pb_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from customer_ops import exits
-from tests.faults.journal import PERSON, Journal, Load, check, kill_under_load
+from tests.faults.journal import GONE, PERSON, Journal, Load, check, kill_under_load
 from tests.faults.processes import Processes, channel_to, free_port, until_health
 from tests.faults.workloads import WORKLOADS
 from tests.rpc.client import new_request_id, refused
@@ -32,27 +32,38 @@ def route(customer_id: str = "c-1") -> pb.RouteTicketRequest:
     )
 
 
-@contextmanager
-def writers_wait(file: Path) -> Iterator[None]:
-    """Holds the write lock of a SQLite file: writes of the service wait until the block ends, at most two seconds."""
-    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
-        connection.execute("BEGIN IMMEDIATE")
-        yield
-        connection.execute("ROLLBACK")
+@asynccontextmanager
+async def writers_wait(url: str) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Holds the row that writers take turns at. Gives a function that waits until somebody waits for it."""
+    connection = await asyncpg.connect(url)
+    try:
+        async with connection.transaction():
+            await connection.execute("SELECT * FROM ledger_head FOR UPDATE")
+
+            async def until_one_waits() -> None:
+                waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = $1"
+                async with asyncio.timeout(20):
+                    while not await connection.fetchval(waiting, url.rpartition("/")[2]):
+                        pass
+
+            yield until_one_waits
+    finally:
+        await connection.close()
 
 
-async def test_running_calls_finish_and_new_ones_are_refused(processes: Processes, tmp_path: Path) -> None:
-    process = await processes.service("support", tmp_path, drain_seconds=0.3, grace_seconds=20)
+async def test_running_calls_finish_and_new_ones_are_refused(
+    processes: Processes, tmp_path: Path, postgres_url: str
+) -> None:
+    process = await processes.service("support", tmp_path, database_url=postgres_url, grace_seconds=20)
     address = await process.address()
     async with channel_to(address) as channel, channel_to(address) as watching:
         await until_health(channel)
         stub = pb_grpc.SupportServiceStub(channel)
         health = health_pb2_grpc.HealthStub(watching).Watch(health_pb2.HealthCheckRequest())
         assert (await health.read()).status == SERVING
-        with writers_wait(tmp_path / "support.db"):
+        async with writers_wait(postgres_url) as until_one_waits:
             running = asyncio.ensure_future(stub.RouteTicket(route(), timeout=20))
-            # Answered after the other had come in, on the same connection.
-            await stub.ListPriorities(pb.ListPrioritiesRequest(), timeout=20)
+            await until_one_waits()
             process.send(signal.SIGTERM)
             assert (await health.read()).status == NOT_SERVING
             async with asyncio.timeout(10):
@@ -61,10 +72,7 @@ async def test_running_calls_finish_and_new_ones_are_refused(processes: Processe
                     try:
                         await stub.ListPriorities(pb.ListPrioritiesRequest(), timeout=20)
                     except grpc.aio.AioRpcError as error:
-                        # A call that came in at the very instant of the end and was not taken up yet: grpcio ends those
-                        # with CANCELLED, and nothing was done.
-                        if error.code() is not grpc.StatusCode.CANCELLED:
-                            refusal = error
+                        refusal = error if error.code() is not grpc.StatusCode.CANCELLED else None
             assert refusal.code() is grpc.StatusCode.UNAVAILABLE
             assert not running.done()
         routed = await running
@@ -72,13 +80,29 @@ async def test_running_calls_finish_and_new_ones_are_refused(processes: Processe
         assert await process.ended() == 0
 
     # And what was acknowledged at the last moment is kept.
-    process = await processes.service("support", tmp_path)
+    process = await processes.service("support", tmp_path, database_url=postgres_url)
     async with channel_to(await process.address()) as channel:
         await until_health(channel)
         found = await pb_grpc.SupportServiceStub(channel).GetTicket(
             pb.GetTicketRequest(ticket_id=routed.ticket.ticket_id), timeout=20
         )
         assert found.ticket == routed.ticket
+
+
+async def test_a_call_that_does_not_finish_is_ended_with_the_grace_time(
+    processes: Processes, tmp_path: Path, postgres_url: str
+) -> None:
+    process = await processes.service("support", tmp_path, database_url=postgres_url, grace_seconds=0.5)
+    async with channel_to(await process.address()) as channel:
+        await until_health(channel)
+        async with writers_wait(postgres_url) as until_one_waits:
+            running = asyncio.ensure_future(pb_grpc.SupportServiceStub(channel).RouteTicket(route(), timeout=20))
+            await until_one_waits()
+            process.send(signal.SIGTERM)
+            with pytest.raises(grpc.aio.AioRpcError) as ended:
+                await running
+            assert ended.value.code() in GONE
+        assert await process.ended() == 0
 
 
 async def test_told_to_end_under_load_it_answers_whatever_it_does(processes: Processes, tmp_path: Path) -> None:
