@@ -207,6 +207,12 @@ class _Job:
         self.committing = False
 
 
+def _let_go(task: asyncio.Task[Any], job: _Job) -> None:
+    """Undo a write that nobody waits for, unless it is being committed: what it waits for may take until its deadline."""
+    if job.abandoned and not job.committing:
+        task.cancel()
+
+
 class PostgresDatabase(Database):
     def __init__(
         self,
@@ -232,7 +238,7 @@ class PostgresDatabase(Database):
         # One snapshot for all statements of a read, as on SQLite.
         self._snapshots = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._turns = asyncio.Semaphore(_WRITERS)
-        self._running: set[asyncio.Task[Any]] = set()
+        self._running: dict[asyncio.Task[Any], _Job] = {}
         self._closed = False
 
     async def write(self, request: WriteRequest, work: Callable[[UnitOfWork], bytes]) -> WriteOutcome:
@@ -261,6 +267,8 @@ class PostgresDatabase(Database):
         if self._closed:
             return
         self._closed = True
+        for task, job in self._running.items():
+            _let_go(task, job)
         if self._running:
             await asyncio.wait(self._running)
         await self._engine.dispose()
@@ -270,16 +278,18 @@ class PostgresDatabase(Database):
     async def _submit(self, job: _Job) -> Any:
         await self._require_ready()
         task = asyncio.ensure_future(self._write(job))
-        self._running.add(task)
+        self._running[task] = job
         task.add_done_callback(self._done)
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
             job.abandoned = True
+            if self._closed:
+                _let_go(task, job)
             raise
 
     def _done(self, task: asyncio.Task[Any]) -> None:
-        self._running.discard(task)
+        self._running.pop(task, None)
         if not task.cancelled():
             task.exception()  # Seen, also where the caller is gone.
 
