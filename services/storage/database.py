@@ -77,8 +77,6 @@ class DatabaseSettings:
     busy_timeout: float = 2.0
     # SQLite: an upper bound on the pages of the file (of 4096 bytes); None leaves it to the disk.
     max_pages: int | None = None
-    # SQLite: commits that take longer than this on average leave the event loop for a thread; 0 sends all but the first.
-    slow_commit: float = 0.005
     # PostgreSQL: connections kept and opened at most; writes of one process use few of them, they queue on one row.
     pool_size: int = 5
     pool_overflow: int = 5

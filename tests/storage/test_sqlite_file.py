@@ -315,17 +315,27 @@ async def test_a_program_that_keeps_holding_the_file_makes_it_unavailable(opener
     assert (await database.write(request(), add_account("a"))).response
 
 
-async def test_commits_of_a_slow_disk_leave_the_loop_and_lose_nothing(opener: Opener) -> None:
-    """With every commit counted as slow, all but a few probes go through the thread."""
-    database = await opener(slow_commit=0.0)
+async def test_whoever_writes_during_a_commit_shares_the_next_one(opener: Opener) -> None:
+    database = await opener()
+    commits = 0
+    writer = database._writer  # type: ignore[attr-defined]
+    real_commit = writer._commit
 
-    async def writer(number: int) -> None:
+    def counted(group: list[object]) -> None:
+        nonlocal commits
+        commits += 1
+        real_commit(group)
+
+    writer._commit = counted
+
+    async def write(number: int) -> None:
         for turn in range(20):
             await database.write(request(), add_account(f"a{number}-{turn}"))
 
-    await asyncio.gather(*map(writer, range(8)))
+    await asyncio.gather(*map(write, range(8)))
     assert len(await accounts(database)) == 160
     assert (await verified(database)).checked == 160
+    assert commits < 80
 
 
 async def test_a_commit_that_fails_answers_everybody_of_its_group(opener: Opener, database: Database) -> None:
