@@ -35,6 +35,11 @@ _CODES: tuple[tuple[type[Exception], grpc.StatusCode], ...] = (
     (storage.DeadlinePassed, grpc.StatusCode.DEADLINE_EXCEEDED),
 )
 _MAX_VIOLATIONS = 50
+# A client takes 8 KiB of trailing metadata: these bytes, the ErrorInfo and the status message, all grown by a third in
+# base64, and the message once more. Above that it would see RESOURCE_EXHAUSTED and nothing of the reason.
+_MAX_BAD_REQUEST_BYTES = 3_600
+# Tag and length of a message or a text inside of another one.
+_FRAME_BYTES = 4
 
 
 class RpcFailure(Exception):
@@ -103,16 +108,25 @@ def _named(error: Exception, code: grpc.StatusCode) -> RpcFailure:
 
 
 def bad_request(violations: Iterable[errors.Violation]) -> error_details_pb2.BadRequest:
-    """The detail that names every faulty field, the first fifty of them."""
+    """The detail that names every faulty field with its reason, the first fifty of them.
+
+    Descriptions follow as far as a client's bound of metadata leaves room for them.
+    """
     shown = list(violations)[:_MAX_VIOLATIONS]
-    return error_details_pb2.BadRequest(
-        field_violations=[
-            error_details_pb2.BadRequest.FieldViolation(
-                field=v.field, reason=v.reason, description=_ascii(v.description)
-            )
-            for v in shown
-        ]
-    )
+    found = error_details_pb2.BadRequest()
+    room = _MAX_BAD_REQUEST_BYTES
+    for v in shown:
+        named = error_details_pb2.BadRequest.FieldViolation(field=v.field, reason=v.reason)
+        room -= named.ByteSize() + _FRAME_BYTES
+        if room < 0:
+            break
+        found.field_violations.append(named)
+    for named, v in zip(found.field_violations, shown, strict=False):
+        text = _ascii(v.description)
+        if len(text) + _FRAME_BYTES <= room:
+            named.description = text
+            room -= len(text) + _FRAME_BYTES
+    return found
 
 
 def failure_from_status(code: grpc.StatusCode, message: str, packed: bytes | None) -> RpcFailure | None:
