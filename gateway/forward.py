@@ -20,6 +20,6 @@ def forward(method: Method, upstream: Upstream, guard: Guard) -> Stage:
 
     async def forwarded(payload: Any, call: Call) -> bytes:
         answer = await ask(path, payload, call.correlation_id, call.deadline)
-        return passed(service, method, answer).SerializeToString()
+        return passed(service, method, answer).SerializeToString(deterministic=True)
 
     return forwarded

@@ -66,7 +66,8 @@ class Call:
         def stamped(unit: UnitOfWork) -> bytes:
             response = work(unit)
             live_send.stamp(response, approval_always=method.approval_always)
-            return response.SerializeToString()
+            # Entries of a map in one order, so that a repeated write is answered with the same bytes by every way.
+            return response.SerializeToString(deterministic=True)
 
         # A UUID in capitals is the same UUID.
         request.request_id = request.request_id.lower()

@@ -211,6 +211,6 @@ def _stamp(method: Method, handler: Handler) -> Stage:
                 return response
             response = method.response_class.FromString(response)
         stamp_message(response, approval_always=approval_always)
-        return response.SerializeToString()
+        return response.SerializeToString(deterministic=True)
 
     return stamp
