@@ -481,6 +481,18 @@ async def test_a_refused_write_leaves_its_request_id_free(house: House) -> None:
 
 
 @pytest.mark.parametrize("door", DOORS)
+async def test_a_hundred_faults_fit_what_a_client_takes(house: House, door: str) -> None:
+    request = con.BuildConnectorSummaryRequest(
+        statuses=[
+            connector_pb2.ConnectorStatus(connector_key=f"unknown_{n}", state=_state("FAILED")) for n in range(100)
+        ]
+    )
+    refusal = await must_refuse(house, door, request)
+    assert (refusal.code.name, refusal.reason) == INVALID
+    assert list(refusal.fields) == [f"statuses[{n}].connector_key" for n in range(50)]
+
+
+@pytest.mark.parametrize("door", DOORS)
 async def test_a_credential_in_the_place_of_a_name_is_not_repeated(house: House, door: str) -> None:
     key = "sk_live_51H8aBcDeFgHiJkLmNoPqRsT"
     with pytest.raises(grpc.aio.AioRpcError) as caught:

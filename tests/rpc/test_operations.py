@@ -545,8 +545,11 @@ async def test_there_are_writes_in_every_service() -> None:
 @both_doors(WRITES)
 async def test_a_repeated_write_is_answered_alike_and_done_once(house: House, method: Any, door: str) -> None:
     request = await house.sample(method)
+    untouched = house.stored()
     first = await house.raw(door, method.path, request.SerializeToString())
     stored = house.stored()
+    service = samples.SERVICE_OF[method.path]
+    assert {name for name in stored if stored[name] != untouched[name]} == {service}
     for other_door in DOORS:
         again = await house.raw(other_door, method.path, request.SerializeToString())
         assert again == first, other_door
