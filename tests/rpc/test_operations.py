@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import uuid
 from collections.abc import AsyncIterator
@@ -557,6 +558,20 @@ async def test_a_repeated_write_is_answered_alike_and_done_once(house: House, me
     capitals.request_id = request.request_id.upper()
     assert await house.raw(door, method.path, capitals.SerializeToString()) == first
     assert house.stored() == stored
+
+
+@pytest.mark.parametrize("method", WRITES, ids=lambda method: method.name)
+async def test_of_many_alike_at_once_one_is_done_and_all_are_answered_alike(house: House, method: Any) -> None:
+    payload = (await house.sample(method)).SerializeToString()
+    answers = await asyncio.gather(*(house.raw(door, method.path, payload) for door in DOORS * 5))
+    assert len(set(answers)) == 1
+    ledger = samples.LEDGERS[samples.SERVICE_OF[method.path]]
+    request_id = method.request_class.FromString(payload).request_id
+    head = (await house.direct(ledger.VerifyLedgerRequest())).head.sequence
+    listed = await house.direct(ledger.ListLedgerRequest(after_sequence=max(head - 20, 0), page_size=200))
+    entries = [entry for entry in listed.entries if entry.request_id == request_id]
+    assert 1 <= len(entries) <= 2
+    assert len({entry.sequence for entry in entries}) == len({entry.attributes["revision"] for entry in entries})
 
 
 @both_doors(WRITES)
