@@ -56,7 +56,8 @@ _SIMPLE_ARABIC = re.compile("[^ء-ي \n.،؟!:؛,-]")
 _SIMPLE_LATIN = re.compile("[^a-z \n.,?!:;-]")
 _STOPS_TO_SPACE = (".", ",", "،", "؟", "?", "!", ":", "\n", ";", "؛")
 _TOKEN = r"[ء-يٮ-ۓ]+|[a-z0-9ß-ɏ]+(?:'[a-rt-z][a-z]*)?|[!?؟;؛:…،,\n]|\.(?![0-9])|(?<=\s)--?(?=\s)"
-_PLAIN = re.compile(_TOKEN)
+# The spaces that follow are taken along: trying every alternative at each of them costs more.
+_PLAIN = re.compile(f"({_TOKEN}) *")
 _JOINED = re.compile(r"\.[a-z0-9]|-[0-9]")
 _WITH_OPAQUE = re.compile(
     # URL and e-mail address
@@ -219,15 +220,18 @@ class Offsets:
     follow its last letter (a final haraka) belong to it too.
     """
 
-    __slots__ = ("_dropped", "_ends", "_positions", "_text")
+    __slots__ = ("_dropped", "_ends", "_positions", "_text", "same")
 
     def __init__(self, text: str) -> None:
         self._text = text
+        self.same = False
+        """Whether every span is its own in the text as it was given."""
         self._ends: list[int] | None = None
         # Where something was dropped, in the folded text, and how much up to there.
         self._positions: list[int] = []
         self._dropped: list[int] = [0]
         if _IRREGULAR.search(text) is None:
+            self.same = True
             return
         if _IRREGULAR.search(_LIGHT.sub("", text)) is None:
             dropped = 0

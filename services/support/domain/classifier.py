@@ -9,10 +9,11 @@ Cost is linear in the length of the text: every search around a word is bounded 
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from typing import NamedTuple
 
 from services.domain.arabic import (
     HARD_STOPS,
@@ -30,6 +31,7 @@ __all__ = ["Classification", "Classifier", "Hit", "Priority", "Signal"]
 
 Span = tuple[int, int]
 Occurrences = dict[int, list[Span]]
+# What is made for each text or hit is a tuple or has slots: a frozen data class takes five times as long to make.
 
 _HYPHENS = frozenset(["-", "--"])
 _CLAUSE_ENDS = HARD_STOPS | SOFT_STOPS
@@ -37,8 +39,7 @@ _JOINTS = _HYPHENS | {"\n"}
 _JOINED = {"و": JOINS_WAW, "ف": JOINS_FA}
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """One finding. ``start`` and ``end`` are code points, half-open, in the text as given; ``text`` is that slice.
 
     ``language`` is that of the slice: ``ar``, ``en``, ``mixed``, or ``arabizi`` (Arabic in Latin letters).
@@ -53,8 +54,7 @@ class Hit:
     signals: tuple[Signal, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Classification:
+class Classification(NamedTuple):
     """The verdict. ``matched_keyword`` is empty when nothing was found that counts; ``hits`` in order of urgency.
 
     ``review_required``: a critical word was found and denied, so that a person should read the ticket.
@@ -71,17 +71,43 @@ class Classification:
     lexicon_version: str
 
 
-@dataclass(slots=True)
+_Said = tuple[tuple[Signal, ...], tuple[int, ...]]
+"""Signals, and the same as numbers: the hash of an enumeration's member is slow."""
+
+
+class _Plan:
+    """An entry as the search reads it."""
+
+    __slots__ = ("critical", "entry", "index", "mode", "near", "rank", "said")
+
+    def __init__(self, entry: Entry, index: int) -> None:
+        self.entry = entry
+        self.index = index
+        self.mode = entry.negation
+        # The order of the hits: urgency, and base keywords before others of their priority.
+        self.rank = urgency(entry.priority) * 2 + (not entry.base)
+        self.critical = urgency(entry.priority) <= 1
+        self.said = _said(entry.signals)
+        self.near = tuple((group, _said(signals)) for group, signals in entry.signals_near)
+
+
+def _said(signals: tuple[Signal, ...]) -> _Said:
+    numbers = list(Signal)
+    return signals, tuple(numbers.index(signal) for signal in signals)
+
+
 class _Match:
-    entry: Entry
-    index: int
-    first: int
-    last: int
-    head: Span
-    parts: list[Span]
-    signals: tuple[Signal, ...]
-    denied: bool = False
-    hedged: bool = False
+    __slots__ = ("denied", "first", "head", "hedged", "last", "parts", "plan", "said")
+
+    def __init__(self, plan: _Plan, first: int, last: int, head: int, parts: Sequence[Span], said: _Said) -> None:
+        self.plan = plan
+        self.first = first
+        self.last = last
+        self.head = head
+        self.parts = parts
+        self.said = said
+        self.denied = False
+        self.hedged = False
 
 
 @dataclass(slots=True)
@@ -94,40 +120,46 @@ class _Source:
     kept: list[int] | None
     tokens: list[str]
 
-    def spans(self, count: int) -> list[Span]:
-        """Spans in the folded text of the first ``count`` tokens that were read."""
+    def starts(self, count: int) -> list[int]:
+        """Where the first ``count`` tokens that were read start in the folded text."""
         if self.kept is None:
-            starts = token_starts(self.folded, self.written, count)
-            return [(start, start + len(token)) for start, token in zip(starts, self.written, strict=False)]
+            return token_starts(self.folded, self.written, count)
         starts = token_starts(self.folded, self.written, self.kept[count - 1] + 1)
-        return [(starts[i], starts[i] + len(self.written[i])) for i in self.kept[:count]]
+        return [starts[i] for i in self.kept[:count]]
+
+    def end(self, starts: list[int], token: int) -> int:
+        """Where a token ends in the folded text."""
+        return starts[token] + len(self.written[token if self.kept is None else self.kept[token]])
 
 
 class _Reading:
     """One text while it is being classified: its tokens and what was found where."""
 
-    __slots__ = ("_hard", "_soft", "consumed", "critical_ends", "occurrences", "tokens")
+    __slots__ = ("consumed", "critical_ends", "mask", "occurrences", "tokens")
 
-    def __init__(self, tokens: Sequence[str], occurrences: Occurrences) -> None:
+    def __init__(self, tokens: Sequence[str], occurrences: Occurrences, mask: int) -> None:
         self.tokens = tokens
         self.occurrences = occurrences
-        # Tokens that are part of a complaint ("not working", "nobody can log in") and so deny nothing else.
-        self.consumed: set[int] = set()
+        # No other group occurs; not each that is there need do so, for a fixed phrase may have swallowed it.
+        self.mask = mask
+        # Tokens, as bits, that are part of a complaint ("not working", "nobody can log in") and so deny nothing else.
+        self.consumed = 0
         self.critical_ends: set[int] | None = None
-        self._hard: list[int] | None = None
-        self._soft: list[int] | None = None
 
-    def sentence_ends(self, start: int, end: int) -> int:
-        """How many sentence ends stand in tokens[start:end]."""
-        if self._hard is None:
-            self._hard = [i for i, token in enumerate(self.tokens) if token in HARD_STOPS]
-        return bisect_left(self._hard, end) - bisect_left(self._hard, start)
+    def sentence_ends(self, start: int, end: int, more_than: int = 0) -> bool:
+        """Whether more than some sentence ends stand in tokens[start:end]."""
+        between = self.tokens[start:end]
+        if HARD_STOPS.isdisjoint(between):
+            return False
+        return not more_than or sum([token in HARD_STOPS for token in between]) > more_than
 
-    def clause_ends(self, start: int, end: int) -> int:
-        """How many commas, line ends or sentence ends stand in tokens[start:end]."""
-        if self._soft is None:
-            self._soft = [i for i, token in enumerate(self.tokens) if token in _CLAUSE_ENDS]
-        return bisect_left(self._soft, end) - bisect_left(self._soft, start)
+    def clause_ends(self, start: int, end: int) -> bool:
+        """Whether a comma, line end or sentence end stands in tokens[start:end]."""
+        return not _CLAUSE_ENDS.isdisjoint(self.tokens[start:end])
+
+
+_Readied = tuple[int, int, int, Rule, int]
+"""A rule with its place among the rules, the groups it needs, all that it looks at, and those of its contexts."""
 
 
 class Classifier:
@@ -138,8 +170,12 @@ class Classifier:
         self._trie = lexicon.trie
         self._anchors = mask_of(lexicon.rules)
         self._chains = tuple((chain.needs, chain.gives, chain) for chain in lexicon.sequences)
+        self._plans = tuple(_Plan(entry, index) for index, entry in enumerate(lexicon.entries))
         self._always, self._rules = self._reading_masks()
         self._stop_mask = mask_of(lexicon.stops)
+        negation = lexicon.negation
+        self._denying = negation.negators | negation.adjacent
+        self._denials = mask_of((negation.fine, negation.denied_after, negation.denied_at_end))
         self._reasons: dict[tuple[str, int, bool], tuple[str, str]] = {}
         self._critical = {
             group for group, index in lexicon.literals.items() if urgency(lexicon.entries[index].priority) <= 1
@@ -156,8 +192,8 @@ class Classifier:
             lexicon_version=lexicon.version,
         )
 
-    def _reading_masks(self) -> tuple[int, tuple[tuple[int, tuple[tuple[int, Rule, int], ...]], ...]]:
-        """The groups that every reading needs; for each anchor its rules: what they need, and all that they look at."""
+    def _reading_masks(self) -> tuple[int, dict[int, tuple[_Readied, ...]]]:
+        """The groups that every reading needs; for each anchor, as a bit, its rules."""
         lexicon = self.lexicon
         negation = lexicon.negation
 
@@ -173,10 +209,14 @@ class Classifier:
 
         roles = (negation.hedges, negation.denied_after, negation.denied_at_end, negation.fine, negation.pseudo)
         always = closed(mask_of(lexicon.stops) | mask_of(lexicon.literals) | mask_of(roles))
-        rules = tuple(
-            (1 << anchor, tuple((rule.needs, rule, reads(rule)) for rule in some))
+        order = itertools.count()
+        rules = {
+            1 << anchor: tuple(
+                (next(order), rule.needs, reads(rule), rule, mask_of(context.group for context in rule.contexts))
+                for rule in some
+            )
             for anchor, some in lexicon.rules.items()
-        )
+        }
         return always, rules
 
     def classify(self, text: str) -> Classification:
@@ -201,7 +241,7 @@ class Classifier:
 
     def _matches(self, tokens: list[str]) -> list[_Match]:
         # What is there, first: most texts hold no combination that any rule asks for, and end here.
-        found: list[tuple[int, int, tuple[int, ...]]] = []
+        found: list[tuple[int, int, tuple[int, ...], int]] = []
         mask = 0
         get = self._trie.get
         size = len(tokens)
@@ -216,7 +256,7 @@ class Classifier:
             groups, bits, children, _ = node
             if bits:
                 mask |= bits
-                found.append((i, i + 1, groups))
+                found.append((i, i + 1, groups, bits))
             k = i + 1
             while children is not None and k < size:
                 node = children.get(tokens[k])
@@ -230,57 +270,48 @@ class Classifier:
                 k += 1
                 if bits:
                     mask |= bits
-                    found.append((i, k, groups))
+                    found.append((i, k, groups, bits))
         chains = []
         for needs, gives, chain in self._chains:
             if needs & mask == needs:
                 mask |= gives
                 chains.append(chain)
-        if not mask & self._anchors:
+        anchors = mask & self._anchors
+        if not anchors:
             return []
-        rules = [
-            (rule, reads)
-            for bit, some in self._rules
-            if mask & bit
-            for needs, rule, reads in some
-            if needs & mask == needs
-        ]
-        if not rules:
-            return []
+        absent = ~mask
         wanted = self._always
-        for _, reads in rules:
-            wanted |= reads
+        readied: list[_Readied] = []
+        by_anchor = self._rules
+        while anchors:
+            bit = anchors & -anchors
+            anchors ^= bit
+            for rule in by_anchor[bit]:
+                if not rule[1] & absent:
+                    readied.append(rule)
+                    wanted |= rule[2]
+        if not readied:
+            return []
+        readied.sort()
         occurrences: Occurrences = {}
-        for i, k, groups in found:
-            for group in groups:
-                if not wanted >> group & 1:
-                    continue
-                if group in occurrences:
-                    occurrences[group].append((i, k))
-                else:
-                    occurrences[group] = [(i, k)]
-        reading = _Reading(tokens, occurrences)
+        for i, k, groups, bits in found:
+            if bits & wanted:
+                span = (i, k)
+                for group in groups:
+                    if group in occurrences:
+                        occurrences[group].append(span)
+                    else:
+                        occurrences[group] = [span]
+        reading = _Reading(tokens, occurrences, mask)
         if self._stop_mask & mask:
             self._swallow(reading)
         for chain in chains:
             if chain.gives & wanted:
                 self._chain(reading, chain)
-        matches = self._apply(reading, [rule for rule, _ in rules])
+        matches = self._apply(reading, readied)
         if not matches:
             return matches
-        for first, last in occurrences.get(self.lexicon.negation.pseudo, ()):
-            reading.consumed.update(range(first, last))
-        for match in matches:
-            for first, last in match.parts:
-                reading.consumed.update(range(first, last))
-        for match in matches:
-            self._judge(reading, match)
-        # What is denied in one pairing is denied in every other pairing of the same words.
-        denied = {(m.index, part) for m in matches if m.denied and len(m.parts) > 1 for part in m.parts}
-        if denied:
-            for match in matches:
-                if len(match.parts) > 1 and any((match.index, part) in denied for part in match.parts):
-                    match.denied = True
+        self._deny(reading, matches)
         return matches
 
     def _swallow(self, reading: _Reading) -> None:
@@ -308,53 +339,107 @@ class Classifier:
     @staticmethod
     def _chain(reading: _Reading, chain: Chain) -> None:
         occurrences = reading.occurrences
-        if any(part not in occurrences for part in chain.parts):
-            return
-        for first, end in list(occurrences[chain.parts[0]]):
+        for part in chain.parts:
+            if part not in occurrences:
+                return
+        for first, end in tuple(occurrences[chain.parts[0]]):
             last = end
             for part in chain.parts[1:]:
                 spans = occurrences[part]
                 at = bisect_left(spans, (last, 0))
-                if at == len(spans) or spans[at][0] - last > chain.gap or reading.clause_ends(last, spans[at][0]):
+                if at == len(spans):
+                    break
+                start = spans[at][0]
+                if start - last > chain.gap or (start > last and reading.clause_ends(last, start)):
                     break
                 # The longest of those that start there.
-                start = spans[at][0]
                 while at + 1 < len(spans) and spans[at + 1][0] == start:
                     at += 1
                 last = spans[at][1]
             else:
                 span = (first, last)
                 for group in chain.unions:
-                    spans = occurrences.setdefault(group, [])
+                    if group not in occurrences:
+                        occurrences[group] = [span]
+                        continue
+                    spans = occurrences[group]
                     at = bisect_left(spans, span)
                     if at == len(spans) or spans[at] != span:
                         spans.insert(at, span)
 
     # --- rules --------------------------------------------------------------------------------------------------------
 
-    def _apply(self, reading: _Reading, rules: Sequence[Rule]) -> list[_Match]:
+    def _apply(self, reading: _Reading, readied: Sequence[_Readied]) -> list[_Match]:
         occurrences = reading.occurrences
-        entries = self.lexicon.entries
+        mask = reading.mask
         matches: dict[tuple[int, int, int], _Match] = {}
-        for rule in rules:
-            entry = entries[rule.entry]
+        for _, _, _, rule, contexts in readied:
             parts = rule.parts
+            places: Sequence[Sequence[Span]]
             if len(parts) == 1:
                 spans = occurrences.get(parts[0])
-                places = [[span] for span in spans] if spans is not None else []
-            elif all(part in occurrences for part in parts):
-                places = self._places(reading, rule)
-            else:
-                continue
-            for place in places:
-                first = min(place)[0]
-                last = max([span[1] for span in place])
-                key = (rule.entry, first, last)
-                if key in matches or (rule.contexts and self._silenced(reading, rule.contexts, first, last)):
+                if spans is None:
                     continue
-                signals = self._signals(reading, entry, first, last) if entry.signals_near else entry.signals
-                matches[key] = _Match(entry, rule.entry, first, last, place[rule.head], place, signals)
+                places = [(span,) for span in spans]
+            else:
+                for part in parts:
+                    if part not in occurrences:
+                        places = ()
+                        break
+                else:
+                    places = self._pairs(reading, rule) if len(parts) == 2 else self._places(reading, rule)
+            for place in places:
+                first, last = place[0]
+                for start, end in place:
+                    if start < first:
+                        first = start
+                    if end > last:
+                        last = end
+                key = (rule.entry, first, last)
+                if key in matches or (contexts & mask and self._silenced(reading, rule.contexts, first, last)):
+                    continue
+                plan = self._plans[rule.entry]
+                said = self._signals(reading, plan, first, last) if plan.near else plan.said
+                matches[key] = _Match(plan, first, last, place[rule.head][0], place, said)
         return list(matches.values())
+
+    @staticmethod
+    def _pairs(reading: _Reading, rule: Rule) -> list[tuple[Span, Span]]:
+        """``_places`` for two parts, as most rules have them."""
+        occurrences = reading.occurrences
+        anchor_first = rule.parts[0] == rule.anchor
+        spans = occurrences[rule.parts[1 if anchor_first else 0]]
+        within = rule.within
+        after = not rule.ordered or anchor_first
+        before = not rule.ordered or not anchor_first
+        places = []
+        for anchor in occurrences[rule.anchor]:
+            start, end = anchor
+            best: Span | None = None
+            best_gap = within
+            lowest = start - within - 12
+            for span in spans if spans[0][0] >= lowest else spans[bisect_left(spans, (lowest, 0)) :]:
+                if span[0] >= end:
+                    gap = span[0] - end
+                    if gap > best_gap or not after:
+                        # Those that follow stand further off.
+                        break
+                    if gap and reading.sentence_ends(end, span[0], rule.across):
+                        continue
+                elif span[1] <= start:
+                    gap = start - span[1]
+                    if gap > best_gap or not before:
+                        continue
+                    if gap and reading.sentence_ends(span[1], start, rule.across):
+                        continue
+                else:
+                    continue
+                # Of two that are as near, the longer one.
+                if gap < best_gap or best is None or span[1] - span[0] > best[1] - best[0]:
+                    best, best_gap = span, gap
+            if best is not None:
+                places.append((anchor, best) if anchor_first else (best, anchor))
+        return places
 
     @staticmethod
     def _places(reading: _Reading, rule: Rule) -> list[list[Span]]:
@@ -390,9 +475,9 @@ class Classifier:
                         between = (span[1], anchor[0])
                     else:
                         continue
-                    if gap > best_gap or any(a < span[1] and span[0] < b for a, b in chosen):
+                    if gap > best_gap:
                         continue
-                    if reading.sentence_ends(*between) > rule.across:
+                    if _overlaps(span, chosen) or reading.sentence_ends(*between, rule.across):
                         continue
                     # Of two that are as near, the longer one.
                     if gap < best_gap or best is None or span[1] - span[0] > best[1] - best[0]:
@@ -404,7 +489,12 @@ class Classifier:
                 ordered = sorted(chosen)
                 if rule.ordered and ordered != chosen:
                     continue
-                if all(b[0] - a[1] <= rule.within for a, b in pairwise(ordered)):
+                last = ordered[0][1]
+                for start, end in ordered:
+                    if start - last > rule.within:
+                        break
+                    last = end
+                else:
                     places.append(chosen)
         return places
 
@@ -435,24 +525,54 @@ class Classifier:
                     inside, between = "inside", (first, first)
                 if where == "near" or where == inside or (where == "before" and inside == "inside" and a <= first):
                     cut = reading.clause_ends if context.clause else reading.sentence_ends
-                    if not cut(*between):
+                    if between[0] >= between[1] or not cut(*between):
                         return True
         return False
 
     @staticmethod
-    def _signals(reading: _Reading, entry: Entry, first: int, last: int) -> tuple[Signal, ...]:
-        for group, signals in entry.signals_near:
+    def _signals(reading: _Reading, plan: _Plan, first: int, last: int) -> _Said:
+        for group, said in plan.near:
             spans = reading.occurrences.get(group)
             if spans is not None:
                 at = bisect_left(spans, (first - 7, 0))
                 if at < len(spans) and spans[at][0] <= last + 6:
-                    return signals
-        return entry.signals
+                    return said
+        return plan.said
 
     # --- negation -----------------------------------------------------------------------------------------------------
 
-    def _judge(self, reading: _Reading, match: _Match) -> None:
-        mode = match.entry.negation
+    def _deny(self, reading: _Reading, matches: Sequence[_Match]) -> None:
+        """Set the matches apart that the text denies."""
+        occurrences = reading.occurrences
+        consumed = 0
+        for first, last in occurrences.get(self.lexicon.negation.pseudo, ()):
+            consumed |= (1 << last) - (1 << first)
+        for match in matches:
+            for first, last in match.parts:
+                consumed |= (1 << last) - (1 << first)
+        reading.consumed = consumed
+        denying = self._denying
+        first_negator = -1
+        if not denying.isdisjoint(reading.tokens):
+            for k, token in enumerate(reading.tokens):
+                if token in denying and not consumed >> k & 1:
+                    first_negator = k
+                    break
+        if first_negator < 0 and not reading.mask & self._denials:
+            return
+        several = False
+        for match in matches:
+            self._judge(reading, match, first_negator)
+            several = several or (match.denied and len(match.parts) > 1)
+        if several:
+            # What is denied in one pairing is denied in every other pairing of the same words.
+            denied = {(m.plan, part) for m in matches if m.denied and len(m.parts) > 1 for part in m.parts}
+            for match in matches:
+                if len(match.parts) > 1 and any((match.plan, part) in denied for part in match.parts):
+                    match.denied = True
+
+    def _judge(self, reading: _Reading, match: _Match, first_negator: int) -> None:
+        mode = match.plan.mode
         if mode == "none":
             return
         occurrences = reading.occurrences
@@ -463,18 +583,17 @@ class Classifier:
             if at >= 0 and match.first - spans[at][1] <= 3 and not reading.clause_ends(spans[at][1], match.first):
                 match.denied = True
                 return
+        preceded = 0 <= first_negator < match.first
         if mode == "adjacent":
-            match.denied = self._negator_before(reading, match.first, 1, prepositions_only=True)
+            match.denied = preceded and self._negator_before(reading, match.first, 1, prepositions_only=True)
             return
-        if self._negator_before(reading, match.head[0], negation.window):
+        if 0 <= first_negator < match.head and self._negator_before(reading, match.head, negation.window):
             match.denied = True
             spans = occurrences.get(negation.hedges)
             if spans is not None:
-                at = bisect_left(spans, (match.head[0], 0)) - 1
+                at = bisect_left(spans, (match.head, 0)) - 1
                 match.hedged = (
-                    at >= 0
-                    and match.head[0] - spans[at][0] <= 10
-                    and not reading.sentence_ends(spans[at][0], match.head[0])
+                    at >= 0 and match.head - spans[at][0] <= 10 and not reading.sentence_ends(spans[at][0], match.head)
                 )
             return
         match.denied = self._denied_afterwards(reading, match.last)
@@ -502,7 +621,7 @@ class Classifier:
                     return False
                 k -= 1
                 continue
-            if k not in consumed:
+            if not consumed >> k & 1:
                 if token in negation.breaks:
                     return False
                 if token in negation.adjacent:
@@ -563,52 +682,59 @@ class Classifier:
     # --- verdict ------------------------------------------------------------------------------------------------------
 
     def _verdict(self, text: str, source: _Source, matches: list[_Match]) -> Classification:
-        matches.sort(key=lambda m: (urgency(m.entry.priority), not m.entry.base, m.first, -m.last))
-        kept_matches: list[_Match] = []
-        said: dict[tuple[bool, Signal], set[int]] = {}
+        if len(matches) > 1:
+            matches.sort(key=_order)
+        kept: list[_Match] = []
+        said: tuple[dict[int, int], dict[int, int]] = ({}, {})
+        reach = 0
         for match in matches:
             # A finding that overlaps stronger ones and adds no signal to them says nothing new.
-            places = range(match.first, match.last)
+            places = (1 << match.last) - (1 << match.first)
+            covered = said[match.denied]
             new = False
-            for signal in match.signals:
-                covered = said.setdefault((match.denied, signal), set())
-                if covered.isdisjoint(places):
+            for number in match.said[1]:
+                known = covered.get(number, 0)
+                if not known & places:
                     new = True
-                covered.update(places)
+                covered[number] = known | places
             if new:
-                kept_matches.append(match)
+                kept.append(match)
+                reach = max(reach, match.last)
         tokens = source.tokens
-        spans = source.spans(max([match.last for match in kept_matches]))
+        starts = source.starts(reach)
         offsets = Offsets(text)
         hits = []
         negated = []
-        deciding: _Match | None = None
+        deciding: _Plan | None = None
         review = False
         hedged = False
-        signals: dict[Signal, None] = {}
-        for match in kept_matches:
-            start, end = offsets.original(spans[match.first][0], spans[match.last - 1][1])
+        signals: dict[int, Signal] = {}
+        for match in kept:
+            plan = match.plan
+            start, end = starts[match.first], source.end(starts, match.last - 1)
+            if not offsets.same:
+                start, end = offsets.original(start, end)
             hit = Hit(
-                keyword=match.entry.keyword,
-                priority=match.entry.priority,
-                start=start,
-                end=end,
-                text=text[start:end],
-                language=self._language(tokens[match.first : match.last]),
-                signals=match.signals,
+                plan.entry.keyword,
+                plan.entry.priority,
+                start,
+                end,
+                text[start:end],
+                self._language(tokens[match.first : match.last]),
+                match.said[0],
             )
             if match.denied:
                 negated.append(hit)
-                if urgency(match.entry.priority) <= 1:
+                if plan.critical:
                     review = True
                     hedged = hedged or match.hedged
             else:
                 hits.append(hit)
-                signals.update(dict.fromkeys(match.signals))
+                signals.update(zip(match.said[1], match.said[0], strict=True))
                 if deciding is None:
-                    deciding = match
+                    deciding = plan
         if deciding is None:
-            reason_ar, reason_en = self._denied_reason(kept_matches[0].entry, hedged)
+            reason_ar, reason_en = self._denied_reason(kept[0].plan.entry, hedged)
             return Classification(
                 priority=Priority.P2 if hedged else Priority.P3,
                 matched_keyword="",
@@ -621,29 +747,30 @@ class Classifier:
                 lexicon_version=self.lexicon.version,
             )
         priority = deciding.entry.priority
-        review = review and urgency(priority) >= 2
+        review = review and not deciding.critical
         if hedged and review:
             priority = Priority.P2
         reason_ar, reason_en = self._reason(deciding.entry, deciding.index, review)
         return Classification(
-            priority=priority,
-            matched_keyword=deciding.entry.keyword,
-            hits=tuple(hits),
-            negated_hits=tuple(negated),
-            signals=tuple(signals),
-            review_required=review,
-            reason_ar=reason_ar,
-            reason_en=reason_en,
-            lexicon_version=self.lexicon.version,
+            priority,
+            deciding.entry.keyword,
+            tuple(hits),
+            tuple(negated),
+            tuple(signals.values()),
+            review,
+            reason_ar,
+            reason_en,
+            self.lexicon.version,
         )
 
     def _language(self, tokens: Sequence[str]) -> str:
-        arabic = latin = False
-        for token in tokens:
-            if token[0] >= "\u0621":
-                arabic = True
-            elif token[0].isalnum():
-                latin = True
+        # A token is of the script of its first letter; Arabic punctuation comes before the letters.
+        if min(tokens) >= "\u0621":
+            return "ar"
+        if max(tokens) < "\u0621":
+            return "en" if self.lexicon.arabizi.isdisjoint(tokens) else "arabizi"
+        arabic = any(token[0] >= "\u0621" for token in tokens)
+        latin = any(token[0] < "\u0621" and token[0].isalnum() for token in tokens)
         if latin and not self.lexicon.arabizi.isdisjoint(tokens):
             return "mixed" if arabic else "arabizi"
         return "mixed" if arabic and latin else "ar" if arabic else "en"
@@ -671,3 +798,15 @@ class Classifier:
             f"الأولوية P3: ورد ما يشبه «{entry.keyword}» لكنه منفي في النص.",
             f"P3: something like {entry.keyword} is mentioned, but the text denies it.",
         )
+
+
+def _order(match: _Match) -> tuple[int, int, int]:
+    return match.plan.rank, match.first, -match.last
+
+
+def _overlaps(span: Span, others: Sequence[Span]) -> bool:
+    start, end = span
+    for a, b in others:  # noqa: SIM110 - a generator would cost twice as much
+        if a < end and start < b:
+            return True
+    return False
