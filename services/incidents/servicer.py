@@ -79,7 +79,11 @@ class IncidentServicer:
         after = paging.decode_token(query, request.page_token, (int, str))
         found = await call.read(lambda tx: store.page_of_incidents(tx, wanted, after, size + 1))
         page, token = paging.cut_page(found, size, query, store.incident_key)
-        return pb.ListIncidentsResponse(incidents=[wire.incident(incident) for incident in page], next_page_token=token)
+        return pb.ListIncidentsResponse(
+            approval_required=bool(page),
+            incidents=[wire.incident(incident) for incident in page],
+            next_page_token=token,
+        )
 
     async def RecordPolicyBreach(self, request: pb.RecordPolicyBreachRequest, call: Call) -> bytes:
         breach = handlers.PolicyBreach(

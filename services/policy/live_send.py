@@ -48,6 +48,11 @@ ALWAYS_NEEDS_APPROVAL = frozenset(
         "/dealix.success.v1.SuccessService/BuildAtRiskAlert",
         "/dealix.success.v1.SuccessService/BuildSuccessPlan",
         "/dealix.gateway.v1.GatewayService/TriageIncident",
+        # The stored counterparts hold what the calculations above hold.
+        "/dealix.support.v1.SlaService/GetSlaHealthReport",
+        "/dealix.onboarding.v1.ConnectorService/GetConnectorSummary",
+        "/dealix.incidents.v1.IncidentService/DeclareIncident",
+        "/dealix.incidents.v1.IncidentService/GetIncident",
     }
 )
 

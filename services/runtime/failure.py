@@ -57,7 +57,7 @@ class RpcFailure(Exception):
         self.code = code
         self.reason = reason
         self.message = message
-        self.metadata = dict(metadata or {})
+        self.metadata = {key: str(value) for key, value in (metadata or {}).items()}
         self.details = tuple(details)
         self.packed: bytes | None = None
         """The details as another service sent them, ErrorInfo included; set where a status is passed on."""

@@ -490,11 +490,13 @@ async def test_every_answer_says_that_nothing_is_sent(incidents: Client) -> None
         True: [
             await incidents.stub.TriageIncident(pb.TriageIncidentRequest(facts=facts())),
             await incidents.stub.GetResponsePlan(pb.GetResponsePlanRequest(severity=SEV1)),
-        ],
-        False: [
+            # They hold the response plan too.
             declared,
             await incidents.stub.GetIncident(pb.GetIncidentRequest(incident_id=declared.incident.incident_id)),
             await incidents.stub.ListIncidents(pb.ListIncidentsRequest()),
+        ],
+        False: [
+            await incidents.stub.ListIncidents(pb.ListIncidentsRequest(customer_id="nobody")),
             await incidents.stub.RecordPolicyBreach(breach()),
             await incidents.ledger.ListLedger(ledger_service_pb2.ListLedgerRequest()),
             await incidents.ledger.VerifyLedger(ledger_service_pb2.VerifyLedgerRequest()),

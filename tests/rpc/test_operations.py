@@ -45,6 +45,11 @@ LISTS = [method for method in METHODS if "page_token" in method.request_class.DE
 # Beyond the twenty and the gateway's triage, answers that hold a draft or a step which a person must approve: every other
 # answer says that nothing in it waits for an approval.
 HOLDS_SOMETHING_TO_APPROVE = {
+    "GetSlaHealthReport",
+    "GetConnectorSummary",
+    "DeclareIncident",
+    "GetIncident",
+    "ListIncidents",
     "GetChecklist",
     "ListChecklists",
     "CreateWeeklyCheckIn",

@@ -25,7 +25,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_UNSPECIFIED: _ErrorReason.ValueType  # 0
     """Never sent."""
     ERROR_REASON_INVALID_FIELDS: _ErrorReason.ValueType  # 1
-    """INVALID_ARGUMENT. One or more fields break a rule; the BadRequest detail names every one with a reason of its own."""
+    """INVALID_ARGUMENT. One or more fields break a rule; the BadRequest detail names every one with a reason of its own (where
+    there are very many, the first fifty at most).
+    """
     ERROR_REASON_MALFORMED_REQUEST: _ErrorReason.ValueType  # 2
     """INVALID_ARGUMENT. The bytes are not a message of the method's request type."""
     ERROR_REASON_UNKNOWN_METHOD: _ErrorReason.ValueType  # 3
@@ -106,7 +108,9 @@ class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 """Never sent."""
 ERROR_REASON_INVALID_FIELDS: ErrorReason.ValueType  # 1
-"""INVALID_ARGUMENT. One or more fields break a rule; the BadRequest detail names every one with a reason of its own."""
+"""INVALID_ARGUMENT. One or more fields break a rule; the BadRequest detail names every one with a reason of its own (where
+there are very many, the first fifty at most).
+"""
 ERROR_REASON_MALFORMED_REQUEST: ErrorReason.ValueType  # 2
 """INVALID_ARGUMENT. The bytes are not a message of the method's request type."""
 ERROR_REASON_UNKNOWN_METHOD: ErrorReason.ValueType  # 3
