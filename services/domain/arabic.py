@@ -20,6 +20,7 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 from services.domain.errors import InvalidInput, Violation
 
@@ -50,7 +51,6 @@ _IRREGULAR = re.compile("[^\t\n -_a-~ء-غف-ي٠-٩،؛؟«»‘’“”–—
 _LIGHT = re.compile("[\u0640\u064b-\u0652\u0670\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\u00ad\u061c]+")
 _EASTERN_DIGIT = re.compile("[٠-٩]")
 _ELONGATED = re.compile(r"([a-zا-ي])\1\1+")
-_TRIPLES = tuple(letter * 3 for letter in "اويهحرلaeiou")
 # Text of one script without digits or joined punctuation is cut at spaces.
 _SIMPLE_ARABIC = re.compile("[^ء-ي \n.،؟!:؛,-]")
 _SIMPLE_LATIN = re.compile("[^a-z \n.,?!:;-]")
@@ -114,6 +114,10 @@ def fold_character(character: str) -> str:
     return "".join(out)
 
 
+Folded = Literal["one to one", "lightly", "by table"]
+"""How a text was folded: each character to one; beyond that, marks and controls were dropped; each by the table."""
+
+
 class _FoldTable(dict[int, str]):
     """Translation table, filled as characters are met; of those outside the usual blocks none is kept: it is bounded."""
 
@@ -138,10 +142,17 @@ def fold(text: str, *, field: str = "text") -> str:
 
     Raises InvalidInput (``TEXT_TOO_LONG``) over 20,000 code points as given, or over 40,000 once folded.
     """
+    return fold_noting(text, field=field)[0]
+
+
+def fold_noting(text: str, *, field: str = "text") -> tuple[str, Folded]:
+    """``fold``, and how: ``Offsets`` need not find it out again."""
     if len(text) > MAX_CHARACTERS:
         raise _too_long(field, "TEXT_TOO_LONG", MAX_CHARACTERS)
     plain = text
+    how: Folded = "one to one"
     if _IRREGULAR.search(text) is not None:
+        how = "lightly"
         plain = _LIGHT.sub("", text)
         if len(plain) == len(text) or _IRREGULAR.search(plain) is not None:
             plain = ""
@@ -164,11 +175,11 @@ def fold(text: str, *, field: str = "text") -> str:
             )
             if _EASTERN_DIGIT.search(folded) is not None:
                 folded = folded.translate(_table())
-        return folded
+        return folded, how
     folded = text.translate(_table())
     if len(folded) > MAX_FOLDED_CHARACTERS:
         raise _too_long(field, "TEXT_TOO_LONG", MAX_FOLDED_CHARACTERS)
-    return folded
+    return folded, "by table"
 
 
 def tokenize(folded: str) -> list[str]:
@@ -197,9 +208,18 @@ def written_once(folded: str, tokens: list[str], *, every_letter: bool = False) 
 
     Looks for the letters that people draw out, or with ``every_letter``, which costs more, for all of them.
     """
-    if every_letter or any(triple in folded for triple in _TRIPLES):
+    if every_letter or _drawn_out(folded):
         return [_ELONGATED.sub(r"\1", token) for token in tokens]
     return tokens
+
+
+def _drawn_out(folded: str) -> bool:
+    # Written out: a loop would cost twice as much, a regular expression five times.
+    return (
+        "ااا" in folded or "ووو" in folded or "ييي" in folded or "ههه" in folded or "ححح" in folded
+        or "ررر" in folded or "للل" in folded or "aaa" in folded or "eee" in folded or "iii" in folded
+        or "ooo" in folded or "uuu" in folded
+    )  # fmt: skip
 
 
 def token_starts(folded: str, tokens: Sequence[str], count: int) -> list[int]:
@@ -220,24 +240,24 @@ class Offsets:
     follow its last letter (a final haraka) belong to it too.
     """
 
-    __slots__ = ("_dropped", "_ends", "_positions", "_text", "same")
+    __slots__ = ("_dropped", "_ends", "_positions", "_text")
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, how: Folded | None = None) -> None:
         self._text = text
-        self.same = False
-        """Whether every span is its own in the text as it was given."""
         self._ends: list[int] | None = None
         # Where something was dropped, in the folded text, and how much up to there.
         self._positions: list[int] = []
         self._dropped: list[int] = [0]
-        if _IRREGULAR.search(text) is None:
-            self.same = True
+        if how is None:
+            how = fold_noting(text)[1]
+        if how == "one to one":
             return
-        if _IRREGULAR.search(_LIGHT.sub("", text)) is None:
+        if how == "lightly":
             dropped = 0
             for match in _LIGHT.finditer(text):
-                self._positions.append(match.start() - dropped)
-                dropped += match.end() - match.start()
+                start, end = match.span()
+                self._positions.append(start - dropped)
+                dropped += end - start
                 self._dropped.append(dropped)
             return
         table = _table()

@@ -12,14 +12,14 @@ from __future__ import annotations
 import itertools
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from services.domain.arabic import (
     HARD_STOPS,
     SOFT_STOPS,
+    Folded,
     Offsets,
-    fold,
+    fold_noting,
     token_starts,
     tokenize,
     written_once,
@@ -71,8 +71,8 @@ class Classification(NamedTuple):
     lexicon_version: str
 
 
-_Said = tuple[tuple[Signal, ...], tuple[int, ...]]
-"""Signals, and the same as numbers: the hash of an enumeration's member is slow."""
+_Said = tuple[tuple[Signal, ...], dict[int, Signal]]
+"""Signals, and the same by number: the hash of an enumeration's member is slow."""
 
 
 class _Plan:
@@ -93,7 +93,7 @@ class _Plan:
 
 def _said(signals: tuple[Signal, ...]) -> _Said:
     numbers = list(Signal)
-    return signals, tuple(numbers.index(signal) for signal in signals)
+    return signals, {numbers.index(signal): signal for signal in signals}
 
 
 class _Match:
@@ -110,26 +110,50 @@ class _Match:
         self.hedged = False
 
 
-@dataclass(slots=True)
-class _Source:
+class _Source(NamedTuple):
     """A text in its three states: as given, folded, and in tokens (``kept``: which of those written were read)."""
 
     text: str
     folded: str
+    how: Folded
     written: list[str]
     kept: list[int] | None
     tokens: list[str]
 
-    def starts(self, count: int) -> list[int]:
-        """Where the first ``count`` tokens that were read start in the folded text."""
-        if self.kept is None:
-            return token_starts(self.folded, self.written, count)
-        starts = token_starts(self.folded, self.written, self.kept[count - 1] + 1)
-        return [starts[i] for i in self.kept[:count]]
+    def spans(self, matches: Sequence[_Match]) -> list[Span]:
+        """Where matches stand in the text as it was given."""
+        written = self.written
+        kept = self.kept
+        places = [(match.first, match.last - 1) for match in matches]
+        if kept is not None:
+            places = [(kept[first], kept[last]) for first, last in places]
+        count = max([last for _, last in places]) + 1
+        found = self._searched(places) if len(places) * 7 < count and len(places) <= 8 else None
+        if found is None:
+            starts = token_starts(self.folded, written, count)
+            found = [(starts[first], starts[last] + len(written[last])) for first, last in places]
+        if self.how == "one to one":
+            return found
+        original = Offsets(self.text, self.how).original
+        return [original(start, end) for start, end in found]
 
-    def end(self, starts: list[int], token: int) -> int:
-        """Where a token ends in the folded text."""
-        return starts[token] + len(self.written[token if self.kept is None else self.kept[token]])
+    def _searched(self, places: Sequence[Span]) -> list[Span] | None:
+        """The spans, unless some token is written elsewhere too: walking over all tokens costs more than a search."""
+        written = self.written
+        find = self.folded.find
+        found = []
+        for first, last in places:
+            token = written[first]
+            start = end = find(token)
+            if find(token, start + 1) >= 0:
+                return None
+            if last != first:
+                token = written[last]
+                end = find(token, start)
+                if find(token, end + 1) >= 0 or find(token, 0, end + len(token) - 1) >= 0:
+                    return None
+            found.append((start, end + len(token)))
+        return found
 
 
 class _Reading:
@@ -158,8 +182,43 @@ class _Reading:
         return not _CLAUSE_ENDS.isdisjoint(self.tokens[start:end])
 
 
-_Readied = tuple[int, int, int, Rule, int]
-"""A rule with its place among the rules, the groups it needs, all that it looks at, and those of its contexts."""
+class _Pair(NamedTuple):
+    """A rule of two parts: whether the other may stand before or after the anchor, and how far off."""
+
+    anchor: int
+    other: int
+    anchor_first: bool
+    before: bool
+    after: bool
+    within: int
+    across: int
+
+
+class _Readied(NamedTuple):
+    """A rule with its place among the rules, the groups it needs, all that it looks at, and those of its contexts."""
+
+    order: int
+    needs: int
+    reads: int
+    contexts: int
+    rule: Rule
+    plan: _Plan
+    pair: _Pair | None
+
+
+def _pair(rule: Rule) -> _Pair | None:
+    if len(rule.parts) != 2:
+        return None
+    anchor_first = rule.parts[0] == rule.anchor
+    return _Pair(
+        anchor=rule.anchor,
+        other=rule.parts[1 if anchor_first else 0],
+        anchor_first=anchor_first,
+        before=not rule.ordered or not anchor_first,
+        after=not rule.ordered or anchor_first,
+        within=rule.within,
+        across=rule.across,
+    )
 
 
 class Classifier:
@@ -169,6 +228,7 @@ class Classifier:
         self.lexicon = lexicon
         self._trie = lexicon.trie
         self._anchors = mask_of(lexicon.rules)
+        self._every_group = (1 << len(lexicon.group_names)) - 1
         self._chains = tuple((chain.needs, chain.gives, chain) for chain in lexicon.sequences)
         self._plans = tuple(_Plan(entry, index) for index, entry in enumerate(lexicon.entries))
         self._always, self._rules = self._reading_masks()
@@ -212,7 +272,15 @@ class Classifier:
         order = itertools.count()
         rules = {
             1 << anchor: tuple(
-                (next(order), rule.needs, reads(rule), rule, mask_of(context.group for context in rule.contexts))
+                _Readied(
+                    order=next(order),
+                    needs=rule.needs,
+                    reads=reads(rule),
+                    contexts=mask_of(context.group for context in rule.contexts),
+                    rule=rule,
+                    plan=self._plans[rule.entry],
+                    pair=_pair(rule),
+                )
                 for rule in some
             )
             for anchor, some in lexicon.rules.items()
@@ -224,7 +292,7 @@ class Classifier:
 
         Raises InvalidInput (``TEXT_TOO_LONG``) over the bounds of ``services.domain.arabic``.
         """
-        folded = fold(text)
+        folded, how = fold_noting(text)
         written = tokenize(folded)
         tokens = written_once(folded, written)
         kept: list[int] | None = None
@@ -235,7 +303,7 @@ class Classifier:
         matches = self._matches(tokens)
         if not matches:
             return self._nothing
-        return self._verdict(text, _Source(text, folded, written, kept, tokens), matches)
+        return self._verdict(text, _Source(text, folded, how, written, kept, tokens), matches)
 
     # --- words --------------------------------------------------------------------------------------------------------
 
@@ -272,14 +340,15 @@ class Classifier:
                     mask |= bits
                     found.append((i, k, groups, bits))
         chains = []
+        absent = self._every_group & ~mask
         for needs, gives, chain in self._chains:
-            if needs & mask == needs:
+            if not needs & absent:
                 mask |= gives
+                absent &= ~gives
                 chains.append(chain)
         anchors = mask & self._anchors
         if not anchors:
             return []
-        absent = ~mask
         wanted = self._always
         readied: list[_Readied] = []
         by_anchor = self._rules
@@ -373,21 +442,24 @@ class Classifier:
         occurrences = reading.occurrences
         mask = reading.mask
         matches: dict[tuple[int, int, int], _Match] = {}
-        for _, _, _, rule, contexts in readied:
+        for _, _, _, contexts, rule, plan, pair in readied:
             parts = rule.parts
             places: Sequence[Sequence[Span]]
-            if len(parts) == 1:
-                spans = occurrences.get(parts[0])
-                if spans is None:
+            if pair is not None:
+                if pair[0] not in occurrences or pair[1] not in occurrences:
                     continue
-                places = [(span,) for span in spans]
+                places = self._pairs(reading, pair)
+            elif len(parts) == 1:
+                if parts[0] not in occurrences:
+                    continue
+                places = [(span,) for span in occurrences[parts[0]]]
             else:
                 for part in parts:
                     if part not in occurrences:
                         places = ()
                         break
                 else:
-                    places = self._pairs(reading, rule) if len(parts) == 2 else self._places(reading, rule)
+                    places = self._places(reading, rule)
             for place in places:
                 first, last = place[0]
                 for start, end in place:
@@ -398,39 +470,36 @@ class Classifier:
                 key = (rule.entry, first, last)
                 if key in matches or (contexts & mask and self._silenced(reading, rule.contexts, first, last)):
                     continue
-                plan = self._plans[rule.entry]
                 said = self._signals(reading, plan, first, last) if plan.near else plan.said
                 matches[key] = _Match(plan, first, last, place[rule.head][0], place, said)
         return list(matches.values())
 
     @staticmethod
-    def _pairs(reading: _Reading, rule: Rule) -> list[tuple[Span, Span]]:
+    def _pairs(reading: _Reading, pair: _Pair) -> list[tuple[Span, Span]]:
         """``_places`` for two parts, as most rules have them."""
+        at_anchor, at_other, anchor_first, before, after, within, across = pair
         occurrences = reading.occurrences
-        anchor_first = rule.parts[0] == rule.anchor
-        spans = occurrences[rule.parts[1 if anchor_first else 0]]
-        within = rule.within
-        after = not rule.ordered or anchor_first
-        before = not rule.ordered or not anchor_first
+        spans = occurrences[at_other]
+        nearest = spans[0][0]
         places = []
-        for anchor in occurrences[rule.anchor]:
+        for anchor in occurrences[at_anchor]:
             start, end = anchor
             best: Span | None = None
             best_gap = within
             lowest = start - within - 12
-            for span in spans if spans[0][0] >= lowest else spans[bisect_left(spans, (lowest, 0)) :]:
+            for span in spans if nearest >= lowest else spans[bisect_left(spans, (lowest, 0)) :]:
                 if span[0] >= end:
                     gap = span[0] - end
                     if gap > best_gap or not after:
                         # Those that follow stand further off.
                         break
-                    if gap and reading.sentence_ends(end, span[0], rule.across):
+                    if gap and reading.sentence_ends(end, span[0], across):
                         continue
                 elif span[1] <= start:
                     gap = start - span[1]
                     if gap > best_gap or not before:
                         continue
-                    if gap and reading.sentence_ends(span[1], start, rule.across):
+                    if gap and reading.sentence_ends(span[1], start, across):
                         continue
                 else:
                     continue
@@ -686,7 +755,6 @@ class Classifier:
             matches.sort(key=_order)
         kept: list[_Match] = []
         said: tuple[dict[int, int], dict[int, int]] = ({}, {})
-        reach = 0
         for match in matches:
             # A finding that overlaps stronger ones and adds no signal to them says nothing new.
             places = (1 << match.last) - (1 << match.first)
@@ -699,21 +767,15 @@ class Classifier:
                 covered[number] = known | places
             if new:
                 kept.append(match)
-                reach = max(reach, match.last)
         tokens = source.tokens
-        starts = source.starts(reach)
-        offsets = Offsets(text)
         hits = []
         negated = []
         deciding: _Plan | None = None
         review = False
         hedged = False
         signals: dict[int, Signal] = {}
-        for match in kept:
+        for match, (start, end) in zip(kept, source.spans(kept), strict=True):
             plan = match.plan
-            start, end = starts[match.first], source.end(starts, match.last - 1)
-            if not offsets.same:
-                start, end = offsets.original(start, end)
             hit = Hit(
                 plan.entry.keyword,
                 plan.entry.priority,
@@ -730,7 +792,7 @@ class Classifier:
                     hedged = hedged or match.hedged
             else:
                 hits.append(hit)
-                signals.update(zip(match.said[1], match.said[0], strict=True))
+                signals.update(match.said[1])
                 if deciding is None:
                     deciding = plan
         if deciding is None:
