@@ -514,55 +514,53 @@ class Classifier:
     def _places(reading: _Reading, rule: Rule) -> list[list[Span]]:
         """Where the parts of a rule stand together: for each occurrence of the anchor the nearest of the others."""
         occurrences = reading.occurrences
+        ends = reading.sentence_ends
+        parts, ordered, within, across = rule.parts, rule.ordered, rule.within, rule.across
         places = []
-        anchor_at = rule.parts.index(rule.anchor)
-        reach = rule.within * (len(rule.parts) - 1)
+        anchor_at = parts.index(rule.anchor)
+        reach = within * (len(parts) - 1)
         for anchor in occurrences[rule.anchor]:
+            start, end = anchor
+            lowest = start - reach - 12
             chosen: list[Span] = []
-            for position, part in enumerate(rule.parts):
+            for position, part in enumerate(parts):
                 if position == anchor_at:
                     chosen.append(anchor)
                     continue
                 spans = occurrences[part]
                 best: Span | None = None
                 best_gap = reach + 1
-                at = bisect_left(spans, (anchor[0] - reach - 12, 0))
-                while at < len(spans):
-                    span = spans[at]
-                    at += 1
-                    if span[0] >= anchor[1]:
-                        gap = span[0] - anchor[1]
-                        if gap > reach:
+                for span in spans if spans[0][0] >= lowest else spans[bisect_left(spans, (lowest, 0)) :]:
+                    a, b = span
+                    if a >= end:
+                        gap = a - end
+                        if gap > reach or (ordered and position < anchor_at):
                             break
-                        if rule.ordered and position < anchor_at:
-                            break
-                        between = (anchor[1], span[0])
-                    elif span[1] <= anchor[0]:
-                        gap = anchor[0] - span[1]
-                        if rule.ordered and position > anchor_at:
+                        if gap > best_gap or _overlaps(a, b, chosen) or (gap and ends(end, a, across)):
                             continue
-                        between = (span[1], anchor[0])
+                    elif b <= start:
+                        gap = start - b
+                        if gap > best_gap or (ordered and position > anchor_at):
+                            continue
+                        if _overlaps(a, b, chosen) or (gap and ends(b, start, across)):
+                            continue
                     else:
                         continue
-                    if gap > best_gap:
-                        continue
-                    if _overlaps(span, chosen) or reading.sentence_ends(*between, rule.across):
-                        continue
                     # Of two that are as near, the longer one.
-                    if gap < best_gap or best is None or span[1] - span[0] > best[1] - best[0]:
+                    if gap < best_gap or best is None or b - a > best[1] - best[0]:
                         best, best_gap = span, gap
                 if best is None:
                     break
                 chosen.append(best)
             else:
-                ordered = sorted(chosen)
-                if rule.ordered and ordered != chosen:
+                in_order = sorted(chosen)
+                if ordered and in_order != chosen:
                     continue
-                last = ordered[0][1]
-                for start, end in ordered:
-                    if start - last > rule.within:
+                last = in_order[0][1]
+                for a, b in in_order:
+                    if a - last > within:
                         break
-                    last = end
+                    last = b
                 else:
                     places.append(chosen)
         return places
@@ -866,8 +864,7 @@ def _order(match: _Match) -> tuple[int, int, int]:
     return match.plan.rank, match.first, -match.last
 
 
-def _overlaps(span: Span, others: Sequence[Span]) -> bool:
-    start, end = span
+def _overlaps(start: int, end: int, others: Sequence[Span]) -> bool:
     for a, b in others:  # noqa: SIM110 - a generator would cost twice as much
         if a < end and start < b:
             return True
