@@ -607,16 +607,20 @@ def _compile(raw: Raw, version: str) -> Lexicon:
         for index, table in enumerate(raw[kind]):
             group = names[table["id"]]
             targets = frozenset(unions[group] & used)
+            count = 0
             for form, form_kind in _form_list(table):
+                seen = arabizi if form_kind == "arabizi" else written
                 for first, surface, tail in _plan(form, form_kind):
                     builder.add(first, surface, tail, targets)
-                    for target in targets:
-                        sizes[target] = sizes.get(target, 0) + 1
-                    (arabizi if form_kind == "arabizi" else written).update(
-                        (first, *itertools.chain.from_iterable(tail))
-                    )
+                    count += 1
+                    seen.add(first)
+                    for spellings in tail:
+                        seen.update(spellings)
                 if kind == "entry":
                     literals[group] = index
+            if count:
+                for target in targets:
+                    sizes[target] = sizes.get(target, 0) + count
     contexts = {
         table["id"]: Context(
             group=names[table["group"]],
@@ -771,17 +775,20 @@ class _TrieBuilder:
             return made
 
         trie: Trie = {}
-        alone: dict[tuple[tuple[int, int], ...], Node] = {}
+        alone: dict[int, Node] = {}
         for token, found in root.items():
             if token[0] in _JOINS and token[1:] in root:
                 # «وصل» is a word of its own, and what «صل» becomes with a conjunction.
                 own = {index for index, _ in found}
                 bit = _JOINS[token[0]]
-                found += tuple([(i, 0) for i, joins in root[token[1:]] if joins & bit and i not in own])
+                more = [(i, 0) for i, joins in root[token[1:]] if joins & bit and i not in own]
+                if more:
+                    found = (*found, *more)
             if len(found) == 1:
-                made = alone.get(found)
+                # The forms of a word share their row, which ``root`` keeps alive.
+                made = alone.get(id(found))
                 if made is None:
-                    made = alone[found] = node((found[0][0],), found[0][1])
+                    made = alone[id(found)] = node((found[0][0],), found[0][1])
                 trie[token] = made
                 continue
             joins = 0
