@@ -18,7 +18,14 @@ from customer_ops.exits import EXIT_UNVERIFIED, EXIT_USAGE, CommandFailed
 from customer_ops.render import Column, both, count, table
 from services.domain.errors import InvalidInput
 from services.support.domain.classifier import Classifier
-from services.support.domain.lexicon import LexiconError, Severity, lint, load_lexicon
+from services.support.domain.lexicon import (
+    DEFAULT_DIRECTORY,
+    LexiconError,
+    Severity,
+    lint,
+    load_lexicon,
+    read_directory,
+)
 from services.support.domain.triage_csv import ADDED_COLUMNS, classify_rows, find_columns
 
 # A mailbox holds whole mails; the csv module's own bound is for shorter cells.
@@ -59,14 +66,14 @@ def check_lexicon(folder: Path | None) -> None:
     """Checks a lexicon and prints what was found. Raises ``CommandFailed`` where it has errors."""
     out = Console(highlight=False)
     try:
-        lexicon = load_lexicon(folder)
-        findings = lint(lexicon)
+        raw, version = read_directory(folder or DEFAULT_DIRECTORY)
+        findings = lint(raw)
     except LexiconError as error:
         findings = list(error.findings)
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise CommandFailed(f"wrong usage: {folder}: {error}", EXIT_USAGE) from None
     else:
-        out.print(Text(f"version {lexicon.version}"))
+        out.print(Text(f"version {version}"))
     if findings:
         out.print(
             table(

@@ -9,7 +9,7 @@ from dealix.support.v1 import ledger_service_pb2, sla_service_pb2, support_servi
 from services.runtime.service import ServiceDefinition
 from services.support.domain.classifier import Classifier
 from services.support.domain.first_response import load_first_responses
-from services.support.domain.lexicon import load_lexicon
+from services.support.domain.lexicon import load_linted
 from services.support.domain.policy import load_policies
 from services.support.domain.sla import load_health_texts
 from services.support.servicer import Knowledge, SlaServicer, SupportServicer
@@ -20,7 +20,7 @@ def build() -> Sequence[object]:
     """Loads lexicon, policy and texts, and returns the servicers. Raises where a data file is faulty."""
     policies = load_policies()
     knowledge = Knowledge(
-        classifier=Classifier(load_lexicon()),
+        classifier=Classifier(load_linted()),
         policies=policies,
         first_responses=dict(load_first_responses(policies)),
         health_texts=load_health_texts(),

@@ -17,6 +17,7 @@ from services.support.domain.lexicon import (
     expand,
     lint,
     load_lexicon,
+    load_linted,
     read_directory,
 )
 
@@ -139,6 +140,18 @@ def test_unreadable_and_empty_directories_are_refused(tmp_path: Path) -> None:
     (tmp_path / "broken.toml").write_text("[[entry]\n", encoding="utf-8")
     with pytest.raises(LexiconError):
         load_lexicon(tmp_path)
+
+
+def test_a_service_refuses_a_lexicon_in_which_two_priorities_claim_a_word(tmp_path: Path) -> None:
+    for source in DEFAULT_DIRECTORY.glob("*.toml"):
+        (tmp_path / source.name).write_bytes(source.read_bytes())
+    assert load_linted(tmp_path).version == VERSION
+    base = tmp_path / "base.toml"
+    text = base.read_text(encoding="utf-8")
+    base.write_text(text.replace('words = ["secret", ', 'words = ["gmail", "secret", '), encoding="utf-8")
+    with pytest.raises(LexiconError):
+        load_linted(tmp_path)
+    load_lexicon(tmp_path)
 
 
 def test_noun_takes_the_closed_set_of_clitics() -> None:

@@ -375,6 +375,18 @@ def load_lexicon(directory: Path | None = None) -> Lexicon:
     return compile_lexicon(raw, version)
 
 
+def load_linted(directory: Path | None = None) -> Lexicon:
+    """As `load_lexicon`, and held to everything that an editor is told: for a service, before it answers anybody.
+
+    Raises LexiconError with every error at once, collisions and swallowed forms included; warnings pass.
+    """
+    raw, version = read_directory(directory or DEFAULT_DIRECTORY)
+    errors = [finding for finding in lint(raw) if finding.severity is Severity.ERROR]
+    if errors:
+        raise LexiconError(errors)
+    return compile_lexicon(raw, version)
+
+
 def _error(code: str, subject: str, message: str, message_ar: str) -> Finding:
     return Finding(Severity.ERROR, code, subject, message, message_ar)
 
