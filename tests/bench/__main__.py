@@ -88,8 +88,8 @@ def resident_mb(pid: int) -> float:
 def main() -> int:
     """Runs the benchmark and prints its tables; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--calls", type=int, default=8000, help="calls in each measurement")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--calls", type=int, default=3000, help="calls in each measurement")
     parser.add_argument("--in-flight", type=int, default=32, help="calls under way at once")
     options = parser.parse_args()
     console = Console(width=120 if not sys.stdout.isatty() else None)
