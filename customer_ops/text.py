@@ -38,11 +38,6 @@ def is_rtl(text: str) -> bool:
     return False
 
 
-def has_rtl(text: str) -> bool:
-    """Whether any letter goes from right to left."""
-    return any(unicodedata.bidirectional(char) in _RTL for char in text)
-
-
 def isolated(line: str) -> str:
     """One line of right-to-left text, kept apart from what stands beside it."""
     return f"{_RLI}{line}{_PDI}"

@@ -81,9 +81,6 @@ class Pipeline:
         stage = _funnel(_observe(environment, method, _deadline(_limit(environment, inner))))
         self._entries[method.path] = (method, stage)
 
-    def __contains__(self, path: str) -> bool:
-        return path in self._entries
-
     def methods(self) -> list[Method]:
         """The registered methods."""
         return [method for method, _ in self._entries.values()]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from dealix.common.v1 import actor_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from services.domain.actors import ActorLike
 from services.domain.errors import InvalidInput, Violation
 from services.storage.times import to_micros
 
@@ -41,17 +42,6 @@ def moment_at(stamp: Timestamp, path: str) -> datetime:
     except (ValueError, OverflowError):
         violation = Violation(path, "TIME_OUT_OF_RANGE", "must be a time in the years 1 to 9999.")
         raise InvalidInput([violation]) from None
-
-
-class ActorLike(Protocol):
-    """Who acts, whichever layer's type says it."""
-
-    @property
-    def kind(self) -> str: ...
-    @property
-    def id(self) -> str: ...
-    @property
-    def role(self) -> str: ...
 
 
 def actor(actor: ActorLike) -> actor_pb2.Actor:

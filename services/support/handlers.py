@@ -10,7 +10,6 @@ from services.storage.database import Tx, UnitOfWork
 from services.support import store
 from services.support.domain import sla, tickets
 from services.support.domain.classifier import Classification
-from services.support.domain.policy import Policies
 from services.support.domain.priorities import Priority
 from services.support.domain.sla import SlaEvent, SlaEventType, TicketFacts
 from services.support.domain.tickets import Channel, SentRecord, Ticket, TicketEvent, TicketNotFound, TicketState
@@ -141,11 +140,6 @@ def report_of_period(
         for ticket_id, customer, priority, events in store.tickets_of_period(tx, start, end, customer_id)
     )
     return [facts for facts in found if facts is not None]
-
-
-def report(facts: list[TicketFacts], policies: Policies, as_of: datetime) -> sla.SlaHealthReport:
-    """The health of the given facts."""
-    return sla.health_report(facts, policies, as_of)
 
 
 def _subject(ticket_id: str) -> str:

@@ -17,7 +17,7 @@ from services.support.domain.classifier import Classifier
 from services.support.domain.first_response import FirstResponseDraft
 from services.support.domain.policy import Policies
 from services.support.domain.priorities import Priority
-from services.support.domain.sla import HealthTexts, TicketFacts, classify_breach
+from services.support.domain.sla import HealthTexts, TicketFacts, classify_breach, health_report
 from services.support.domain.tickets import TicketEvent, text_to_classify
 
 MAX_SHOWN_TICKETS = 100
@@ -204,7 +204,7 @@ class SlaServicer:
         facts = await call.read(
             lambda tx: handlers.report_of_period(tx, start, end, as_of, request.customer_id or None)
         )
-        report = handlers.report(facts, self._known.policies, as_of)
+        report = health_report(facts, self._known.policies, as_of)
         return sla_pb.GetSlaHealthReportResponse(report=wire.report(report, self._known.health_texts))
 
     async def ListSlaEvents(self, request: sla_pb.ListSlaEventsRequest, call: Call) -> sla_pb.ListSlaEventsResponse:
@@ -220,4 +220,4 @@ class SlaServicer:
         return sla_pb.ListSlaEventsResponse(events=[wire.event(event) for event in page], next_page_token=token)
 
     def _report(self, facts: list[TicketFacts], call: Call) -> sla_pb2.SlaHealthReport:
-        return wire.report(handlers.report(facts, self._known.policies, call.now), self._known.health_texts)
+        return wire.report(health_report(facts, self._known.policies, call.now), self._known.health_texts)

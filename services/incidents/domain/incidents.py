@@ -4,24 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
+from services.domain.actors import ActorLike
 from services.domain.errors import PersonRequired
 from services.incidents.domain.declare import OPEN_STATES, DeclaredIncident, IncidentState, TimelineEntry
 from services.incidents.domain.plan import PlanStep
 from services.incidents.domain.severity import Severity
 from services.incidents.domain.triage import TriageResult
-
-
-class Person(Protocol):
-    """Who acts, as far as a rule asks: ``kind`` is ``person`` or ``service``."""
-
-    @property
-    def kind(self) -> str: ...
-    @property
-    def id(self) -> str: ...
-    @property
-    def role(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +56,10 @@ class TimelineLine:
 
     number: int
     entry: TimelineEntry
-    actor: Person
+    actor: ActorLike
 
 
-def check_raise(declared: DeclaredIncident, actor: Person) -> None:
+def check_raise(declared: DeclaredIncident, actor: ActorLike) -> None:
     """Raises ``PersonRequired`` where software declares an incident above its triaged severity."""
     if declared.severity is not declared.triage.severity and actor.kind != "person":
         raise PersonRequired("only a person raises a severity", action="raise_severity")

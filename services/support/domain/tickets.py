@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
+from services.domain.actors import ActorLike
 from services.domain.errors import InvalidInput, NotFound, PersonRequired, Violation
 from services.support.domain.classifier import Classification
 from services.support.domain.priorities import Priority, urgency
@@ -44,17 +45,6 @@ class TicketState(StrEnum):
     CLOSED = "closed"
 
 
-class Person(Protocol):
-    """Who acts, as far as a rule asks: ``kind`` is ``person`` or ``service``."""
-
-    @property
-    def kind(self) -> str: ...
-    @property
-    def id(self) -> str: ...
-    @property
-    def role(self) -> str: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Ticket:
     """A ticket as it stands. Times are UTC; ``revision`` counts its changes from 1."""
@@ -84,7 +74,7 @@ class SentRecord:
 
     sent_at: datetime
     channel: Channel
-    sender: Person
+    sender: ActorLike
     reference: str
 
 
@@ -94,7 +84,7 @@ class TicketEvent:
 
     ticket_id: str
     event: SlaEvent
-    actor: Person
+    actor: ActorLike
     note: str = ""
     sent: SentRecord | None = None
 
@@ -126,7 +116,7 @@ _MOVES: Mapping[SlaEventType, Mapping[TicketState, TicketState]] = MappingProxyT
 _RECORDABLE = frozenset(_MOVES)
 
 
-def check_record(ticket: Ticket, kind: SlaEventType, actor: Person, sent: SentRecord | None) -> None:
+def check_record(ticket: Ticket, kind: SlaEventType, actor: ActorLike, sent: SentRecord | None) -> None:
     """Whether an event of this kind may be recorded by itself, by this actor, with or without a record of sending.
 
     Raises ``InvalidInput`` (a sending that is missing, or out of place), ``SlaEventNotAllowed`` (events that belong to a
