@@ -22,23 +22,29 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from dealix.common.v1 import actor_pb2 as dealix_dot_common_dot_v1_dot_actor__pb2
 from dealix.common.v1 import approval_pb2 as dealix_dot_common_dot_v1_dot_approval__pb2
+from dealix.onboarding.v1 import evidence_pb2 as dealix_dot_onboarding_dot_v1_dot_evidence__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$dealix/onboarding/v1/checklist.proto\x12\x14\x64\x65\x61lix.onboarding.v1\x1a\x1f\x64\x65\x61lix/common/v1/approval.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9b\x02\n\tChecklist\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x11\n\tbundle_id\x18\x02 \x01(\t\x12\x13\n\x0btotal_steps\x18\x03 \x01(\x05\x12\x17\n\x0f\x63urrent_step_id\x18\x04 \x01(\t\x12\x14\n\x0cprogress_pct\x18\x05 \x01(\x01\x12\x32\n\x05steps\x18\x06 \x03(\x0b\x32#.dealix.onboarding.v1.ChecklistStep\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\t \x01(\t\"\xc2\x02\n\rChecklistStep\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x0f\n\x07step_id\x18\x02 \x01(\t\x12\x10\n\x08title_ar\x18\x03 \x01(\t\x12\x10\n\x08title_en\x18\x04 \x01(\t\x12\x19\n\x11\x65stimated_minutes\x18\x05 \x01(\x05\x12\x14\n\x0c\x61synchronous\x18\x06 \x01(\x08\x12\x16\n\x0eneeds_approval\x18\x07 \x01(\x08\x12\r\n\x05input\x18\x08 \x01(\t\x12\x0b\n\x03\x64\x61y\x18\t \x01(\x05\x12\x11\n\tcompleted\x18\n \x01(\x08\x12\x31\n\rcomplete_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x61pproval\x18\x0c \x01(\x0b\x32\x1a.dealix.common.v1.Approval\x12\x13\n\x0bgiven_input\x18\r \x01(\t\"\x9b\x01\n\x10RecoveryGuidance\x12\x13\n\x0brecovery_id\x18\x01 \x01(\t\x12\x0f\n\x07step_id\x18\x02 \x01(\t\x12\x15\n\rconnector_key\x18\x03 \x01(\t\x12\x10\n\x08title_ar\x18\x04 \x01(\t\x12\x10\n\x08title_en\x18\x05 \x01(\t\x12\x12\n\nactions_ar\x18\x06 \x03(\t\x12\x12\n\nactions_en\x18\x07 \x03(\t\"b\n\x13\x41\x63\x63\x65ptanceCriterion\x12\x14\n\x0c\x63riterion_id\x18\x01 \x01(\t\x12\x0b\n\x03met\x18\x02 \x01(\x08\x12\x13\n\x0b\x65vidence_ar\x18\x03 \x01(\t\x12\x13\n\x0b\x65vidence_en\x18\x04 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$dealix/onboarding/v1/checklist.proto\x12\x14\x64\x65\x61lix.onboarding.v1\x1a\x1c\x64\x65\x61lix/common/v1/actor.proto\x1a\x1f\x64\x65\x61lix/common/v1/approval.proto\x1a#dealix/onboarding/v1/evidence.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xef\x02\n\tChecklist\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x11\n\tbundle_id\x18\x02 \x01(\t\x12\x13\n\x0btotal_steps\x18\x03 \x01(\x05\x12\x17\n\x0f\x63urrent_step_id\x18\x04 \x01(\t\x12\x14\n\x0cprogress_pct\x18\x05 \x01(\x01\x12\x32\n\x05steps\x18\x06 \x03(\x0b\x32#.dealix.onboarding.v1.ChecklistStep\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\t \x01(\t\x12\x12\n\nstart_date\x18\n \x01(\t\x12\x10\n\x08\x64ue_date\x18\x0b \x01(\t\x12\x11\n\tdays_late\x18\x0c \x01(\x05\x12\x19\n\x11risk_problem_open\x18\r \x01(\x08\"\xce\x03\n\rChecklistStep\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x0f\n\x07step_id\x18\x02 \x01(\t\x12\x10\n\x08title_ar\x18\x03 \x01(\t\x12\x10\n\x08title_en\x18\x04 \x01(\t\x12\x19\n\x11\x65stimated_minutes\x18\x05 \x01(\x05\x12\x14\n\x0c\x61synchronous\x18\x06 \x01(\x08\x12\x16\n\x0eneeds_approval\x18\x07 \x01(\x08\x12\r\n\x05input\x18\x08 \x01(\t\x12\x0b\n\x03\x64\x61y\x18\t \x01(\x05\x12\x11\n\tcompleted\x18\n \x01(\x08\x12\x31\n\rcomplete_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x61pproval\x18\x0c \x01(\x0b\x32\x1a.dealix.common.v1.Approval\x12\x13\n\x0bgiven_input\x18\r \x01(\t\x12\x14\n\x0cplanned_date\x18\x0e \x01(\t\x12\x11\n\tdays_late\x18\x0f \x01(\x05\x12\x32\n\x07\x62locker\x18\x10 \x01(\x0b\x32!.dealix.onboarding.v1.StepBlocker\x12-\n\x0c\x63ompleted_by\x18\x11 \x01(\x0b\x32\x17.dealix.common.v1.Actor\"\xe3\x01\n\x0bStepBlocker\x12\x32\n\x05party\x18\x01 \x01(\x0e\x32#.dealix.onboarding.v1.BlockingParty\x12\x11\n\treason_id\x18\x02 \x01(\t\x12.\n\nsince_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\treason_ar\x18\x04 \x01(\t\x12\x11\n\treason_en\x18\x05 \x01(\t\x12\x0c\n\x04note\x18\x06 \x01(\t\x12)\n\x08recorder\x18\x07 \x01(\x0b\x32\x17.dealix.common.v1.Actor\"\x9b\x01\n\x10RecoveryGuidance\x12\x13\n\x0brecovery_id\x18\x01 \x01(\t\x12\x0f\n\x07step_id\x18\x02 \x01(\t\x12\x15\n\rconnector_key\x18\x03 \x01(\t\x12\x10\n\x08title_ar\x18\x04 \x01(\t\x12\x10\n\x08title_en\x18\x05 \x01(\t\x12\x12\n\nactions_ar\x18\x06 \x03(\t\x12\x12\n\nactions_en\x18\x07 \x03(\t\"\xa5\x01\n\x13\x41\x63\x63\x65ptanceCriterion\x12\x14\n\x0c\x63riterion_id\x18\x01 \x01(\t\x12\x0b\n\x03met\x18\x02 \x01(\x08\x12\x13\n\x0b\x65vidence_ar\x18\x03 \x01(\t\x12\x13\n\x0b\x65vidence_en\x18\x04 \x01(\t\x12\x30\n\x08\x65vidence\x18\x05 \x03(\x0b\x32\x1e.dealix.onboarding.v1.Evidence\x12\x0f\n\x07missing\x18\x06 \x03(\t*g\n\rBlockingParty\x12\x1e\n\x1a\x42LOCKING_PARTY_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x42LOCKING_PARTY_CUSTOMER\x10\x01\x12\x19\n\x15\x42LOCKING_PARTY_DEALIX\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dealix.onboarding.v1.checklist_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CHECKLIST']._serialized_start=129
-  _globals['_CHECKLIST']._serialized_end=412
-  _globals['_CHECKLISTSTEP']._serialized_start=415
-  _globals['_CHECKLISTSTEP']._serialized_end=737
-  _globals['_RECOVERYGUIDANCE']._serialized_start=740
-  _globals['_RECOVERYGUIDANCE']._serialized_end=895
-  _globals['_ACCEPTANCECRITERION']._serialized_start=897
-  _globals['_ACCEPTANCECRITERION']._serialized_end=995
+  _globals['_BLOCKINGPARTY']._serialized_start=1586
+  _globals['_BLOCKINGPARTY']._serialized_end=1689
+  _globals['_CHECKLIST']._serialized_start=196
+  _globals['_CHECKLIST']._serialized_end=563
+  _globals['_CHECKLISTSTEP']._serialized_start=566
+  _globals['_CHECKLISTSTEP']._serialized_end=1028
+  _globals['_STEPBLOCKER']._serialized_start=1031
+  _globals['_STEPBLOCKER']._serialized_end=1258
+  _globals['_RECOVERYGUIDANCE']._serialized_start=1261
+  _globals['_RECOVERYGUIDANCE']._serialized_end=1416
+  _globals['_ACCEPTANCECRITERION']._serialized_start=1419
+  _globals['_ACCEPTANCECRITERION']._serialized_end=1584
 # @@protoc_insertion_point(module_scope)

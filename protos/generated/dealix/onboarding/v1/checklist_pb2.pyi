@@ -4,11 +4,14 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from dealix.common.v1 import actor_pb2 as _actor_pb2
 from dealix.common.v1 import approval_pb2 as _approval_pb2
+from dealix.onboarding.v1 import evidence_pb2 as _evidence_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -19,6 +22,30 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _BlockingParty:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BlockingPartyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BlockingParty.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BLOCKING_PARTY_UNSPECIFIED: _BlockingParty.ValueType  # 0
+    """Never valid in a request, never set in an answer."""
+    BLOCKING_PARTY_CUSTOMER: _BlockingParty.ValueType  # 1
+    """The customer has to give, do or approve something."""
+    BLOCKING_PARTY_DEALIX: _BlockingParty.ValueType  # 2
+    """We do."""
+
+class BlockingParty(_BlockingParty, metaclass=_BlockingPartyEnumTypeWrapper):
+    """Whose move it is."""
+
+BLOCKING_PARTY_UNSPECIFIED: BlockingParty.ValueType  # 0
+"""Never valid in a request, never set in an answer."""
+BLOCKING_PARTY_CUSTOMER: BlockingParty.ValueType  # 1
+"""The customer has to give, do or approve something."""
+BLOCKING_PARTY_DEALIX: BlockingParty.ValueType  # 2
+"""We do."""
+Global___BlockingParty: _TypeAlias = BlockingParty  # noqa: Y015
 
 @_typing.final
 class Checklist(_message.Message):
@@ -35,6 +62,10 @@ class Checklist(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    START_DATE_FIELD_NUMBER: _builtins.int
+    DUE_DATE_FIELD_NUMBER: _builtins.int
+    DAYS_LATE_FIELD_NUMBER: _builtins.int
+    RISK_PROBLEM_OPEN_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
     """The customer; one checklist each."""
     bundle_id: _builtins.str
@@ -47,6 +78,16 @@ class Checklist(_message.Message):
     """Completed steps / 8 × 100, to one decimal."""
     etag: _builtins.str
     """Changes with every change of the checklist; empty in a demo."""
+    start_date: _builtins.str
+    """The first planned working day, a date in Asia/Riyadh, `YYYY-MM-DD`."""
+    due_date: _builtins.str
+    """The planned date of the current step; with all completed, that of the last one."""
+    days_late: _builtins.int
+    """Working days (Sunday to Thursday) since `due_date` at the time of the answer; 0 while it is not over, and when all are
+    completed.
+    """
+    risk_problem_open: _builtins.bool
+    """Whether a problem that the risk review found waits for the founder: `risk_review` and `first_service_run` are blocked."""
     @_builtins.property
     def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChecklistStep]:
         """The steps, in order."""
@@ -71,10 +112,14 @@ class Checklist(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
+        start_date: _builtins.str = ...,
+        due_date: _builtins.str = ...,
+        days_late: _builtins.int = ...,
+        risk_problem_open: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle_id", b"bundle_id", "create_time", b"create_time", "current_step_id", b"current_step_id", "customer_id", b"customer_id", "etag", b"etag", "progress_pct", b"progress_pct", "steps", b"steps", "total_steps", b"total_steps", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle_id", b"bundle_id", "create_time", b"create_time", "current_step_id", b"current_step_id", "customer_id", b"customer_id", "days_late", b"days_late", "due_date", b"due_date", "etag", b"etag", "progress_pct", b"progress_pct", "risk_problem_open", b"risk_problem_open", "start_date", b"start_date", "steps", b"steps", "total_steps", b"total_steps", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -99,6 +144,10 @@ class ChecklistStep(_message.Message):
     COMPLETE_TIME_FIELD_NUMBER: _builtins.int
     APPROVAL_FIELD_NUMBER: _builtins.int
     GIVEN_INPUT_FIELD_NUMBER: _builtins.int
+    PLANNED_DATE_FIELD_NUMBER: _builtins.int
+    DAYS_LATE_FIELD_NUMBER: _builtins.int
+    BLOCKER_FIELD_NUMBER: _builtins.int
+    COMPLETED_BY_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Position, 1 to 8."""
     step_id: _builtins.str
@@ -121,6 +170,12 @@ class ChecklistStep(_message.Message):
     """Whether it is completed."""
     given_input: _builtins.str
     """What it was completed with, as the caller gave it; empty for nothing, and while it is not completed."""
+    planned_date: _builtins.str
+    """The date in Asia/Riyadh for which it is planned, `YYYY-MM-DD`: the `day`-th working day from the start."""
+    days_late: _builtins.int
+    """Working days (Sunday to Thursday) after the planned date on which it was completed, or, while it is open, that have
+    begun since at the time of the answer; 0 for none.
+    """
     @_builtins.property
     def complete_time(self) -> _timestamp_pb2.Timestamp:
         """When it was completed, UTC; unset while it is not."""
@@ -128,6 +183,14 @@ class ChecklistStep(_message.Message):
     @_builtins.property
     def approval(self) -> _approval_pb2.Approval:
         """The approval it was completed with; unset where none was needed or it is not completed."""
+
+    @_builtins.property
+    def blocker(self) -> Global___StepBlocker:
+        """Who is waited for; unset for a completed step, and for one whose turn has not come."""
+
+    @_builtins.property
+    def completed_by(self) -> _actor_pb2.Actor:
+        """Who completed it; unset while it is not, and in a demo."""
 
     def __init__(
         self,
@@ -145,14 +208,70 @@ class ChecklistStep(_message.Message):
         complete_time: _timestamp_pb2.Timestamp | None = ...,
         approval: _approval_pb2.Approval | None = ...,
         given_input: _builtins.str = ...,
+        planned_date: _builtins.str = ...,
+        days_late: _builtins.int = ...,
+        blocker: Global___StepBlocker | None = ...,
+        completed_by: _actor_pb2.Actor | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "complete_time", b"complete_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "blocker", b"blocker", "complete_time", b"complete_time", "completed_by", b"completed_by"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "asynchronous", b"asynchronous", "complete_time", b"complete_time", "completed", b"completed", "day", b"day", "estimated_minutes", b"estimated_minutes", "given_input", b"given_input", "input", b"input", "needs_approval", b"needs_approval", "number", b"number", "step_id", b"step_id", "title_ar", b"title_ar", "title_en", b"title_en"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "asynchronous", b"asynchronous", "blocker", b"blocker", "complete_time", b"complete_time", "completed", b"completed", "completed_by", b"completed_by", "day", b"day", "days_late", b"days_late", "estimated_minutes", b"estimated_minutes", "given_input", b"given_input", "input", b"input", "needs_approval", b"needs_approval", "number", b"number", "planned_date", b"planned_date", "step_id", b"step_id", "title_ar", b"title_ar", "title_en", b"title_en"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ChecklistStep: _TypeAlias = ChecklistStep  # noqa: Y015
+
+@_typing.final
+class StepBlocker(_message.Message):
+    """Who keeps a step from being completed, and since when."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTY_FIELD_NUMBER: _builtins.int
+    REASON_ID_FIELD_NUMBER: _builtins.int
+    SINCE_TIME_FIELD_NUMBER: _builtins.int
+    REASON_AR_FIELD_NUMBER: _builtins.int
+    REASON_EN_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    RECORDER_FIELD_NUMBER: _builtins.int
+    party: Global___BlockingParty.ValueType
+    """Whose move it is."""
+    reason_id: _builtins.str
+    """`recorded` where a person said so; else what it follows from: `input_missing`, `our_work`, `earlier_step`,
+    `connectors_missing` or `risk_problem`.
+    """
+    reason_ar: _builtins.str
+    """Why, in Arabic."""
+    reason_en: _builtins.str
+    """Why, in English."""
+    note: _builtins.str
+    """What the person wrote who recorded it; empty where nobody did."""
+    @_builtins.property
+    def since_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when, UTC: as recorded, or since it was the step's turn."""
+
+    @_builtins.property
+    def recorder(self) -> _actor_pb2.Actor:
+        """Who recorded it; unset where it is derived."""
+
+    def __init__(
+        self,
+        *,
+        party: Global___BlockingParty.ValueType = ...,
+        reason_id: _builtins.str = ...,
+        since_time: _timestamp_pb2.Timestamp | None = ...,
+        reason_ar: _builtins.str = ...,
+        reason_en: _builtins.str = ...,
+        note: _builtins.str = ...,
+        recorder: _actor_pb2.Actor | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["recorder", b"recorder", "since_time", b"since_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["note", b"note", "party", b"party", "reason_ar", b"reason_ar", "reason_en", b"reason_en", "reason_id", b"reason_id", "recorder", b"recorder", "since_time", b"since_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StepBlocker: _TypeAlias = StepBlocker  # noqa: Y015
 
 @_typing.final
 class RecoveryGuidance(_message.Message):
@@ -214,6 +333,8 @@ class AcceptanceCriterion(_message.Message):
     MET_FIELD_NUMBER: _builtins.int
     EVIDENCE_AR_FIELD_NUMBER: _builtins.int
     EVIDENCE_EN_FIELD_NUMBER: _builtins.int
+    EVIDENCE_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
     criterion_id: _builtins.str
     """`steps_completed`, `ready_for_first_service`, `proof_pack_delivered_and_approved` or `success_cadence_active`."""
     met: _builtins.bool
@@ -222,6 +343,14 @@ class AcceptanceCriterion(_message.Message):
     """What shows it, or what is missing, in Arabic."""
     evidence_en: _builtins.str
     """What shows it, or what is missing, in English."""
+    @_builtins.property
+    def evidence(self) -> _containers.RepeatedCompositeFieldContainer[_evidence_pb2.Evidence]:
+        """What it is shown by, piece by piece: who, when, where it is kept."""
+
+    @_builtins.property
+    def missing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What is missing: steps, connectors, or parts such as `delivery`; empty where it is met."""
+
     def __init__(
         self,
         *,
@@ -229,10 +358,12 @@ class AcceptanceCriterion(_message.Message):
         met: _builtins.bool = ...,
         evidence_ar: _builtins.str = ...,
         evidence_en: _builtins.str = ...,
+        evidence: _abc.Iterable[_evidence_pb2.Evidence] | None = ...,
+        missing: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["criterion_id", b"criterion_id", "evidence_ar", b"evidence_ar", "evidence_en", b"evidence_en", "met", b"met"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["criterion_id", b"criterion_id", "evidence", b"evidence", "evidence_ar", b"evidence_ar", "evidence_en", b"evidence_en", "met", b"met", "missing", b"missing"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

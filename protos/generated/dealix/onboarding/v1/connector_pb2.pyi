@@ -4,7 +4,9 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from dealix.common.v1 import actor_pb2 as _actor_pb2
 from dealix.common.v1 import approval_pb2 as _approval_pb2
+from dealix.onboarding.v1 import evidence_pb2 as _evidence_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -92,6 +94,182 @@ CONNECTOR_STATE_FAILED: ConnectorState.ValueType  # 5
 CONNECTOR_STATE_SKIPPED: ConnectorState.ValueType  # 6
 """The customer does without. A blocking connector that is skipped stays missing."""
 Global___ConnectorState: _TypeAlias = ConnectorState  # noqa: Y015
+
+class _ConnectorTestAction:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ConnectorTestActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ConnectorTestAction.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CONNECTOR_TEST_ACTION_UNSPECIFIED: _ConnectorTestAction.ValueType  # 0
+    """Never valid in a request."""
+    CONNECTOR_TEST_ACTION_READ: _ConnectorTestAction.ValueType  # 1
+    """Something was read."""
+    CONNECTOR_TEST_ACTION_DRAFTED: _ConnectorTestAction.ValueType  # 2
+    """Something was drafted."""
+
+class ConnectorTestAction(_ConnectorTestAction, metaclass=_ConnectorTestActionEnumTypeWrapper):
+    """What was tried through a connection."""
+
+CONNECTOR_TEST_ACTION_UNSPECIFIED: ConnectorTestAction.ValueType  # 0
+"""Never valid in a request."""
+CONNECTOR_TEST_ACTION_READ: ConnectorTestAction.ValueType  # 1
+"""Something was read."""
+CONNECTOR_TEST_ACTION_DRAFTED: ConnectorTestAction.ValueType  # 2
+"""Something was drafted."""
+Global___ConnectorTestAction: _TypeAlias = ConnectorTestAction  # noqa: Y015
+
+class _OptInSource:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OptInSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OptInSource.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    OPT_IN_SOURCE_UNSPECIFIED: _OptInSource.ValueType  # 0
+    """Not said."""
+    OPT_IN_SOURCE_WEB_FORM: _OptInSource.ValueType  # 1
+    """In a form on a web site."""
+    OPT_IN_SOURCE_PAPER_FORM: _OptInSource.ValueType  # 2
+    """On paper, signed."""
+    OPT_IN_SOURCE_CONTRACT: _OptInSource.ValueType  # 3
+    """In a contract."""
+    OPT_IN_SOURCE_INBOUND_MESSAGE: _OptInSource.ValueType  # 4
+    """The person wrote to the customer first."""
+    OPT_IN_SOURCE_CRM_RECORD: _OptInSource.ValueType  # 5
+    """In the customer's CRM, with its own record."""
+    OPT_IN_SOURCE_EVENT: _OptInSource.ValueType  # 6
+    """At an event or in a shop."""
+
+class OptInSource(_OptInSource, metaclass=_OptInSourceEnumTypeWrapper):
+    """How opt-ins were given. The numbers themselves are never kept here."""
+
+OPT_IN_SOURCE_UNSPECIFIED: OptInSource.ValueType  # 0
+"""Not said."""
+OPT_IN_SOURCE_WEB_FORM: OptInSource.ValueType  # 1
+"""In a form on a web site."""
+OPT_IN_SOURCE_PAPER_FORM: OptInSource.ValueType  # 2
+"""On paper, signed."""
+OPT_IN_SOURCE_CONTRACT: OptInSource.ValueType  # 3
+"""In a contract."""
+OPT_IN_SOURCE_INBOUND_MESSAGE: OptInSource.ValueType  # 4
+"""The person wrote to the customer first."""
+OPT_IN_SOURCE_CRM_RECORD: OptInSource.ValueType  # 5
+"""In the customer's CRM, with its own record."""
+OPT_IN_SOURCE_EVENT: OptInSource.ValueType  # 6
+"""At an event or in a shop."""
+Global___OptInSource: _TypeAlias = OptInSource  # noqa: Y015
+
+class _ConnectorProblem:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ConnectorProblemEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ConnectorProblem.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CONNECTOR_PROBLEM_UNSPECIFIED: _ConnectorProblem.ValueType  # 0
+    """Never valid in a request; in an answer: no problem."""
+    CONNECTOR_PROBLEM_TIMEOUT: _ConnectorProblem.ValueType  # 1
+    """Transient: no answer in time."""
+    CONNECTOR_PROBLEM_QUOTA_EXCEEDED: _ConnectorProblem.ValueType  # 2
+    """Transient: the provider's quota or rate limit was reached."""
+    CONNECTOR_PROBLEM_PROVIDER_ERROR: _ConnectorProblem.ValueType  # 3
+    """Transient: the provider answered with a fault of its own (5xx)."""
+    CONNECTOR_PROBLEM_NETWORK_ERROR: _ConnectorProblem.ValueType  # 4
+    """Transient: the provider could not be reached."""
+    CONNECTOR_PROBLEM_WEBHOOK_REFUSED: _ConnectorProblem.ValueType  # 5
+    """Transient: the provider refused our webhook or call, such as a 401 for a wrong verify_token."""
+    CONNECTOR_PROBLEM_TEST_FAILED: _ConnectorProblem.ValueType  # 6
+    """Transient: a recorded test failed. Recorded with the test."""
+    CONNECTOR_PROBLEM_GRANT_REVOKED: _ConnectorProblem.ValueType  # 7
+    """Definitive: the customer or its administrator took the grant back."""
+    CONNECTOR_PROBLEM_INVALID_GRANT: _ConnectorProblem.ValueType  # 8
+    """Definitive: the provider answers invalid_grant; the grant ran out or was replaced."""
+    CONNECTOR_PROBLEM_ACCOUNT_DELETED: _ConnectorProblem.ValueType  # 9
+    """Definitive: the account does not exist any more."""
+    CONNECTOR_PROBLEM_ACCOUNT_SUSPENDED: _ConnectorProblem.ValueType  # 10
+    """Definitive: the provider suspended the account."""
+    CONNECTOR_PROBLEM_OAUTH_FAILED: _ConnectorProblem.ValueType  # 11
+    """Definitive: the OAuth consent did not come to a grant."""
+    CONNECTOR_PROBLEM_SETUP_FAILED: _ConnectorProblem.ValueType  # 12
+    """Definitive: setting up failed for another reason. Recorded with a move to FAILED."""
+
+class ConnectorProblem(_ConnectorProblem, metaclass=_ConnectorProblemEnumTypeWrapper):
+    """A problem that was observed with a connection. Which of them break it is told by each."""
+
+CONNECTOR_PROBLEM_UNSPECIFIED: ConnectorProblem.ValueType  # 0
+"""Never valid in a request; in an answer: no problem."""
+CONNECTOR_PROBLEM_TIMEOUT: ConnectorProblem.ValueType  # 1
+"""Transient: no answer in time."""
+CONNECTOR_PROBLEM_QUOTA_EXCEEDED: ConnectorProblem.ValueType  # 2
+"""Transient: the provider's quota or rate limit was reached."""
+CONNECTOR_PROBLEM_PROVIDER_ERROR: ConnectorProblem.ValueType  # 3
+"""Transient: the provider answered with a fault of its own (5xx)."""
+CONNECTOR_PROBLEM_NETWORK_ERROR: ConnectorProblem.ValueType  # 4
+"""Transient: the provider could not be reached."""
+CONNECTOR_PROBLEM_WEBHOOK_REFUSED: ConnectorProblem.ValueType  # 5
+"""Transient: the provider refused our webhook or call, such as a 401 for a wrong verify_token."""
+CONNECTOR_PROBLEM_TEST_FAILED: ConnectorProblem.ValueType  # 6
+"""Transient: a recorded test failed. Recorded with the test."""
+CONNECTOR_PROBLEM_GRANT_REVOKED: ConnectorProblem.ValueType  # 7
+"""Definitive: the customer or its administrator took the grant back."""
+CONNECTOR_PROBLEM_INVALID_GRANT: ConnectorProblem.ValueType  # 8
+"""Definitive: the provider answers invalid_grant; the grant ran out or was replaced."""
+CONNECTOR_PROBLEM_ACCOUNT_DELETED: ConnectorProblem.ValueType  # 9
+"""Definitive: the account does not exist any more."""
+CONNECTOR_PROBLEM_ACCOUNT_SUSPENDED: ConnectorProblem.ValueType  # 10
+"""Definitive: the provider suspended the account."""
+CONNECTOR_PROBLEM_OAUTH_FAILED: ConnectorProblem.ValueType  # 11
+"""Definitive: the OAuth consent did not come to a grant."""
+CONNECTOR_PROBLEM_SETUP_FAILED: ConnectorProblem.ValueType  # 12
+"""Definitive: setting up failed for another reason. Recorded with a move to FAILED."""
+Global___ConnectorProblem: _TypeAlias = ConnectorProblem  # noqa: Y015
+
+class _ConnectorEventKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ConnectorEventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ConnectorEventKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CONNECTOR_EVENT_KIND_UNSPECIFIED: _ConnectorEventKind.ValueType  # 0
+    """Never set in an answer."""
+    CONNECTOR_EVENT_KIND_STATE_CHANGED: _ConnectorEventKind.ValueType  # 1
+    """It went from one state to the next."""
+    CONNECTOR_EVENT_KIND_PROBLEM_OBSERVED: _ConnectorEventKind.ValueType  # 2
+    """A problem was observed."""
+    CONNECTOR_EVENT_KIND_TEST_RECORDED: _ConnectorEventKind.ValueType  # 3
+    """The connection was tested."""
+    CONNECTOR_EVENT_KIND_OPT_IN_AUDITED: _ConnectorEventKind.ValueType  # 4
+    """The opt-in of its numbers was audited."""
+    CONNECTOR_EVENT_KIND_ACCOUNT_LINKED: _ConnectorEventKind.ValueType  # 5
+    """An external account was named for the first time."""
+    CONNECTOR_EVENT_KIND_ACCOUNT_CHANGED: _ConnectorEventKind.ValueType  # 6
+    """A person confirmed that another external account takes the place of the former one."""
+    CONNECTOR_EVENT_KIND_SETTINGS_RECORDED: _ConnectorEventKind.ValueType  # 7
+    """Settings were recorded."""
+    CONNECTOR_EVENT_KIND_ISSUE_RESOLVED: _ConnectorEventKind.ValueType  # 8
+    """An issue was resolved."""
+
+class ConnectorEventKind(_ConnectorEventKind, metaclass=_ConnectorEventKindEnumTypeWrapper):
+    """What happened to a connector."""
+
+CONNECTOR_EVENT_KIND_UNSPECIFIED: ConnectorEventKind.ValueType  # 0
+"""Never set in an answer."""
+CONNECTOR_EVENT_KIND_STATE_CHANGED: ConnectorEventKind.ValueType  # 1
+"""It went from one state to the next."""
+CONNECTOR_EVENT_KIND_PROBLEM_OBSERVED: ConnectorEventKind.ValueType  # 2
+"""A problem was observed."""
+CONNECTOR_EVENT_KIND_TEST_RECORDED: ConnectorEventKind.ValueType  # 3
+"""The connection was tested."""
+CONNECTOR_EVENT_KIND_OPT_IN_AUDITED: ConnectorEventKind.ValueType  # 4
+"""The opt-in of its numbers was audited."""
+CONNECTOR_EVENT_KIND_ACCOUNT_LINKED: ConnectorEventKind.ValueType  # 5
+"""An external account was named for the first time."""
+CONNECTOR_EVENT_KIND_ACCOUNT_CHANGED: ConnectorEventKind.ValueType  # 6
+"""A person confirmed that another external account takes the place of the former one."""
+CONNECTOR_EVENT_KIND_SETTINGS_RECORDED: ConnectorEventKind.ValueType  # 7
+"""Settings were recorded."""
+CONNECTOR_EVENT_KIND_ISSUE_RESOLVED: ConnectorEventKind.ValueType  # 8
+"""An issue was resolved."""
+Global___ConnectorEventKind: _TypeAlias = ConnectorEventKind  # noqa: Y015
 
 @_typing.final
 class ConnectorSpec(_message.Message):
@@ -212,6 +390,10 @@ class Connector(_message.Message):
     SET_UP_FIELD_NUMBER: _builtins.int
     SETUP_CRITERIA_FIELD_NUMBER: _builtins.int
     SETUP_CHECK_FIELD_NUMBER: _builtins.int
+    TEST_FIELD_NUMBER: _builtins.int
+    CONNECT_TIME_FIELD_NUMBER: _builtins.int
+    CONNECTED_BY_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FINGERPRINT_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
     """The customer."""
     connector_key: _builtins.str
@@ -222,6 +404,8 @@ class Connector(_message.Message):
     """Changes with every change of the connector."""
     set_up: _builtins.bool
     """Whether all of `setup_criteria` are met."""
+    account_fingerprint: _builtins.str
+    """A digest of the external account that is connected, kept over reconnecting; empty while none was named."""
     @_builtins.property
     def approval(self) -> _approval_pb2.Approval:
         """The approval it was last connected with; unset for none."""
@@ -246,6 +430,18 @@ class Connector(_message.Message):
     def setup_check(self) -> Global___SetupCheck:
         """What was found when the connection was tested; unset while nobody looked at this connection."""
 
+    @_builtins.property
+    def test(self) -> Global___ConnectorTest:
+        """The last recorded test of this connection with what was done; unset while there is none."""
+
+    @_builtins.property
+    def connect_time(self) -> _timestamp_pb2.Timestamp:
+        """When the present connection was made, UTC; unset while it is not connected."""
+
+    @_builtins.property
+    def connected_by(self) -> _actor_pb2.Actor:
+        """Who made it; unset while it is not connected."""
+
     def __init__(
         self,
         *,
@@ -260,14 +456,70 @@ class Connector(_message.Message):
         set_up: _builtins.bool = ...,
         setup_criteria: _abc.Iterable[Global___SetupCriterion] | None = ...,
         setup_check: Global___SetupCheck | None = ...,
+        test: Global___ConnectorTest | None = ...,
+        connect_time: _timestamp_pb2.Timestamp | None = ...,
+        connected_by: _actor_pb2.Actor | None = ...,
+        account_fingerprint: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "opt_in_audit", b"opt_in_audit", "setup_check", b"setup_check", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "connect_time", b"connect_time", "connected_by", b"connected_by", "opt_in_audit", b"opt_in_audit", "setup_check", b"setup_check", "test", b"test", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "connector_key", b"connector_key", "customer_id", b"customer_id", "etag", b"etag", "opt_in_audit", b"opt_in_audit", "set_up", b"set_up", "settings", b"settings", "setup_check", b"setup_check", "setup_criteria", b"setup_criteria", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_fingerprint", b"account_fingerprint", "approval", b"approval", "connect_time", b"connect_time", "connected_by", b"connected_by", "connector_key", b"connector_key", "customer_id", b"customer_id", "etag", b"etag", "opt_in_audit", b"opt_in_audit", "set_up", b"set_up", "settings", b"settings", "setup_check", b"setup_check", "setup_criteria", b"setup_criteria", "state", b"state", "test", b"test", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Connector: _TypeAlias = Connector  # noqa: Y015
+
+@_typing.final
+class ConnectorTest(_message.Message):
+    """A recorded test of a connection."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTION_FIELD_NUMBER: _builtins.int
+    SUCCEEDED_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    NO_SECRET_IN_LOGS_FIELD_NUMBER: _builtins.int
+    TEST_TIME_FIELD_NUMBER: _builtins.int
+    TESTER_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    action: Global___ConnectorTestAction.ValueType
+    """What was tried; unspecified where only the finding was recorded."""
+    succeeded: _builtins.bool
+    """Whether it succeeded."""
+    detail: _builtins.str
+    """What was read or drafted, or what failed, in words."""
+    no_secret_in_logs: _builtins.bool
+    """Whether the logs were looked through and hold no secret; unset where nobody looked."""
+    reference: _builtins.str
+    """Where the finding is kept; empty for nowhere."""
+    @_builtins.property
+    def test_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was made, UTC."""
+
+    @_builtins.property
+    def tester(self) -> _actor_pb2.Actor:
+        """Who made it."""
+
+    def __init__(
+        self,
+        *,
+        action: Global___ConnectorTestAction.ValueType = ...,
+        succeeded: _builtins.bool = ...,
+        detail: _builtins.str = ...,
+        no_secret_in_logs: _builtins.bool | None = ...,
+        test_time: _timestamp_pb2.Timestamp | None = ...,
+        tester: _actor_pb2.Actor | None = ...,
+        reference: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_no_secret_in_logs", b"_no_secret_in_logs", "no_secret_in_logs", b"no_secret_in_logs", "test_time", b"test_time", "tester", b"tester"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_no_secret_in_logs", b"_no_secret_in_logs", "action", b"action", "detail", b"detail", "no_secret_in_logs", b"no_secret_in_logs", "reference", b"reference", "succeeded", b"succeeded", "test_time", b"test_time", "tester", b"tester"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__no_secret_in_logs: _TypeAlias = _typing.Literal["no_secret_in_logs"]  # noqa: Y015
+    _WhichOneofArgType__no_secret_in_logs: _TypeAlias = _typing.Literal["_no_secret_in_logs", b"_no_secret_in_logs"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__no_secret_in_logs) -> _WhichOneofReturnType__no_secret_in_logs | None: ...
+
+Global___ConnectorTest: _TypeAlias = ConnectorTest  # noqa: Y015
 
 @_typing.final
 class SetupCheck(_message.Message):
@@ -315,6 +567,7 @@ class SetupCriterion(_message.Message):
     TITLE_AR_FIELD_NUMBER: _builtins.int
     TITLE_EN_FIELD_NUMBER: _builtins.int
     MET_FIELD_NUMBER: _builtins.int
+    EVIDENCE_FIELD_NUMBER: _builtins.int
     criterion_id: _builtins.str
     """Such as `test_succeeded`."""
     title_ar: _builtins.str
@@ -323,6 +576,10 @@ class SetupCriterion(_message.Message):
     """What it asks for, in English."""
     met: _builtins.bool
     """Whether it is met. Unset where nobody looked yet, which does not count as met."""
+    @_builtins.property
+    def evidence(self) -> _evidence_pb2.Evidence:
+        """What shows it; unset while it is not met."""
+
     def __init__(
         self,
         *,
@@ -330,10 +587,11 @@ class SetupCriterion(_message.Message):
         title_ar: _builtins.str = ...,
         title_en: _builtins.str = ...,
         met: _builtins.bool | None = ...,
+        evidence: _evidence_pb2.Evidence | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_met", b"_met", "met", b"met"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_met", b"_met", "evidence", b"evidence", "met", b"met"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_met", b"_met", "criterion_id", b"criterion_id", "met", b"met", "title_ar", b"title_ar", "title_en", b"title_en"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_met", b"_met", "criterion_id", b"criterion_id", "evidence", b"evidence", "met", b"met", "title_ar", b"title_ar", "title_en", b"title_en"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__met: _TypeAlias = _typing.Literal["met"]  # noqa: Y015
     _WhichOneofArgType__met: _TypeAlias = _typing.Literal["_met", b"_met"]  # noqa: Y015
@@ -350,13 +608,21 @@ class OptInAudit(_message.Message):
     OPTED_IN_NUMBERS_FIELD_NUMBER: _builtins.int
     REFERENCE_FIELD_NUMBER: _builtins.int
     AUDIT_TIME_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    AUDITOR_FIELD_NUMBER: _builtins.int
     opted_in_numbers: _builtins.int
     """How many numbers have a recorded opt-in."""
     reference: _builtins.str
     """Where the audit is kept, such as a document id. Never a credential."""
+    source: Global___OptInSource.ValueType
+    """How the opt-ins were given; unspecified where nobody said."""
     @_builtins.property
     def audit_time(self) -> _timestamp_pb2.Timestamp:
         """When the audit was made, UTC. Not in the future."""
+
+    @_builtins.property
+    def auditor(self) -> _actor_pb2.Actor:
+        """The person who made the audit; unset where nobody said."""
 
     def __init__(
         self,
@@ -364,10 +630,12 @@ class OptInAudit(_message.Message):
         opted_in_numbers: _builtins.int = ...,
         reference: _builtins.str = ...,
         audit_time: _timestamp_pb2.Timestamp | None = ...,
+        source: Global___OptInSource.ValueType = ...,
+        auditor: _actor_pb2.Actor | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audit_time", b"audit_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audit_time", b"audit_time", "auditor", b"auditor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_time", b"audit_time", "opted_in_numbers", b"opted_in_numbers", "reference", b"reference"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_time", b"audit_time", "auditor", b"auditor", "opted_in_numbers", b"opted_in_numbers", "reference", b"reference", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -580,3 +848,187 @@ class Troubleshooting(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Troubleshooting: _TypeAlias = Troubleshooting  # noqa: Y015
+
+@_typing.final
+class ConnectorEvent(_message.Message):
+    """One line of a connector's history; never changed afterwards."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    CONNECTOR_KEY_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    FROM_STATE_FIELD_NUMBER: _builtins.int
+    TO_STATE_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
+    ISSUE_ID_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    OCCUR_TIME_FIELD_NUMBER: _builtins.int
+    RECORD_TIME_FIELD_NUMBER: _builtins.int
+    OUTDATED_FIELD_NUMBER: _builtins.int
+    TEST_SUCCEEDED_FIELD_NUMBER: _builtins.int
+    customer_id: _builtins.str
+    """The customer."""
+    number: _builtins.int
+    """Position among the customer's connector events, from 1, without gaps."""
+    connector_key: _builtins.str
+    """The connector."""
+    kind: Global___ConnectorEventKind.ValueType
+    """What happened."""
+    from_state: Global___ConnectorState.ValueType
+    """The state before; the same as `to_state` where the event changed none."""
+    to_state: Global___ConnectorState.ValueType
+    """The state after."""
+    problem: Global___ConnectorProblem.ValueType
+    """The problem; unspecified where the event is about none."""
+    issue_id: _builtins.str
+    """The issue that the event opened, counted for or resolved; empty for none."""
+    detail: _builtins.str
+    """What was seen or done, in words; may be empty."""
+    reference: _builtins.str
+    """Where it is kept; may be empty."""
+    outdated: _builtins.bool
+    """Whether it was observed on an earlier connection than the present one, so that it changed nothing."""
+    test_succeeded: _builtins.bool
+    """Of a test: whether it succeeded; unset for anything else."""
+    @_builtins.property
+    def actor(self) -> _actor_pb2.Actor:
+        """Who recorded it."""
+
+    @_builtins.property
+    def occur_time(self) -> _timestamp_pb2.Timestamp:
+        """When it happened, UTC."""
+
+    @_builtins.property
+    def record_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was recorded, UTC."""
+
+    def __init__(
+        self,
+        *,
+        customer_id: _builtins.str = ...,
+        number: _builtins.int = ...,
+        connector_key: _builtins.str = ...,
+        kind: Global___ConnectorEventKind.ValueType = ...,
+        from_state: Global___ConnectorState.ValueType = ...,
+        to_state: Global___ConnectorState.ValueType = ...,
+        problem: Global___ConnectorProblem.ValueType = ...,
+        issue_id: _builtins.str = ...,
+        detail: _builtins.str = ...,
+        reference: _builtins.str = ...,
+        actor: _actor_pb2.Actor | None = ...,
+        occur_time: _timestamp_pb2.Timestamp | None = ...,
+        record_time: _timestamp_pb2.Timestamp | None = ...,
+        outdated: _builtins.bool = ...,
+        test_succeeded: _builtins.bool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_test_succeeded", b"_test_succeeded", "actor", b"actor", "occur_time", b"occur_time", "record_time", b"record_time", "test_succeeded", b"test_succeeded"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_test_succeeded", b"_test_succeeded", "actor", b"actor", "connector_key", b"connector_key", "customer_id", b"customer_id", "detail", b"detail", "from_state", b"from_state", "issue_id", b"issue_id", "kind", b"kind", "number", b"number", "occur_time", b"occur_time", "outdated", b"outdated", "problem", b"problem", "record_time", b"record_time", "reference", b"reference", "test_succeeded", b"test_succeeded", "to_state", b"to_state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__test_succeeded: _TypeAlias = _typing.Literal["test_succeeded"]  # noqa: Y015
+    _WhichOneofArgType__test_succeeded: _TypeAlias = _typing.Literal["_test_succeeded", b"_test_succeeded"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__test_succeeded) -> _WhichOneofReturnType__test_succeeded | None: ...
+
+Global___ConnectorEvent: _TypeAlias = ConnectorEvent  # noqa: Y015
+
+@_typing.final
+class ConnectorIssue(_message.Message):
+    """A problem of one kind with one connector: open until a test succeeds or the connector is connected again. The same
+    problem seen again while it is open counts up, and opens no other.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ISSUE_ID_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    CONNECTOR_KEY_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
+    DEFINITIVE_FIELD_NUMBER: _builtins.int
+    TITLE_AR_FIELD_NUMBER: _builtins.int
+    TITLE_EN_FIELD_NUMBER: _builtins.int
+    REMEDY_AR_FIELD_NUMBER: _builtins.int
+    REMEDY_EN_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    FIRST_TIME_FIELD_NUMBER: _builtins.int
+    LAST_TIME_FIELD_NUMBER: _builtins.int
+    OPEN_TIME_FIELD_NUMBER: _builtins.int
+    RESOLVE_TIME_FIELD_NUMBER: _builtins.int
+    RESOLUTION_FIELD_NUMBER: _builtins.int
+    RESOLVER_FIELD_NUMBER: _builtins.int
+    issue_id: _builtins.str
+    """Identifier."""
+    customer_id: _builtins.str
+    """The customer."""
+    connector_key: _builtins.str
+    """The connector."""
+    problem: Global___ConnectorProblem.ValueType
+    """The problem."""
+    definitive: _builtins.bool
+    """Whether the problem breaks the connection."""
+    title_ar: _builtins.str
+    """What it means, in Arabic."""
+    title_en: _builtins.str
+    """What it means, in English."""
+    remedy_ar: _builtins.str
+    """What to do, in Arabic."""
+    remedy_en: _builtins.str
+    """What to do, in English."""
+    owner: _builtins.str
+    """Who has to act: `customer`, `operator` or `founder`."""
+    count: _builtins.int
+    """How often it was seen while open."""
+    resolution: _builtins.str
+    """What resolved it: `test_succeeded`, `reconnected` or `skipped`; empty while it is open."""
+    @_builtins.property
+    def first_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was first seen, UTC."""
+
+    @_builtins.property
+    def last_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was last seen, UTC."""
+
+    @_builtins.property
+    def open_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was recorded first, UTC; lists are ordered by it."""
+
+    @_builtins.property
+    def resolve_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was resolved, UTC; unset while it is open."""
+
+    @_builtins.property
+    def resolver(self) -> _actor_pb2.Actor:
+        """Who recorded what resolved it; unset while it is open."""
+
+    def __init__(
+        self,
+        *,
+        issue_id: _builtins.str = ...,
+        customer_id: _builtins.str = ...,
+        connector_key: _builtins.str = ...,
+        problem: Global___ConnectorProblem.ValueType = ...,
+        definitive: _builtins.bool = ...,
+        title_ar: _builtins.str = ...,
+        title_en: _builtins.str = ...,
+        remedy_ar: _builtins.str = ...,
+        remedy_en: _builtins.str = ...,
+        owner: _builtins.str = ...,
+        count: _builtins.int = ...,
+        first_time: _timestamp_pb2.Timestamp | None = ...,
+        last_time: _timestamp_pb2.Timestamp | None = ...,
+        open_time: _timestamp_pb2.Timestamp | None = ...,
+        resolve_time: _timestamp_pb2.Timestamp | None = ...,
+        resolution: _builtins.str = ...,
+        resolver: _actor_pb2.Actor | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["first_time", b"first_time", "last_time", b"last_time", "open_time", b"open_time", "resolve_time", b"resolve_time", "resolver", b"resolver"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connector_key", b"connector_key", "count", b"count", "customer_id", b"customer_id", "definitive", b"definitive", "first_time", b"first_time", "issue_id", b"issue_id", "last_time", b"last_time", "open_time", b"open_time", "owner", b"owner", "problem", b"problem", "remedy_ar", b"remedy_ar", "remedy_en", b"remedy_en", "resolution", b"resolution", "resolve_time", b"resolve_time", "resolver", b"resolver", "title_ar", b"title_ar", "title_en", b"title_en"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConnectorIssue: _TypeAlias = ConnectorIssue  # noqa: Y015

@@ -9,6 +9,7 @@ from dealix.common.v1 import approval_pb2 as _approval_pb2
 from dealix.onboarding.v1 import connector_pb2 as _connector_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
@@ -217,6 +218,9 @@ class UpdateConnectorRequest(_message.Message):
     SETTINGS_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     SETUP_CHECK_FIELD_NUMBER: _builtins.int
+    APPROVAL_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    CONFIRM_ACCOUNT_CHANGE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """UUID of this write, made by the caller; repeat it to repeat the call safely."""
     customer_id: _builtins.str
@@ -227,6 +231,17 @@ class UpdateConnectorRequest(_message.Message):
     """The state to move to."""
     etag: _builtins.str
     """The connector's etag as the caller read it; empty skips the check."""
+    approval_id: _builtins.str
+    """The approval of a draft that DraftConnectorApproval made for this connector; consumed by moving it to
+    CONNECTED_APPROVED_EXECUTE. Takes the place of `approval`: one of the two, not both.
+    """
+    account_id: _builtins.str
+    """The provider's lasting identifier of the account that is connected, such as a WhatsApp Business account's id; taken with
+    a connected state. Only a digest of it is kept. Once an account was named, each reconnecting names it again. Never a
+    credential.
+    """
+    confirm_account_change: _builtins.bool
+    """A person confirms that another account takes the place of the one that was connected before."""
     @_builtins.property
     def actor(self) -> _actor_pb2.Actor:
         """Who changes it."""
@@ -264,10 +279,13 @@ class UpdateConnectorRequest(_message.Message):
         settings: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         etag: _builtins.str = ...,
         setup_check: _connector_pb2.SetupCheck | None = ...,
+        approval_id: _builtins.str = ...,
+        account_id: _builtins.str = ...,
+        confirm_account_change: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "approval", b"approval", "opt_in_audit", b"opt_in_audit", "setup_check", b"setup_check"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "approval", b"approval", "connector_key", b"connector_key", "customer_id", b"customer_id", "etag", b"etag", "opt_in_audit", b"opt_in_audit", "request_id", b"request_id", "settings", b"settings", "setup_check", b"setup_check", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "actor", b"actor", "approval", b"approval", "approval_id", b"approval_id", "confirm_account_change", b"confirm_account_change", "connector_key", b"connector_key", "customer_id", b"customer_id", "etag", b"etag", "opt_in_audit", b"opt_in_audit", "request_id", b"request_id", "settings", b"settings", "setup_check", b"setup_check", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -531,3 +549,479 @@ class GetConnectorGuideResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__live_send_allowed) -> _WhichOneofReturnType__live_send_allowed | None: ...
 
 Global___GetConnectorGuideResponse: _TypeAlias = GetConnectorGuideResponse  # noqa: Y015
+
+@_typing.final
+class RecordConnectorProblemRequest(_message.Message):
+    """The problem that was observed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    CONNECTOR_KEY_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
+    OCCUR_TIME_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """UUID of this write, made by the caller; repeat it to repeat the call safely."""
+    customer_id: _builtins.str
+    """The customer."""
+    connector_key: _builtins.str
+    """The connector, such as `gmail`."""
+    problem: _connector_pb2.ConnectorProblem.ValueType
+    """What was observed. TEST_FAILED and SETUP_FAILED are recorded with a test and with a move to FAILED."""
+    detail: _builtins.str
+    """What was seen, in words; may be empty. Never a credential, never a phone number."""
+    reference: _builtins.str
+    """Where it is kept, such as a log line's id; may be empty. Never a credential."""
+    @_builtins.property
+    def actor(self) -> _actor_pb2.Actor:
+        """Who records it."""
+
+    @_builtins.property
+    def occur_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was observed, UTC. Not in the future."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        actor: _actor_pb2.Actor | None = ...,
+        customer_id: _builtins.str = ...,
+        connector_key: _builtins.str = ...,
+        problem: _connector_pb2.ConnectorProblem.ValueType = ...,
+        occur_time: _timestamp_pb2.Timestamp | None = ...,
+        detail: _builtins.str = ...,
+        reference: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "occur_time", b"occur_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "connector_key", b"connector_key", "customer_id", b"customer_id", "detail", b"detail", "occur_time", b"occur_time", "problem", b"problem", "reference", b"reference", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordConnectorProblemRequest: _TypeAlias = RecordConnectorProblemRequest  # noqa: Y015
+
+@_typing.final
+class RecordConnectorProblemResponse(_message.Message):
+    """The connector and the open issue."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIVE_SEND_ALLOWED_FIELD_NUMBER: _builtins.int
+    APPROVAL_REQUIRED_FIELD_NUMBER: _builtins.int
+    CONNECTOR_FIELD_NUMBER: _builtins.int
+    ISSUE_FIELD_NUMBER: _builtins.int
+    RECORDED_STATES_FIELD_NUMBER: _builtins.int
+    live_send_allowed: _builtins.bool
+    """Always false, always present: nothing in this system sends."""
+    approval_required: _builtins.bool
+    """Whether the answer holds something that a person must approve before it is used outside."""
+    @_builtins.property
+    def connector(self) -> _connector_pb2.Connector:
+        """The connector."""
+
+    @_builtins.property
+    def issue(self) -> _connector_pb2.ConnectorIssue:
+        """The issue that was opened or counted up; unset where the problem is one of an earlier connection."""
+
+    @_builtins.property
+    def recorded_states(self) -> _containers.RepeatedScalarFieldContainer[_connector_pb2.ConnectorState.ValueType]:
+        """The states that the connector went through, in order; empty when its state did not change."""
+
+    def __init__(
+        self,
+        *,
+        live_send_allowed: _builtins.bool | None = ...,
+        approval_required: _builtins.bool | None = ...,
+        connector: _connector_pb2.Connector | None = ...,
+        issue: _connector_pb2.ConnectorIssue | None = ...,
+        recorded_states: _abc.Iterable[_connector_pb2.ConnectorState.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "connector", b"connector", "issue", b"issue", "live_send_allowed", b"live_send_allowed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "connector", b"connector", "issue", b"issue", "live_send_allowed", b"live_send_allowed", "recorded_states", b"recorded_states"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__approval_required: _TypeAlias = _typing.Literal["approval_required"]  # noqa: Y015
+    _WhichOneofArgType__approval_required: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required"]  # noqa: Y015
+    _WhichOneofReturnType__live_send_allowed: _TypeAlias = _typing.Literal["live_send_allowed"]  # noqa: Y015
+    _WhichOneofArgType__live_send_allowed: _TypeAlias = _typing.Literal["_live_send_allowed", b"_live_send_allowed"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__approval_required) -> _WhichOneofReturnType__approval_required | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__live_send_allowed) -> _WhichOneofReturnType__live_send_allowed | None: ...
+
+Global___RecordConnectorProblemResponse: _TypeAlias = RecordConnectorProblemResponse  # noqa: Y015
+
+@_typing.final
+class RecordConnectorTestRequest(_message.Message):
+    """The test of a connection."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    CONNECTOR_KEY_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    SUCCEEDED_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    NO_SECRET_IN_LOGS_FIELD_NUMBER: _builtins.int
+    TEST_TIME_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """UUID of this write, made by the caller; repeat it to repeat the call safely."""
+    customer_id: _builtins.str
+    """The customer."""
+    connector_key: _builtins.str
+    """The connector, such as `gmail`."""
+    action: _connector_pb2.ConnectorTestAction.ValueType
+    """What was tried."""
+    succeeded: _builtins.bool
+    """Whether it succeeded. Must be said."""
+    detail: _builtins.str
+    """What was read or drafted, or what failed, in words; may be empty. Never a credential, never a phone number."""
+    no_secret_in_logs: _builtins.bool
+    """Whether the logs were looked through and hold no secret; unset keeps what was known of this connection."""
+    reference: _builtins.str
+    """Where the finding is kept, such as a draft's id; may be empty. Never a credential."""
+    @_builtins.property
+    def actor(self) -> _actor_pb2.Actor:
+        """Who records it."""
+
+    @_builtins.property
+    def test_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was made, UTC. Not in the future, not before the connection was made."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        actor: _actor_pb2.Actor | None = ...,
+        customer_id: _builtins.str = ...,
+        connector_key: _builtins.str = ...,
+        action: _connector_pb2.ConnectorTestAction.ValueType = ...,
+        succeeded: _builtins.bool | None = ...,
+        detail: _builtins.str = ...,
+        no_secret_in_logs: _builtins.bool | None = ...,
+        test_time: _timestamp_pb2.Timestamp | None = ...,
+        reference: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_no_secret_in_logs", b"_no_secret_in_logs", "_succeeded", b"_succeeded", "actor", b"actor", "no_secret_in_logs", b"no_secret_in_logs", "succeeded", b"succeeded", "test_time", b"test_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_no_secret_in_logs", b"_no_secret_in_logs", "_succeeded", b"_succeeded", "action", b"action", "actor", b"actor", "connector_key", b"connector_key", "customer_id", b"customer_id", "detail", b"detail", "no_secret_in_logs", b"no_secret_in_logs", "reference", b"reference", "request_id", b"request_id", "succeeded", b"succeeded", "test_time", b"test_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__no_secret_in_logs: _TypeAlias = _typing.Literal["no_secret_in_logs"]  # noqa: Y015
+    _WhichOneofArgType__no_secret_in_logs: _TypeAlias = _typing.Literal["_no_secret_in_logs", b"_no_secret_in_logs"]  # noqa: Y015
+    _WhichOneofReturnType__succeeded: _TypeAlias = _typing.Literal["succeeded"]  # noqa: Y015
+    _WhichOneofArgType__succeeded: _TypeAlias = _typing.Literal["_succeeded", b"_succeeded"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__no_secret_in_logs) -> _WhichOneofReturnType__no_secret_in_logs | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__succeeded) -> _WhichOneofReturnType__succeeded | None: ...
+
+Global___RecordConnectorTestRequest: _TypeAlias = RecordConnectorTestRequest  # noqa: Y015
+
+@_typing.final
+class RecordConnectorTestResponse(_message.Message):
+    """The connector after the test."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIVE_SEND_ALLOWED_FIELD_NUMBER: _builtins.int
+    APPROVAL_REQUIRED_FIELD_NUMBER: _builtins.int
+    CONNECTOR_FIELD_NUMBER: _builtins.int
+    ISSUES_FIELD_NUMBER: _builtins.int
+    live_send_allowed: _builtins.bool
+    """Always false, always present: nothing in this system sends."""
+    approval_required: _builtins.bool
+    """Whether the answer holds something that a person must approve before it is used outside."""
+    @_builtins.property
+    def connector(self) -> _connector_pb2.Connector:
+        """The connector."""
+
+    @_builtins.property
+    def issues(self) -> _containers.RepeatedCompositeFieldContainer[_connector_pb2.ConnectorIssue]:
+        """The issues that a success resolved, or the one that a failure opened or counted up."""
+
+    def __init__(
+        self,
+        *,
+        live_send_allowed: _builtins.bool | None = ...,
+        approval_required: _builtins.bool | None = ...,
+        connector: _connector_pb2.Connector | None = ...,
+        issues: _abc.Iterable[_connector_pb2.ConnectorIssue] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "connector", b"connector", "live_send_allowed", b"live_send_allowed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "connector", b"connector", "issues", b"issues", "live_send_allowed", b"live_send_allowed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__approval_required: _TypeAlias = _typing.Literal["approval_required"]  # noqa: Y015
+    _WhichOneofArgType__approval_required: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required"]  # noqa: Y015
+    _WhichOneofReturnType__live_send_allowed: _TypeAlias = _typing.Literal["live_send_allowed"]  # noqa: Y015
+    _WhichOneofArgType__live_send_allowed: _TypeAlias = _typing.Literal["_live_send_allowed", b"_live_send_allowed"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__approval_required) -> _WhichOneofReturnType__approval_required | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__live_send_allowed) -> _WhichOneofReturnType__live_send_allowed | None: ...
+
+Global___RecordConnectorTestResponse: _TypeAlias = RecordConnectorTestResponse  # noqa: Y015
+
+@_typing.final
+class RecordOptInAuditRequest(_message.Message):
+    """The audit of the opt-in of every number."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    CONNECTOR_KEY_FIELD_NUMBER: _builtins.int
+    OPTED_IN_NUMBERS_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    AUDITOR_FIELD_NUMBER: _builtins.int
+    AUDIT_TIME_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """UUID of this write, made by the caller; repeat it to repeat the call safely."""
+    customer_id: _builtins.str
+    """The customer."""
+    connector_key: _builtins.str
+    """The connector, such as `gmail`."""
+    opted_in_numbers: _builtins.int
+    """How many numbers have a recorded opt-in."""
+    source: _connector_pb2.OptInSource.ValueType
+    """How the opt-ins were given."""
+    reference: _builtins.str
+    """Where the audit is kept, such as a document's id. Never a credential, never a phone number."""
+    @_builtins.property
+    def actor(self) -> _actor_pb2.Actor:
+        """Who records it."""
+
+    @_builtins.property
+    def auditor(self) -> _actor_pb2.Actor:
+        """The person who made the audit."""
+
+    @_builtins.property
+    def audit_time(self) -> _timestamp_pb2.Timestamp:
+        """When the audit was made, UTC. Not in the future."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        actor: _actor_pb2.Actor | None = ...,
+        customer_id: _builtins.str = ...,
+        connector_key: _builtins.str = ...,
+        opted_in_numbers: _builtins.int = ...,
+        source: _connector_pb2.OptInSource.ValueType = ...,
+        auditor: _actor_pb2.Actor | None = ...,
+        audit_time: _timestamp_pb2.Timestamp | None = ...,
+        reference: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "audit_time", b"audit_time", "auditor", b"auditor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "audit_time", b"audit_time", "auditor", b"auditor", "connector_key", b"connector_key", "customer_id", b"customer_id", "opted_in_numbers", b"opted_in_numbers", "reference", b"reference", "request_id", b"request_id", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordOptInAuditRequest: _TypeAlias = RecordOptInAuditRequest  # noqa: Y015
+
+@_typing.final
+class RecordOptInAuditResponse(_message.Message):
+    """The connector with its audit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIVE_SEND_ALLOWED_FIELD_NUMBER: _builtins.int
+    APPROVAL_REQUIRED_FIELD_NUMBER: _builtins.int
+    CONNECTOR_FIELD_NUMBER: _builtins.int
+    live_send_allowed: _builtins.bool
+    """Always false, always present: nothing in this system sends."""
+    approval_required: _builtins.bool
+    """Whether the answer holds something that a person must approve before it is used outside."""
+    @_builtins.property
+    def connector(self) -> _connector_pb2.Connector:
+        """The connector."""
+
+    def __init__(
+        self,
+        *,
+        live_send_allowed: _builtins.bool | None = ...,
+        approval_required: _builtins.bool | None = ...,
+        connector: _connector_pb2.Connector | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "connector", b"connector", "live_send_allowed", b"live_send_allowed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "connector", b"connector", "live_send_allowed", b"live_send_allowed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__approval_required: _TypeAlias = _typing.Literal["approval_required"]  # noqa: Y015
+    _WhichOneofArgType__approval_required: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required"]  # noqa: Y015
+    _WhichOneofReturnType__live_send_allowed: _TypeAlias = _typing.Literal["live_send_allowed"]  # noqa: Y015
+    _WhichOneofArgType__live_send_allowed: _TypeAlias = _typing.Literal["_live_send_allowed", b"_live_send_allowed"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__approval_required) -> _WhichOneofReturnType__approval_required | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__live_send_allowed) -> _WhichOneofReturnType__live_send_allowed | None: ...
+
+Global___RecordOptInAuditResponse: _TypeAlias = RecordOptInAuditResponse  # noqa: Y015
+
+@_typing.final
+class ListConnectorEventsRequest(_message.Message):
+    """Whose history."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    CONNECTOR_KEY_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Entries on a page, at most 200; 0 means 50."""
+    page_token: _builtins.str
+    """`next_page_token` of the previous page with the same filters; empty for the first."""
+    customer_id: _builtins.str
+    """The customer."""
+    connector_key: _builtins.str
+    """Only this connector; empty for all."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        customer_id: _builtins.str = ...,
+        connector_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connector_key", b"connector_key", "customer_id", b"customer_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListConnectorEventsRequest: _TypeAlias = ListConnectorEventsRequest  # noqa: Y015
+
+@_typing.final
+class ListConnectorEventsResponse(_message.Message):
+    """A page of a history."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIVE_SEND_ALLOWED_FIELD_NUMBER: _builtins.int
+    APPROVAL_REQUIRED_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    live_send_allowed: _builtins.bool
+    """Always false, always present: nothing in this system sends."""
+    approval_required: _builtins.bool
+    """Whether the answer holds something that a person must approve before it is used outside."""
+    next_page_token: _builtins.str
+    """Token of the next page; empty on the last."""
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[_connector_pb2.ConnectorEvent]:
+        """The events, newest first."""
+
+    def __init__(
+        self,
+        *,
+        live_send_allowed: _builtins.bool | None = ...,
+        approval_required: _builtins.bool | None = ...,
+        events: _abc.Iterable[_connector_pb2.ConnectorEvent] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "live_send_allowed", b"live_send_allowed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "events", b"events", "live_send_allowed", b"live_send_allowed", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__approval_required: _TypeAlias = _typing.Literal["approval_required"]  # noqa: Y015
+    _WhichOneofArgType__approval_required: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required"]  # noqa: Y015
+    _WhichOneofReturnType__live_send_allowed: _TypeAlias = _typing.Literal["live_send_allowed"]  # noqa: Y015
+    _WhichOneofArgType__live_send_allowed: _TypeAlias = _typing.Literal["_live_send_allowed", b"_live_send_allowed"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__approval_required) -> _WhichOneofReturnType__approval_required | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__live_send_allowed) -> _WhichOneofReturnType__live_send_allowed | None: ...
+
+Global___ListConnectorEventsResponse: _TypeAlias = ListConnectorEventsResponse  # noqa: Y015
+
+@_typing.final
+class ListConnectorIssuesRequest(_message.Message):
+    """Which issues."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    CONNECTOR_KEY_FIELD_NUMBER: _builtins.int
+    INCLUDE_RESOLVED_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Entries on a page, at most 200; 0 means 50."""
+    page_token: _builtins.str
+    """`next_page_token` of the previous page with the same filters; empty for the first."""
+    customer_id: _builtins.str
+    """Only this customer's; empty for all customers."""
+    connector_key: _builtins.str
+    """Only this connector; empty for all."""
+    include_resolved: _builtins.bool
+    """The resolved ones too; else open ones only."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        customer_id: _builtins.str = ...,
+        connector_key: _builtins.str = ...,
+        include_resolved: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connector_key", b"connector_key", "customer_id", b"customer_id", "include_resolved", b"include_resolved", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListConnectorIssuesRequest: _TypeAlias = ListConnectorIssuesRequest  # noqa: Y015
+
+@_typing.final
+class ListConnectorIssuesResponse(_message.Message):
+    """A page of issues."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIVE_SEND_ALLOWED_FIELD_NUMBER: _builtins.int
+    APPROVAL_REQUIRED_FIELD_NUMBER: _builtins.int
+    ISSUES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    live_send_allowed: _builtins.bool
+    """Always false, always present: nothing in this system sends."""
+    approval_required: _builtins.bool
+    """Whether the answer holds something that a person must approve before it is used outside."""
+    next_page_token: _builtins.str
+    """Token of the next page; empty on the last."""
+    @_builtins.property
+    def issues(self) -> _containers.RepeatedCompositeFieldContainer[_connector_pb2.ConnectorIssue]:
+        """The issues, those open longest first."""
+
+    def __init__(
+        self,
+        *,
+        live_send_allowed: _builtins.bool | None = ...,
+        approval_required: _builtins.bool | None = ...,
+        issues: _abc.Iterable[_connector_pb2.ConnectorIssue] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "live_send_allowed", b"live_send_allowed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "issues", b"issues", "live_send_allowed", b"live_send_allowed", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__approval_required: _TypeAlias = _typing.Literal["approval_required"]  # noqa: Y015
+    _WhichOneofArgType__approval_required: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required"]  # noqa: Y015
+    _WhichOneofReturnType__live_send_allowed: _TypeAlias = _typing.Literal["live_send_allowed"]  # noqa: Y015
+    _WhichOneofArgType__live_send_allowed: _TypeAlias = _typing.Literal["_live_send_allowed", b"_live_send_allowed"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__approval_required) -> _WhichOneofReturnType__approval_required | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__live_send_allowed) -> _WhichOneofReturnType__live_send_allowed | None: ...
+
+Global___ListConnectorIssuesResponse: _TypeAlias = ListConnectorIssuesResponse  # noqa: Y015
