@@ -68,6 +68,24 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """PERMISSION_DENIED. The actor is not a person. Metadata: `action`."""
     ERROR_REASON_PROHIBITED_CLAIM: _ErrorReason.ValueType  # 19
     """FAILED_PRECONDITION. A draft makes a prohibited claim. Metadata: `categories`, `words`."""
+    ERROR_REASON_DRAFT_NOT_FOUND: _ErrorReason.ValueType  # 20
+    """NOT_FOUND. Metadata: `draft_id` or `approval_id`."""
+    ERROR_REASON_DRAFT_STATE_REFUSED: _ErrorReason.ValueType  # 21
+    """FAILED_PRECONDITION. The draft's state does not allow it. Metadata: `draft_id`, `state`, `action`."""
+    ERROR_REASON_DRAFT_CHANGED: _ErrorReason.ValueType  # 22
+    """ABORTED. The hash is not that of the present text: read it again, decide again. Metadata: `draft_id`, `current_hash`."""
+    ERROR_REASON_APPROVAL_EXPIRED: _ErrorReason.ValueType  # 23
+    """FAILED_PRECONDITION. The approval was not used in time. Metadata: `draft_id`, `approval_id`, `expire_time`."""
+    ERROR_REASON_APPROVAL_USED: _ErrorReason.ValueType  # 24
+    """FAILED_PRECONDITION. An approval is good for one use. Metadata: `draft_id`, `approval_id`."""
+    ERROR_REASON_APPROVAL_MISMATCH: _ErrorReason.ValueType  # 25
+    """FAILED_PRECONDITION. The approval is of something else. Metadata: `approval_id`, `subject` (what it is of)."""
+    ERROR_REASON_CHANNEL_FROZEN: _ErrorReason.ValueType  # 26
+    """FAILED_PRECONDITION. A freeze holds the draft's channel; a founder releases it. Metadata: `channel`, `freeze_ids`, and `draft_id`
+    where there is a draft.
+    """
+    ERROR_REASON_APPROVAL_VOID: _ErrorReason.ValueType  # 27
+    """FAILED_PRECONDITION. The text was changed, or the draft rejected, after the approval. Metadata: `draft_id`, `approval_id`."""
     ERROR_REASON_TICKET_NOT_FOUND: _ErrorReason.ValueType  # 100
     """NOT_FOUND. Metadata: `ticket_id`."""
     ERROR_REASON_SLA_EVENT_EXISTS: _ErrorReason.ValueType  # 101
@@ -93,9 +111,37 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_CHECK_IN_EXISTS: _ErrorReason.ValueType  # 400
     """ALREADY_EXISTS. The customer has a weekly check-in in that week. Metadata: `customer_id`, `week_start`, `check_in_id`."""
     ERROR_REASON_CHECK_IN_SUPPRESSED: _ErrorReason.ValueType  # 401
-    """FAILED_PRECONDITION. A check-in is suppressed while a SEV1 or SEV2 is open. Metadata: `customer_id`, `severity`."""
+    """FAILED_PRECONDITION. A check-in is suppressed while a SEV1 or SEV2 is open, or its channel frozen. Metadata: `customer_id`, and
+    `severity` or `channel`.
+    """
     ERROR_REASON_CHECK_IN_NOT_FOUND: _ErrorReason.ValueType  # 402
     """NOT_FOUND. Metadata: `check_in_id`."""
+    ERROR_REASON_PLAN_EXISTS: _ErrorReason.ValueType  # 403
+    """ALREADY_EXISTS. The customer has an active plan. Metadata: `customer_id`, `bundle_id`."""
+    ERROR_REASON_PLAN_NOT_FOUND: _ErrorReason.ValueType  # 404
+    """NOT_FOUND. Metadata: `customer_id`."""
+    ERROR_REASON_PLAN_NOT_ACTIVE: _ErrorReason.ValueType  # 405
+    """FAILED_PRECONDITION. The plan has ended. Metadata: `customer_id`."""
+    ERROR_REASON_TOUCHPOINT_NOT_FOUND: _ErrorReason.ValueType  # 406
+    """NOT_FOUND. Metadata: `touchpoint_id`."""
+    ERROR_REASON_TOUCHPOINT_STATE_REFUSED: _ErrorReason.ValueType  # 407
+    """FAILED_PRECONDITION. The touchpoint is closed, or its draft was approved. Metadata: `touchpoint_id`, `state`."""
+    ERROR_REASON_TOUCHPOINT_HELD: _ErrorReason.ValueType  # 408
+    """FAILED_PRECONDITION. An upgrade offer before the first Proof Pack is delivered. Metadata: `touchpoint_id`, `customer_id`."""
+    ERROR_REASON_WEEK_TAKEN: _ErrorReason.ValueType  # 409
+    """FAILED_PRECONDITION. The week has a check-in. Metadata: `customer_id`, `week_start`."""
+    ERROR_REASON_ACTIVITY_NOT_FOUND: _ErrorReason.ValueType  # 410
+    """NOT_FOUND. An event to correct that the customer does not have. Metadata: `activity_id`, `customer_id`."""
+    ERROR_REASON_ACTIVITY_CORRECTED: _ErrorReason.ValueType  # 411
+    """FAILED_PRECONDITION. An event that was corrected before. Metadata: `activity_id`, `corrected_by`."""
+    ERROR_REASON_NOT_AT_RISK: _ErrorReason.ValueType  # 412
+    """FAILED_PRECONDITION. An alert about a customer whose risk is neither high nor medium. Metadata: `customer_id`, `severity`."""
+    ERROR_REASON_AT_RISK_ALERT_EXISTS: _ErrorReason.ValueType  # 413
+    """ALREADY_EXISTS. The customer has an alert of this severity on this day. Metadata: `customer_id`, `alert_id`."""
+    ERROR_REASON_AT_RISK_ALERT_SUPPRESSED: _ErrorReason.ValueType  # 414
+    """FAILED_PRECONDITION. A medium alert while a SEV1 or SEV2 is open or the channel frozen. Metadata: `customer_id`, and `severity` or
+    `channel`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """The stable reasons of errors, as they stand in `google.rpc.ErrorInfo.reason` with domain `dealix.com`, without the
@@ -151,6 +197,24 @@ ERROR_REASON_PERSON_REQUIRED: ErrorReason.ValueType  # 18
 """PERMISSION_DENIED. The actor is not a person. Metadata: `action`."""
 ERROR_REASON_PROHIBITED_CLAIM: ErrorReason.ValueType  # 19
 """FAILED_PRECONDITION. A draft makes a prohibited claim. Metadata: `categories`, `words`."""
+ERROR_REASON_DRAFT_NOT_FOUND: ErrorReason.ValueType  # 20
+"""NOT_FOUND. Metadata: `draft_id` or `approval_id`."""
+ERROR_REASON_DRAFT_STATE_REFUSED: ErrorReason.ValueType  # 21
+"""FAILED_PRECONDITION. The draft's state does not allow it. Metadata: `draft_id`, `state`, `action`."""
+ERROR_REASON_DRAFT_CHANGED: ErrorReason.ValueType  # 22
+"""ABORTED. The hash is not that of the present text: read it again, decide again. Metadata: `draft_id`, `current_hash`."""
+ERROR_REASON_APPROVAL_EXPIRED: ErrorReason.ValueType  # 23
+"""FAILED_PRECONDITION. The approval was not used in time. Metadata: `draft_id`, `approval_id`, `expire_time`."""
+ERROR_REASON_APPROVAL_USED: ErrorReason.ValueType  # 24
+"""FAILED_PRECONDITION. An approval is good for one use. Metadata: `draft_id`, `approval_id`."""
+ERROR_REASON_APPROVAL_MISMATCH: ErrorReason.ValueType  # 25
+"""FAILED_PRECONDITION. The approval is of something else. Metadata: `approval_id`, `subject` (what it is of)."""
+ERROR_REASON_CHANNEL_FROZEN: ErrorReason.ValueType  # 26
+"""FAILED_PRECONDITION. A freeze holds the draft's channel; a founder releases it. Metadata: `channel`, `freeze_ids`, and `draft_id`
+where there is a draft.
+"""
+ERROR_REASON_APPROVAL_VOID: ErrorReason.ValueType  # 27
+"""FAILED_PRECONDITION. The text was changed, or the draft rejected, after the approval. Metadata: `draft_id`, `approval_id`."""
 ERROR_REASON_TICKET_NOT_FOUND: ErrorReason.ValueType  # 100
 """NOT_FOUND. Metadata: `ticket_id`."""
 ERROR_REASON_SLA_EVENT_EXISTS: ErrorReason.ValueType  # 101
@@ -176,7 +240,35 @@ ERROR_REASON_OPT_IN_AUDIT_REQUIRED: ErrorReason.ValueType  # 304
 ERROR_REASON_CHECK_IN_EXISTS: ErrorReason.ValueType  # 400
 """ALREADY_EXISTS. The customer has a weekly check-in in that week. Metadata: `customer_id`, `week_start`, `check_in_id`."""
 ERROR_REASON_CHECK_IN_SUPPRESSED: ErrorReason.ValueType  # 401
-"""FAILED_PRECONDITION. A check-in is suppressed while a SEV1 or SEV2 is open. Metadata: `customer_id`, `severity`."""
+"""FAILED_PRECONDITION. A check-in is suppressed while a SEV1 or SEV2 is open, or its channel frozen. Metadata: `customer_id`, and
+`severity` or `channel`.
+"""
 ERROR_REASON_CHECK_IN_NOT_FOUND: ErrorReason.ValueType  # 402
 """NOT_FOUND. Metadata: `check_in_id`."""
+ERROR_REASON_PLAN_EXISTS: ErrorReason.ValueType  # 403
+"""ALREADY_EXISTS. The customer has an active plan. Metadata: `customer_id`, `bundle_id`."""
+ERROR_REASON_PLAN_NOT_FOUND: ErrorReason.ValueType  # 404
+"""NOT_FOUND. Metadata: `customer_id`."""
+ERROR_REASON_PLAN_NOT_ACTIVE: ErrorReason.ValueType  # 405
+"""FAILED_PRECONDITION. The plan has ended. Metadata: `customer_id`."""
+ERROR_REASON_TOUCHPOINT_NOT_FOUND: ErrorReason.ValueType  # 406
+"""NOT_FOUND. Metadata: `touchpoint_id`."""
+ERROR_REASON_TOUCHPOINT_STATE_REFUSED: ErrorReason.ValueType  # 407
+"""FAILED_PRECONDITION. The touchpoint is closed, or its draft was approved. Metadata: `touchpoint_id`, `state`."""
+ERROR_REASON_TOUCHPOINT_HELD: ErrorReason.ValueType  # 408
+"""FAILED_PRECONDITION. An upgrade offer before the first Proof Pack is delivered. Metadata: `touchpoint_id`, `customer_id`."""
+ERROR_REASON_WEEK_TAKEN: ErrorReason.ValueType  # 409
+"""FAILED_PRECONDITION. The week has a check-in. Metadata: `customer_id`, `week_start`."""
+ERROR_REASON_ACTIVITY_NOT_FOUND: ErrorReason.ValueType  # 410
+"""NOT_FOUND. An event to correct that the customer does not have. Metadata: `activity_id`, `customer_id`."""
+ERROR_REASON_ACTIVITY_CORRECTED: ErrorReason.ValueType  # 411
+"""FAILED_PRECONDITION. An event that was corrected before. Metadata: `activity_id`, `corrected_by`."""
+ERROR_REASON_NOT_AT_RISK: ErrorReason.ValueType  # 412
+"""FAILED_PRECONDITION. An alert about a customer whose risk is neither high nor medium. Metadata: `customer_id`, `severity`."""
+ERROR_REASON_AT_RISK_ALERT_EXISTS: ErrorReason.ValueType  # 413
+"""ALREADY_EXISTS. The customer has an alert of this severity on this day. Metadata: `customer_id`, `alert_id`."""
+ERROR_REASON_AT_RISK_ALERT_SUPPRESSED: ErrorReason.ValueType  # 414
+"""FAILED_PRECONDITION. A medium alert while a SEV1 or SEV2 is open or the channel frozen. Metadata: `customer_id`, and `severity` or
+`channel`.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -127,7 +127,7 @@ Global___HealthVerdict: _TypeAlias = HealthVerdict  # noqa: Y015
 
 @_typing.final
 class WeekMetrics(_message.Message):
-    """What happened in a customer's week."""
+    """What happened in a customer's week. In a request, absent is the same as 0; in an answer, it is not known."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -149,17 +149,36 @@ class WeekMetrics(_message.Message):
     def __init__(
         self,
         *,
-        drafts_approved: _builtins.int = ...,
-        replies: _builtins.int = ...,
-        meetings: _builtins.int = ...,
-        risks_blocked: _builtins.int = ...,
-        pipeline_sar: _builtins.float = ...,
+        drafts_approved: _builtins.int | None = ...,
+        replies: _builtins.int | None = ...,
+        meetings: _builtins.int | None = ...,
+        risks_blocked: _builtins.int | None = ...,
+        pipeline_sar: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_drafts_approved", b"_drafts_approved", "_meetings", b"_meetings", "_pipeline_sar", b"_pipeline_sar", "_replies", b"_replies", "_risks_blocked", b"_risks_blocked", "drafts_approved", b"drafts_approved", "meetings", b"meetings", "pipeline_sar", b"pipeline_sar", "replies", b"replies", "risks_blocked", b"risks_blocked"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["drafts_approved", b"drafts_approved", "meetings", b"meetings", "pipeline_sar", b"pipeline_sar", "replies", b"replies", "risks_blocked", b"risks_blocked"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_drafts_approved", b"_drafts_approved", "_meetings", b"_meetings", "_pipeline_sar", b"_pipeline_sar", "_replies", b"_replies", "_risks_blocked", b"_risks_blocked", "drafts_approved", b"drafts_approved", "meetings", b"meetings", "pipeline_sar", b"pipeline_sar", "replies", b"replies", "risks_blocked", b"risks_blocked"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__drafts_approved: _TypeAlias = _typing.Literal["drafts_approved"]  # noqa: Y015
+    _WhichOneofArgType__drafts_approved: _TypeAlias = _typing.Literal["_drafts_approved", b"_drafts_approved"]  # noqa: Y015
+    _WhichOneofReturnType__meetings: _TypeAlias = _typing.Literal["meetings"]  # noqa: Y015
+    _WhichOneofArgType__meetings: _TypeAlias = _typing.Literal["_meetings", b"_meetings"]  # noqa: Y015
+    _WhichOneofReturnType__pipeline_sar: _TypeAlias = _typing.Literal["pipeline_sar"]  # noqa: Y015
+    _WhichOneofArgType__pipeline_sar: _TypeAlias = _typing.Literal["_pipeline_sar", b"_pipeline_sar"]  # noqa: Y015
+    _WhichOneofReturnType__replies: _TypeAlias = _typing.Literal["replies"]  # noqa: Y015
+    _WhichOneofArgType__replies: _TypeAlias = _typing.Literal["_replies", b"_replies"]  # noqa: Y015
+    _WhichOneofReturnType__risks_blocked: _TypeAlias = _typing.Literal["risks_blocked"]  # noqa: Y015
+    _WhichOneofArgType__risks_blocked: _TypeAlias = _typing.Literal["_risks_blocked", b"_risks_blocked"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__drafts_approved) -> _WhichOneofReturnType__drafts_approved | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__meetings) -> _WhichOneofReturnType__meetings | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__pipeline_sar) -> _WhichOneofReturnType__pipeline_sar | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__replies) -> _WhichOneofReturnType__replies | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__risks_blocked) -> _WhichOneofReturnType__risks_blocked | None: ...
 
 Global___WeekMetrics: _TypeAlias = WeekMetrics  # noqa: Y015
 
@@ -212,6 +231,7 @@ class WeeklyCheckIn(_message.Message):
     METRICS_FIELD_NUMBER: _builtins.int
     DRAFT_STATE_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    DRAFT_ID_FIELD_NUMBER: _builtins.int
     check_in_id: _builtins.str
     """Identifier, `chk_` and 26 letters and digits; empty when it is not stored."""
     customer_id: _builtins.str
@@ -220,6 +240,10 @@ class WeeklyCheckIn(_message.Message):
     """The first day (Sunday, Asia/Riyadh) of its week, as YYYY-MM-DD; empty when it is not stored."""
     draft_state: _approval_pb2.DraftState.ValueType
     """Where the draft stands."""
+    draft_id: _builtins.str
+    """The draft that holds its text as it stands, which a person approves by ApprovalService; empty when it is not stored. The agenda
+    and the talking points here stay as they were made.
+    """
     @_builtins.property
     def agenda(self) -> _containers.RepeatedCompositeFieldContainer[Global___AgendaItem]:
         """The agenda: five items of five minutes."""
@@ -252,10 +276,11 @@ class WeeklyCheckIn(_message.Message):
         metrics: Global___WeekMetrics | None = ...,
         draft_state: _approval_pb2.DraftState.ValueType = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        draft_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "metrics", b"metrics"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agenda", b"agenda", "check_in_id", b"check_in_id", "create_time", b"create_time", "customer_id", b"customer_id", "draft_state", b"draft_state", "metrics", b"metrics", "talking_points_ar", b"talking_points_ar", "talking_points_en", b"talking_points_en", "week_start", b"week_start"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agenda", b"agenda", "check_in_id", b"check_in_id", "create_time", b"create_time", "customer_id", b"customer_id", "draft_id", b"draft_id", "draft_state", b"draft_state", "metrics", b"metrics", "talking_points_ar", b"talking_points_ar", "talking_points_en", b"talking_points_en", "week_start", b"week_start"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -306,6 +331,9 @@ class HealthFactor(_message.Message):
     POINTS_FIELD_NUMBER: _builtins.int
     LABEL_AR_FIELD_NUMBER: _builtins.int
     LABEL_EN_FIELD_NUMBER: _builtins.int
+    VALUE_WEEK_BEFORE_FIELD_NUMBER: _builtins.int
+    POINTS_WEEK_BEFORE_FIELD_NUMBER: _builtins.int
+    POINTS_CHANGE_FIELD_NUMBER: _builtins.int
     factor: _builtins.str
     """`csat`, `pipeline_sar`, `meetings`, `approval_rate`, `days_inactive` or `drafts_pending`."""
     value: _builtins.float
@@ -316,6 +344,12 @@ class HealthFactor(_message.Message):
     """Its name in Arabic."""
     label_en: _builtins.str
     """Its name in English."""
+    value_week_before: _builtins.float
+    """The value seven days earlier; absent when it is unknown, and in a calculation from given inputs."""
+    points_week_before: _builtins.float
+    """The points seven days earlier; absent likewise."""
+    points_change: _builtins.float
+    """How the points changed; absent when either is unknown."""
     def __init__(
         self,
         *,
@@ -324,19 +358,34 @@ class HealthFactor(_message.Message):
         points: _builtins.float | None = ...,
         label_ar: _builtins.str = ...,
         label_en: _builtins.str = ...,
+        value_week_before: _builtins.float | None = ...,
+        points_week_before: _builtins.float | None = ...,
+        points_change: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_points", b"_points", "_value", b"_value", "points", b"points", "value", b"value"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_points", b"_points", "_points_change", b"_points_change", "_points_week_before", b"_points_week_before", "_value", b"_value", "_value_week_before", b"_value_week_before", "points", b"points", "points_change", b"points_change", "points_week_before", b"points_week_before", "value", b"value", "value_week_before", b"value_week_before"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_points", b"_points", "_value", b"_value", "factor", b"factor", "label_ar", b"label_ar", "label_en", b"label_en", "points", b"points", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_points", b"_points", "_points_change", b"_points_change", "_points_week_before", b"_points_week_before", "_value", b"_value", "_value_week_before", b"_value_week_before", "factor", b"factor", "label_ar", b"label_ar", "label_en", b"label_en", "points", b"points", "points_change", b"points_change", "points_week_before", b"points_week_before", "value", b"value", "value_week_before", b"value_week_before"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__points: _TypeAlias = _typing.Literal["points"]  # noqa: Y015
     _WhichOneofArgType__points: _TypeAlias = _typing.Literal["_points", b"_points"]  # noqa: Y015
+    _WhichOneofReturnType__points_change: _TypeAlias = _typing.Literal["points_change"]  # noqa: Y015
+    _WhichOneofArgType__points_change: _TypeAlias = _typing.Literal["_points_change", b"_points_change"]  # noqa: Y015
+    _WhichOneofReturnType__points_week_before: _TypeAlias = _typing.Literal["points_week_before"]  # noqa: Y015
+    _WhichOneofArgType__points_week_before: _TypeAlias = _typing.Literal["_points_week_before", b"_points_week_before"]  # noqa: Y015
     _WhichOneofReturnType__value: _TypeAlias = _typing.Literal["value"]  # noqa: Y015
     _WhichOneofArgType__value: _TypeAlias = _typing.Literal["_value", b"_value"]  # noqa: Y015
+    _WhichOneofReturnType__value_week_before: _TypeAlias = _typing.Literal["value_week_before"]  # noqa: Y015
+    _WhichOneofArgType__value_week_before: _TypeAlias = _typing.Literal["_value_week_before", b"_value_week_before"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__points) -> _WhichOneofReturnType__points | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__points_change) -> _WhichOneofReturnType__points_change | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__points_week_before) -> _WhichOneofReturnType__points_week_before | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__value) -> _WhichOneofReturnType__value | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__value_week_before) -> _WhichOneofReturnType__value_week_before | None: ...
 
 Global___HealthFactor: _TypeAlias = HealthFactor  # noqa: Y015
 

@@ -26,7 +26,10 @@ if _version_not_supported:
 
 
 class SuccessServiceStub:
-    """Customer success: check-ins, risk, plans and health.
+    """Customer success: check-ins, plans with their touchpoints, recorded activity, risk and health.
+
+    Days are calendar days in Riyadh. A field `as_of_time` means the day that it lies in; unset, now. What is asked for a day in the
+    past is answered as the day ended, with what is known of it today.
 
     The errors that every method can answer stand at `dealix.support.v1.SupportService`.
     """
@@ -72,10 +75,103 @@ class SuccessServiceStub:
                 request_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.ListWeeklyCheckInsRequest.SerializeToString,
                 response_deserializer=dealix_dot_success_dot_v1_dot_success__service__pb2.ListWeeklyCheckInsResponse.FromString,
                 _registered_method=True)
+        self.ActivatePlan = channel.unary_unary(
+                '/dealix.success.v1.SuccessService/ActivatePlan',
+                request_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.ActivatePlanRequest.SerializeToString,
+                response_deserializer=dealix_dot_success_dot_v1_dot_success__service__pb2.ActivatePlanResponse.FromString,
+                _registered_method=True)
+        self.GetPlan = channel.unary_unary(
+                '/dealix.success.v1.SuccessService/GetPlan',
+                request_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.GetPlanRequest.SerializeToString,
+                response_deserializer=dealix_dot_success_dot_v1_dot_success__service__pb2.GetPlanResponse.FromString,
+                _registered_method=True)
+        self.ChangePlan = channel.unary_unary(
+                '/dealix.success.v1.SuccessService/ChangePlan',
+                request_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.ChangePlanRequest.SerializeToString,
+                response_deserializer=dealix_dot_success_dot_v1_dot_success__service__pb2.ChangePlanResponse.FromString,
+                _registered_method=True)
+        self.SetRenewalDate = channel.unary_unary(
+                '/dealix.success.v1.SuccessService/SetRenewalDate',
+                request_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.SetRenewalDateRequest.SerializeToString,
+                response_deserializer=dealix_dot_success_dot_v1_dot_success__service__pb2.SetRenewalDateResponse.FromString,
+                _registered_method=True)
+        self.EndPlan = channel.unary_unary(
+                '/dealix.success.v1.SuccessService/EndPlan',
+                request_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.EndPlanRequest.SerializeToString,
+                response_deserializer=dealix_dot_success_dot_v1_dot_success__service__pb2.EndPlanResponse.FromString,
+                _registered_method=True)
+        self.ListPlanChanges = channel.unary_unary(
+                '/dealix.success.v1.SuccessService/ListPlanChanges',
+                request_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.ListPlanChangesRequest.SerializeToString,
+                response_deserializer=dealix_dot_success_dot_v1_dot_success__service__pb2.ListPlanChangesResponse.FromString,
+                _registered_method=True)
+        self.ListDueTouchpoints = channel.unary_unary(
+                '/dealix.success.v1.SuccessService/ListDueTouchpoints',
+                request_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.ListDueTouchpointsRequest.SerializeToString,
+                response_deserializer=dealix_dot_success_dot_v1_dot_success__service__pb2.ListDueTouchpointsResponse.FromString,
+                _registered_method=True)
+        self.ListTouchpoints = channel.unary_unary(
+                '/dealix.success.v1.SuccessService/ListTouchpoints',
+                request_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.ListTouchpointsRequest.SerializeToString,
+                response_deserializer=dealix_dot_success_dot_v1_dot_success__service__pb2.ListTouchpointsResponse.FromString,
+                _registered_method=True)
+        self.GetTouchpoint = channel.unary_unary(
+                '/dealix.success.v1.SuccessService/GetTouchpoint',
+                request_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.GetTouchpointRequest.SerializeToString,
+                response_deserializer=dealix_dot_success_dot_v1_dot_success__service__pb2.GetTouchpointResponse.FromString,
+                _registered_method=True)
+        self.CompleteTouchpoint = channel.unary_unary(
+                '/dealix.success.v1.SuccessService/CompleteTouchpoint',
+                request_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.CompleteTouchpointRequest.SerializeToString,
+                response_deserializer=dealix_dot_success_dot_v1_dot_success__service__pb2.CompleteTouchpointResponse.FromString,
+                _registered_method=True)
+        self.RescheduleTouchpoint = channel.unary_unary(
+                '/dealix.success.v1.SuccessService/RescheduleTouchpoint',
+                request_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.RescheduleTouchpointRequest.SerializeToString,
+                response_deserializer=dealix_dot_success_dot_v1_dot_success__service__pb2.RescheduleTouchpointResponse.FromString,
+                _registered_method=True)
+        self.RecordActivity = channel.unary_unary(
+                '/dealix.success.v1.SuccessService/RecordActivity',
+                request_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.RecordActivityRequest.SerializeToString,
+                response_deserializer=dealix_dot_success_dot_v1_dot_success__service__pb2.RecordActivityResponse.FromString,
+                _registered_method=True)
+        self.ListActivities = channel.unary_unary(
+                '/dealix.success.v1.SuccessService/ListActivities',
+                request_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.ListActivitiesRequest.SerializeToString,
+                response_deserializer=dealix_dot_success_dot_v1_dot_success__service__pb2.ListActivitiesResponse.FromString,
+                _registered_method=True)
+        self.GetCustomerRisk = channel.unary_unary(
+                '/dealix.success.v1.SuccessService/GetCustomerRisk',
+                request_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.GetCustomerRiskRequest.SerializeToString,
+                response_deserializer=dealix_dot_success_dot_v1_dot_success__service__pb2.GetCustomerRiskResponse.FromString,
+                _registered_method=True)
+        self.GetCustomerHealth = channel.unary_unary(
+                '/dealix.success.v1.SuccessService/GetCustomerHealth',
+                request_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.GetCustomerHealthRequest.SerializeToString,
+                response_deserializer=dealix_dot_success_dot_v1_dot_success__service__pb2.GetCustomerHealthResponse.FromString,
+                _registered_method=True)
+        self.ListAtRisk = channel.unary_unary(
+                '/dealix.success.v1.SuccessService/ListAtRisk',
+                request_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.ListAtRiskRequest.SerializeToString,
+                response_deserializer=dealix_dot_success_dot_v1_dot_success__service__pb2.ListAtRiskResponse.FromString,
+                _registered_method=True)
+        self.CreateAtRiskAlert = channel.unary_unary(
+                '/dealix.success.v1.SuccessService/CreateAtRiskAlert',
+                request_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.CreateAtRiskAlertRequest.SerializeToString,
+                response_deserializer=dealix_dot_success_dot_v1_dot_success__service__pb2.CreateAtRiskAlertResponse.FromString,
+                _registered_method=True)
+        self.ListAtRiskAlerts = channel.unary_unary(
+                '/dealix.success.v1.SuccessService/ListAtRiskAlerts',
+                request_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.ListAtRiskAlertsRequest.SerializeToString,
+                response_deserializer=dealix_dot_success_dot_v1_dot_success__service__pb2.ListAtRiskAlertsResponse.FromString,
+                _registered_method=True)
 
 
 class SuccessServiceServicer:
-    """Customer success: check-ins, risk, plans and health.
+    """Customer success: check-ins, plans with their touchpoints, recorded activity, risk and health.
+
+    Days are calendar days in Riyadh. A field `as_of_time` means the day that it lies in; unset, now. What is asked for a day in the
+    past is answered as the day ended, with what is known of it today.
 
     The errors that every method can answer stand at `dealix.support.v1.SupportService`.
     """
@@ -118,8 +214,9 @@ class SuccessServiceServicer:
     def CreateWeeklyCheckIn(self, request, context):
         """Writes and stores the check-in of the present week (Asia/Riyadh, from Sunday) as a draft.
 
-        The customer has one in that week: ALREADY_EXISTS (CHECK_IN_EXISTS). An open SEV1 or SEV2, as the caller brings it along:
-        FAILED_PRECONDITION (CHECK_IN_SUPPRESSED), whose PreconditionFailure detail gives the reason in Arabic and English.
+        The customer has one in that week: ALREADY_EXISTS (CHECK_IN_EXISTS). An open SEV1 or SEV2, or a freeze of the channel, as the
+        gateway brings it along: FAILED_PRECONDITION (CHECK_IN_SUPPRESSED), whose PreconditionFailure detail gives the reason in Arabic
+        and English.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -136,6 +233,178 @@ class SuccessServiceServicer:
 
     def ListWeeklyCheckIns(self, request, context):
         """Lists stored check-ins, newest first. No match answers an empty page.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ActivatePlan(self, request, context):
+        """Activates the success plan of a customer: dates the lines of the bundle, the weekly check-ins, the monthly reviews, the quarterly
+        business reviews and the talks before the renewal. Each falls due by itself: its draft is made, once.
+
+        An active plan: ALREADY_EXISTS (PLAN_EXISTS). An ended one is followed by the new one, and its history kept. Unknown bundle, an
+        impossible date, a renewal not after the start: INVALID_ARGUMENT (INVALID_FIELDS).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPlan(self, request, context):
+        """Returns the plan of a customer, active or ended.
+
+        None was ever activated: NOT_FOUND (PLAN_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangePlan(self, request, context):
+        """Changes bundle, start or channel, with the customer's consent. Open touchpoints of the old plan are cancelled and their undecided
+        drafts withdrawn, those of the new one dated; what was completed stays. Talks before the renewal stay where they are.
+
+        No person: PERMISSION_DENIED (PERSON_REQUIRED). No consent, nothing to change, or a consent in the future: INVALID_ARGUMENT
+        (INVALID_FIELDS). No plan: NOT_FOUND (PLAN_NOT_FOUND). An ended one: FAILED_PRECONDITION (PLAN_NOT_ACTIVE). Another etag than the
+        present one: ABORTED (ETAG_MISMATCH).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetRenewalDate(self, request, context):
+        """Sets the renewal date: the talks 30 and 7 days before it are dated anew, what lies beyond it is cancelled, and recurring touchpoints
+        go on until it. A talk that was completed for another date stays completed.
+
+        No person: PERMISSION_DENIED (PERSON_REQUIRED). Not after today and the start: INVALID_ARGUMENT (INVALID_FIELDS). No plan:
+        NOT_FOUND (PLAN_NOT_FOUND). An ended one: FAILED_PRECONDITION (PLAN_NOT_ACTIVE). Another etag than the present one: ABORTED
+        (ETAG_MISMATCH).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EndPlan(self, request, context):
+        """Ends a plan: its open touchpoints are cancelled, and their undecided drafts withdrawn. The history stays.
+
+        No person: PERMISSION_DENIED (PERSON_REQUIRED). No plan: NOT_FOUND (PLAN_NOT_FOUND). Ended already: FAILED_PRECONDITION
+        (PLAN_NOT_ACTIVE). Another etag than the present one: ABORTED (ETAG_MISMATCH).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPlanChanges(self, request, context):
+        """Lists what happened to the plan of a customer, oldest first. No plan answers an empty page.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDueTouchpoints(self, request, context):
+        """Lists the touchpoints of all customers that are due on a day and not done, longest overdue first. For a day in the past: those that
+        were not done by its end. For one in the future: as far as they are dated. No match answers an empty page.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTouchpoints(self, request, context):
+        """Lists all touchpoints of a customer, by due date. No plan answers an empty page.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTouchpoint(self, request, context):
+        """Returns one touchpoint.
+
+        Unknown: NOT_FOUND (TOUCHPOINT_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CompleteTouchpoint(self, request, context):
+        """Records that a touchpoint took place, whether its draft was made or not. A draft of it that nobody decided on is withdrawn.
+
+        No person: PERMISSION_DENIED (PERSON_REQUIRED). A time in the future: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND
+        (TOUCHPOINT_NOT_FOUND). Completed, missed or cancelled: FAILED_PRECONDITION (TOUCHPOINT_STATE_REFUSED). An upgrade offer before the
+        first Proof Pack is delivered: FAILED_PRECONDITION (TOUCHPOINT_HELD), whose PreconditionFailure detail gives the reason in Arabic
+        and English. Another etag than the present one: ABORTED (ETAG_MISMATCH).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RescheduleTouchpoint(self, request, context):
+        """Moves an open touchpoint to another day, with a reason. A draft of it that nobody decided on is withdrawn; it is drafted anew when
+        it falls due.
+
+        No person: PERMISSION_DENIED (PERSON_REQUIRED). A day in the past or after the renewal, or no reason: INVALID_ARGUMENT
+        (INVALID_FIELDS). Unknown: NOT_FOUND (TOUCHPOINT_NOT_FOUND). Completed, missed or cancelled, or its draft approved already:
+        FAILED_PRECONDITION (TOUCHPOINT_STATE_REFUSED). A check-in into a week that has one: FAILED_PRECONDITION (WEEK_TAKEN). Another etag
+        than the present one: ABORTED (ETAG_MISMATCH).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecordActivity(self, request, context):
+        """Records what happened at a customer. Events are only ever added: one that was wrong is corrected by a later one, which takes its
+        place. All of a call are recorded, or none.
+
+        A time in the future, a count or value that its kind does not take or lacks, two corrections of one event: INVALID_ARGUMENT
+        (INVALID_FIELDS). A correction of an event that the customer does not have: NOT_FOUND (ACTIVITY_NOT_FOUND); of one that was corrected
+        before: FAILED_PRECONDITION (ACTIVITY_CORRECTED).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListActivities(self, request, context):
+        """Lists what is on record of a customer, latest first by when it happened; corrected events too. No match answers an empty page.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCustomerRisk(self, request, context):
+        """Scores how likely a customer is to leave, from recorded activity, with each factor and how it changed in the week. A customer of whom
+        nothing is on record is unknown, not safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCustomerHealth(self, request, context):
+        """Scores the health of a customer, from recorded activity, with each factor and how it changed in the week. A customer of whom nothing
+        is on record is unknown, not healthy.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAtRisk(self, request, context):
+        """Lists the customers at risk, worst first: high, then medium, then those of whom too little is known. Of a severity, the highest score
+        first. For a day in the past: as it ended. No match answers an empty page.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateAtRiskAlert(self, request, context):
+        """Stores an alert about a customer's risk as of now, as a draft inside Dealix that a person decides on. The service raises one by itself
+        when a customer's risk becomes high.
+
+        Neither high nor medium: FAILED_PRECONDITION (NOT_AT_RISK). One of the same severity on the same day: ALREADY_EXISTS
+        (AT_RISK_ALERT_EXISTS). A medium one while a SEV1 or SEV2 is open or the customer's channel is frozen, as the gateway brings it along:
+        FAILED_PRECONDITION (AT_RISK_ALERT_SUPPRESSED), with the reason in Arabic and English; a high one is never held back.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAtRiskAlerts(self, request, context):
+        """Lists the stored alerts, newest first. No match answers an empty page.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -179,6 +448,96 @@ def add_SuccessServiceServicer_to_server(servicer, server):
                     request_deserializer=dealix_dot_success_dot_v1_dot_success__service__pb2.ListWeeklyCheckInsRequest.FromString,
                     response_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.ListWeeklyCheckInsResponse.SerializeToString,
             ),
+            'ActivatePlan': grpc.unary_unary_rpc_method_handler(
+                    servicer.ActivatePlan,
+                    request_deserializer=dealix_dot_success_dot_v1_dot_success__service__pb2.ActivatePlanRequest.FromString,
+                    response_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.ActivatePlanResponse.SerializeToString,
+            ),
+            'GetPlan': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPlan,
+                    request_deserializer=dealix_dot_success_dot_v1_dot_success__service__pb2.GetPlanRequest.FromString,
+                    response_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.GetPlanResponse.SerializeToString,
+            ),
+            'ChangePlan': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangePlan,
+                    request_deserializer=dealix_dot_success_dot_v1_dot_success__service__pb2.ChangePlanRequest.FromString,
+                    response_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.ChangePlanResponse.SerializeToString,
+            ),
+            'SetRenewalDate': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetRenewalDate,
+                    request_deserializer=dealix_dot_success_dot_v1_dot_success__service__pb2.SetRenewalDateRequest.FromString,
+                    response_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.SetRenewalDateResponse.SerializeToString,
+            ),
+            'EndPlan': grpc.unary_unary_rpc_method_handler(
+                    servicer.EndPlan,
+                    request_deserializer=dealix_dot_success_dot_v1_dot_success__service__pb2.EndPlanRequest.FromString,
+                    response_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.EndPlanResponse.SerializeToString,
+            ),
+            'ListPlanChanges': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPlanChanges,
+                    request_deserializer=dealix_dot_success_dot_v1_dot_success__service__pb2.ListPlanChangesRequest.FromString,
+                    response_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.ListPlanChangesResponse.SerializeToString,
+            ),
+            'ListDueTouchpoints': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDueTouchpoints,
+                    request_deserializer=dealix_dot_success_dot_v1_dot_success__service__pb2.ListDueTouchpointsRequest.FromString,
+                    response_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.ListDueTouchpointsResponse.SerializeToString,
+            ),
+            'ListTouchpoints': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTouchpoints,
+                    request_deserializer=dealix_dot_success_dot_v1_dot_success__service__pb2.ListTouchpointsRequest.FromString,
+                    response_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.ListTouchpointsResponse.SerializeToString,
+            ),
+            'GetTouchpoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTouchpoint,
+                    request_deserializer=dealix_dot_success_dot_v1_dot_success__service__pb2.GetTouchpointRequest.FromString,
+                    response_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.GetTouchpointResponse.SerializeToString,
+            ),
+            'CompleteTouchpoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompleteTouchpoint,
+                    request_deserializer=dealix_dot_success_dot_v1_dot_success__service__pb2.CompleteTouchpointRequest.FromString,
+                    response_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.CompleteTouchpointResponse.SerializeToString,
+            ),
+            'RescheduleTouchpoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.RescheduleTouchpoint,
+                    request_deserializer=dealix_dot_success_dot_v1_dot_success__service__pb2.RescheduleTouchpointRequest.FromString,
+                    response_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.RescheduleTouchpointResponse.SerializeToString,
+            ),
+            'RecordActivity': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordActivity,
+                    request_deserializer=dealix_dot_success_dot_v1_dot_success__service__pb2.RecordActivityRequest.FromString,
+                    response_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.RecordActivityResponse.SerializeToString,
+            ),
+            'ListActivities': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListActivities,
+                    request_deserializer=dealix_dot_success_dot_v1_dot_success__service__pb2.ListActivitiesRequest.FromString,
+                    response_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.ListActivitiesResponse.SerializeToString,
+            ),
+            'GetCustomerRisk': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCustomerRisk,
+                    request_deserializer=dealix_dot_success_dot_v1_dot_success__service__pb2.GetCustomerRiskRequest.FromString,
+                    response_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.GetCustomerRiskResponse.SerializeToString,
+            ),
+            'GetCustomerHealth': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCustomerHealth,
+                    request_deserializer=dealix_dot_success_dot_v1_dot_success__service__pb2.GetCustomerHealthRequest.FromString,
+                    response_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.GetCustomerHealthResponse.SerializeToString,
+            ),
+            'ListAtRisk': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAtRisk,
+                    request_deserializer=dealix_dot_success_dot_v1_dot_success__service__pb2.ListAtRiskRequest.FromString,
+                    response_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.ListAtRiskResponse.SerializeToString,
+            ),
+            'CreateAtRiskAlert': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateAtRiskAlert,
+                    request_deserializer=dealix_dot_success_dot_v1_dot_success__service__pb2.CreateAtRiskAlertRequest.FromString,
+                    response_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.CreateAtRiskAlertResponse.SerializeToString,
+            ),
+            'ListAtRiskAlerts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAtRiskAlerts,
+                    request_deserializer=dealix_dot_success_dot_v1_dot_success__service__pb2.ListAtRiskAlertsRequest.FromString,
+                    response_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.ListAtRiskAlertsResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'dealix.success.v1.SuccessService', rpc_method_handlers)
@@ -188,7 +547,10 @@ def add_SuccessServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SuccessService:
-    """Customer success: check-ins, risk, plans and health.
+    """Customer success: check-ins, plans with their touchpoints, recorded activity, risk and health.
+
+    Days are calendar days in Riyadh. A field `as_of_time` means the day that it lies in; unset, now. What is asked for a day in the
+    past is answered as the day ended, with what is known of it today.
 
     The errors that every method can answer stand at `dealix.support.v1.SupportService`.
     """
@@ -372,6 +734,492 @@ class SuccessService:
             '/dealix.success.v1.SuccessService/ListWeeklyCheckIns',
             dealix_dot_success_dot_v1_dot_success__service__pb2.ListWeeklyCheckInsRequest.SerializeToString,
             dealix_dot_success_dot_v1_dot_success__service__pb2.ListWeeklyCheckInsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ActivatePlan(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.success.v1.SuccessService/ActivatePlan',
+            dealix_dot_success_dot_v1_dot_success__service__pb2.ActivatePlanRequest.SerializeToString,
+            dealix_dot_success_dot_v1_dot_success__service__pb2.ActivatePlanResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPlan(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.success.v1.SuccessService/GetPlan',
+            dealix_dot_success_dot_v1_dot_success__service__pb2.GetPlanRequest.SerializeToString,
+            dealix_dot_success_dot_v1_dot_success__service__pb2.GetPlanResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangePlan(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.success.v1.SuccessService/ChangePlan',
+            dealix_dot_success_dot_v1_dot_success__service__pb2.ChangePlanRequest.SerializeToString,
+            dealix_dot_success_dot_v1_dot_success__service__pb2.ChangePlanResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetRenewalDate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.success.v1.SuccessService/SetRenewalDate',
+            dealix_dot_success_dot_v1_dot_success__service__pb2.SetRenewalDateRequest.SerializeToString,
+            dealix_dot_success_dot_v1_dot_success__service__pb2.SetRenewalDateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EndPlan(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.success.v1.SuccessService/EndPlan',
+            dealix_dot_success_dot_v1_dot_success__service__pb2.EndPlanRequest.SerializeToString,
+            dealix_dot_success_dot_v1_dot_success__service__pb2.EndPlanResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPlanChanges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.success.v1.SuccessService/ListPlanChanges',
+            dealix_dot_success_dot_v1_dot_success__service__pb2.ListPlanChangesRequest.SerializeToString,
+            dealix_dot_success_dot_v1_dot_success__service__pb2.ListPlanChangesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDueTouchpoints(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.success.v1.SuccessService/ListDueTouchpoints',
+            dealix_dot_success_dot_v1_dot_success__service__pb2.ListDueTouchpointsRequest.SerializeToString,
+            dealix_dot_success_dot_v1_dot_success__service__pb2.ListDueTouchpointsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTouchpoints(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.success.v1.SuccessService/ListTouchpoints',
+            dealix_dot_success_dot_v1_dot_success__service__pb2.ListTouchpointsRequest.SerializeToString,
+            dealix_dot_success_dot_v1_dot_success__service__pb2.ListTouchpointsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTouchpoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.success.v1.SuccessService/GetTouchpoint',
+            dealix_dot_success_dot_v1_dot_success__service__pb2.GetTouchpointRequest.SerializeToString,
+            dealix_dot_success_dot_v1_dot_success__service__pb2.GetTouchpointResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompleteTouchpoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.success.v1.SuccessService/CompleteTouchpoint',
+            dealix_dot_success_dot_v1_dot_success__service__pb2.CompleteTouchpointRequest.SerializeToString,
+            dealix_dot_success_dot_v1_dot_success__service__pb2.CompleteTouchpointResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RescheduleTouchpoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.success.v1.SuccessService/RescheduleTouchpoint',
+            dealix_dot_success_dot_v1_dot_success__service__pb2.RescheduleTouchpointRequest.SerializeToString,
+            dealix_dot_success_dot_v1_dot_success__service__pb2.RescheduleTouchpointResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordActivity(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.success.v1.SuccessService/RecordActivity',
+            dealix_dot_success_dot_v1_dot_success__service__pb2.RecordActivityRequest.SerializeToString,
+            dealix_dot_success_dot_v1_dot_success__service__pb2.RecordActivityResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListActivities(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.success.v1.SuccessService/ListActivities',
+            dealix_dot_success_dot_v1_dot_success__service__pb2.ListActivitiesRequest.SerializeToString,
+            dealix_dot_success_dot_v1_dot_success__service__pb2.ListActivitiesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCustomerRisk(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.success.v1.SuccessService/GetCustomerRisk',
+            dealix_dot_success_dot_v1_dot_success__service__pb2.GetCustomerRiskRequest.SerializeToString,
+            dealix_dot_success_dot_v1_dot_success__service__pb2.GetCustomerRiskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCustomerHealth(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.success.v1.SuccessService/GetCustomerHealth',
+            dealix_dot_success_dot_v1_dot_success__service__pb2.GetCustomerHealthRequest.SerializeToString,
+            dealix_dot_success_dot_v1_dot_success__service__pb2.GetCustomerHealthResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAtRisk(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.success.v1.SuccessService/ListAtRisk',
+            dealix_dot_success_dot_v1_dot_success__service__pb2.ListAtRiskRequest.SerializeToString,
+            dealix_dot_success_dot_v1_dot_success__service__pb2.ListAtRiskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateAtRiskAlert(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.success.v1.SuccessService/CreateAtRiskAlert',
+            dealix_dot_success_dot_v1_dot_success__service__pb2.CreateAtRiskAlertRequest.SerializeToString,
+            dealix_dot_success_dot_v1_dot_success__service__pb2.CreateAtRiskAlertResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAtRiskAlerts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.success.v1.SuccessService/ListAtRiskAlerts',
+            dealix_dot_success_dot_v1_dot_success__service__pb2.ListAtRiskAlertsRequest.SerializeToString,
+            dealix_dot_success_dot_v1_dot_success__service__pb2.ListAtRiskAlertsResponse.FromString,
             options,
             channel_credentials,
             insecure,

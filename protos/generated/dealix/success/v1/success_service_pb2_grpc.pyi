@@ -27,7 +27,10 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class SuccessServiceStub:
-    """Customer success: check-ins, risk, plans and health.
+    """Customer success: check-ins, plans with their touchpoints, recorded activity, risk and health.
+
+    Days are calendar days in Riyadh. A field `as_of_time` means the day that it lies in; unset, now. What is asked for a day in the
+    past is answered as the day ended, with what is known of it today.
 
     The errors that every method can answer stand at `dealix.support.v1.SupportService`.
     """
@@ -57,8 +60,9 @@ class SuccessServiceStub:
     CreateWeeklyCheckIn: _grpc.UnaryUnaryMultiCallable[_success_service_pb2.CreateWeeklyCheckInRequest, _success_service_pb2.CreateWeeklyCheckInResponse]
     """Writes and stores the check-in of the present week (Asia/Riyadh, from Sunday) as a draft.
 
-    The customer has one in that week: ALREADY_EXISTS (CHECK_IN_EXISTS). An open SEV1 or SEV2, as the caller brings it along:
-    FAILED_PRECONDITION (CHECK_IN_SUPPRESSED), whose PreconditionFailure detail gives the reason in Arabic and English.
+    The customer has one in that week: ALREADY_EXISTS (CHECK_IN_EXISTS). An open SEV1 or SEV2, or a freeze of the channel, as the
+    gateway brings it along: FAILED_PRECONDITION (CHECK_IN_SUPPRESSED), whose PreconditionFailure detail gives the reason in Arabic
+    and English.
     """
     GetWeeklyCheckIn: _grpc.UnaryUnaryMultiCallable[_success_service_pb2.GetWeeklyCheckInRequest, _success_service_pb2.GetWeeklyCheckInResponse]
     """Returns one stored check-in.
@@ -67,10 +71,109 @@ class SuccessServiceStub:
     """
     ListWeeklyCheckIns: _grpc.UnaryUnaryMultiCallable[_success_service_pb2.ListWeeklyCheckInsRequest, _success_service_pb2.ListWeeklyCheckInsResponse]
     """Lists stored check-ins, newest first. No match answers an empty page."""
+    ActivatePlan: _grpc.UnaryUnaryMultiCallable[_success_service_pb2.ActivatePlanRequest, _success_service_pb2.ActivatePlanResponse]
+    """Activates the success plan of a customer: dates the lines of the bundle, the weekly check-ins, the monthly reviews, the quarterly
+    business reviews and the talks before the renewal. Each falls due by itself: its draft is made, once.
+
+    An active plan: ALREADY_EXISTS (PLAN_EXISTS). An ended one is followed by the new one, and its history kept. Unknown bundle, an
+    impossible date, a renewal not after the start: INVALID_ARGUMENT (INVALID_FIELDS).
+    """
+    GetPlan: _grpc.UnaryUnaryMultiCallable[_success_service_pb2.GetPlanRequest, _success_service_pb2.GetPlanResponse]
+    """Returns the plan of a customer, active or ended.
+
+    None was ever activated: NOT_FOUND (PLAN_NOT_FOUND).
+    """
+    ChangePlan: _grpc.UnaryUnaryMultiCallable[_success_service_pb2.ChangePlanRequest, _success_service_pb2.ChangePlanResponse]
+    """Changes bundle, start or channel, with the customer's consent. Open touchpoints of the old plan are cancelled and their undecided
+    drafts withdrawn, those of the new one dated; what was completed stays. Talks before the renewal stay where they are.
+
+    No person: PERMISSION_DENIED (PERSON_REQUIRED). No consent, nothing to change, or a consent in the future: INVALID_ARGUMENT
+    (INVALID_FIELDS). No plan: NOT_FOUND (PLAN_NOT_FOUND). An ended one: FAILED_PRECONDITION (PLAN_NOT_ACTIVE). Another etag than the
+    present one: ABORTED (ETAG_MISMATCH).
+    """
+    SetRenewalDate: _grpc.UnaryUnaryMultiCallable[_success_service_pb2.SetRenewalDateRequest, _success_service_pb2.SetRenewalDateResponse]
+    """Sets the renewal date: the talks 30 and 7 days before it are dated anew, what lies beyond it is cancelled, and recurring touchpoints
+    go on until it. A talk that was completed for another date stays completed.
+
+    No person: PERMISSION_DENIED (PERSON_REQUIRED). Not after today and the start: INVALID_ARGUMENT (INVALID_FIELDS). No plan:
+    NOT_FOUND (PLAN_NOT_FOUND). An ended one: FAILED_PRECONDITION (PLAN_NOT_ACTIVE). Another etag than the present one: ABORTED
+    (ETAG_MISMATCH).
+    """
+    EndPlan: _grpc.UnaryUnaryMultiCallable[_success_service_pb2.EndPlanRequest, _success_service_pb2.EndPlanResponse]
+    """Ends a plan: its open touchpoints are cancelled, and their undecided drafts withdrawn. The history stays.
+
+    No person: PERMISSION_DENIED (PERSON_REQUIRED). No plan: NOT_FOUND (PLAN_NOT_FOUND). Ended already: FAILED_PRECONDITION
+    (PLAN_NOT_ACTIVE). Another etag than the present one: ABORTED (ETAG_MISMATCH).
+    """
+    ListPlanChanges: _grpc.UnaryUnaryMultiCallable[_success_service_pb2.ListPlanChangesRequest, _success_service_pb2.ListPlanChangesResponse]
+    """Lists what happened to the plan of a customer, oldest first. No plan answers an empty page."""
+    ListDueTouchpoints: _grpc.UnaryUnaryMultiCallable[_success_service_pb2.ListDueTouchpointsRequest, _success_service_pb2.ListDueTouchpointsResponse]
+    """Lists the touchpoints of all customers that are due on a day and not done, longest overdue first. For a day in the past: those that
+    were not done by its end. For one in the future: as far as they are dated. No match answers an empty page.
+    """
+    ListTouchpoints: _grpc.UnaryUnaryMultiCallable[_success_service_pb2.ListTouchpointsRequest, _success_service_pb2.ListTouchpointsResponse]
+    """Lists all touchpoints of a customer, by due date. No plan answers an empty page."""
+    GetTouchpoint: _grpc.UnaryUnaryMultiCallable[_success_service_pb2.GetTouchpointRequest, _success_service_pb2.GetTouchpointResponse]
+    """Returns one touchpoint.
+
+    Unknown: NOT_FOUND (TOUCHPOINT_NOT_FOUND).
+    """
+    CompleteTouchpoint: _grpc.UnaryUnaryMultiCallable[_success_service_pb2.CompleteTouchpointRequest, _success_service_pb2.CompleteTouchpointResponse]
+    """Records that a touchpoint took place, whether its draft was made or not. A draft of it that nobody decided on is withdrawn.
+
+    No person: PERMISSION_DENIED (PERSON_REQUIRED). A time in the future: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND
+    (TOUCHPOINT_NOT_FOUND). Completed, missed or cancelled: FAILED_PRECONDITION (TOUCHPOINT_STATE_REFUSED). An upgrade offer before the
+    first Proof Pack is delivered: FAILED_PRECONDITION (TOUCHPOINT_HELD), whose PreconditionFailure detail gives the reason in Arabic
+    and English. Another etag than the present one: ABORTED (ETAG_MISMATCH).
+    """
+    RescheduleTouchpoint: _grpc.UnaryUnaryMultiCallable[_success_service_pb2.RescheduleTouchpointRequest, _success_service_pb2.RescheduleTouchpointResponse]
+    """Moves an open touchpoint to another day, with a reason. A draft of it that nobody decided on is withdrawn; it is drafted anew when
+    it falls due.
+
+    No person: PERMISSION_DENIED (PERSON_REQUIRED). A day in the past or after the renewal, or no reason: INVALID_ARGUMENT
+    (INVALID_FIELDS). Unknown: NOT_FOUND (TOUCHPOINT_NOT_FOUND). Completed, missed or cancelled, or its draft approved already:
+    FAILED_PRECONDITION (TOUCHPOINT_STATE_REFUSED). A check-in into a week that has one: FAILED_PRECONDITION (WEEK_TAKEN). Another etag
+    than the present one: ABORTED (ETAG_MISMATCH).
+    """
+    RecordActivity: _grpc.UnaryUnaryMultiCallable[_success_service_pb2.RecordActivityRequest, _success_service_pb2.RecordActivityResponse]
+    """Records what happened at a customer. Events are only ever added: one that was wrong is corrected by a later one, which takes its
+    place. All of a call are recorded, or none.
+
+    A time in the future, a count or value that its kind does not take or lacks, two corrections of one event: INVALID_ARGUMENT
+    (INVALID_FIELDS). A correction of an event that the customer does not have: NOT_FOUND (ACTIVITY_NOT_FOUND); of one that was corrected
+    before: FAILED_PRECONDITION (ACTIVITY_CORRECTED).
+    """
+    ListActivities: _grpc.UnaryUnaryMultiCallable[_success_service_pb2.ListActivitiesRequest, _success_service_pb2.ListActivitiesResponse]
+    """Lists what is on record of a customer, latest first by when it happened; corrected events too. No match answers an empty page."""
+    GetCustomerRisk: _grpc.UnaryUnaryMultiCallable[_success_service_pb2.GetCustomerRiskRequest, _success_service_pb2.GetCustomerRiskResponse]
+    """Scores how likely a customer is to leave, from recorded activity, with each factor and how it changed in the week. A customer of whom
+    nothing is on record is unknown, not safe.
+    """
+    GetCustomerHealth: _grpc.UnaryUnaryMultiCallable[_success_service_pb2.GetCustomerHealthRequest, _success_service_pb2.GetCustomerHealthResponse]
+    """Scores the health of a customer, from recorded activity, with each factor and how it changed in the week. A customer of whom nothing
+    is on record is unknown, not healthy.
+    """
+    ListAtRisk: _grpc.UnaryUnaryMultiCallable[_success_service_pb2.ListAtRiskRequest, _success_service_pb2.ListAtRiskResponse]
+    """Lists the customers at risk, worst first: high, then medium, then those of whom too little is known. Of a severity, the highest score
+    first. For a day in the past: as it ended. No match answers an empty page.
+    """
+    CreateAtRiskAlert: _grpc.UnaryUnaryMultiCallable[_success_service_pb2.CreateAtRiskAlertRequest, _success_service_pb2.CreateAtRiskAlertResponse]
+    """Stores an alert about a customer's risk as of now, as a draft inside Dealix that a person decides on. The service raises one by itself
+    when a customer's risk becomes high.
+
+    Neither high nor medium: FAILED_PRECONDITION (NOT_AT_RISK). One of the same severity on the same day: ALREADY_EXISTS
+    (AT_RISK_ALERT_EXISTS). A medium one while a SEV1 or SEV2 is open or the customer's channel is frozen, as the gateway brings it along:
+    FAILED_PRECONDITION (AT_RISK_ALERT_SUPPRESSED), with the reason in Arabic and English; a high one is never held back.
+    """
+    ListAtRiskAlerts: _grpc.UnaryUnaryMultiCallable[_success_service_pb2.ListAtRiskAlertsRequest, _success_service_pb2.ListAtRiskAlertsResponse]
+    """Lists the stored alerts, newest first. No match answers an empty page."""
 
 @_typing.type_check_only
 class SuccessServiceAsyncStub(SuccessServiceStub):
-    """Customer success: check-ins, risk, plans and health.
+    """Customer success: check-ins, plans with their touchpoints, recorded activity, risk and health.
+
+    Days are calendar days in Riyadh. A field `as_of_time` means the day that it lies in; unset, now. What is asked for a day in the
+    past is answered as the day ended, with what is known of it today.
 
     The errors that every method can answer stand at `dealix.support.v1.SupportService`.
     """
@@ -97,8 +200,9 @@ class SuccessServiceAsyncStub(SuccessServiceStub):
     CreateWeeklyCheckIn: _aio.UnaryUnaryMultiCallable[_success_service_pb2.CreateWeeklyCheckInRequest, _success_service_pb2.CreateWeeklyCheckInResponse]  # type: ignore[assignment]
     """Writes and stores the check-in of the present week (Asia/Riyadh, from Sunday) as a draft.
 
-    The customer has one in that week: ALREADY_EXISTS (CHECK_IN_EXISTS). An open SEV1 or SEV2, as the caller brings it along:
-    FAILED_PRECONDITION (CHECK_IN_SUPPRESSED), whose PreconditionFailure detail gives the reason in Arabic and English.
+    The customer has one in that week: ALREADY_EXISTS (CHECK_IN_EXISTS). An open SEV1 or SEV2, or a freeze of the channel, as the
+    gateway brings it along: FAILED_PRECONDITION (CHECK_IN_SUPPRESSED), whose PreconditionFailure detail gives the reason in Arabic
+    and English.
     """
     GetWeeklyCheckIn: _aio.UnaryUnaryMultiCallable[_success_service_pb2.GetWeeklyCheckInRequest, _success_service_pb2.GetWeeklyCheckInResponse]  # type: ignore[assignment]
     """Returns one stored check-in.
@@ -107,9 +211,108 @@ class SuccessServiceAsyncStub(SuccessServiceStub):
     """
     ListWeeklyCheckIns: _aio.UnaryUnaryMultiCallable[_success_service_pb2.ListWeeklyCheckInsRequest, _success_service_pb2.ListWeeklyCheckInsResponse]  # type: ignore[assignment]
     """Lists stored check-ins, newest first. No match answers an empty page."""
+    ActivatePlan: _aio.UnaryUnaryMultiCallable[_success_service_pb2.ActivatePlanRequest, _success_service_pb2.ActivatePlanResponse]  # type: ignore[assignment]
+    """Activates the success plan of a customer: dates the lines of the bundle, the weekly check-ins, the monthly reviews, the quarterly
+    business reviews and the talks before the renewal. Each falls due by itself: its draft is made, once.
+
+    An active plan: ALREADY_EXISTS (PLAN_EXISTS). An ended one is followed by the new one, and its history kept. Unknown bundle, an
+    impossible date, a renewal not after the start: INVALID_ARGUMENT (INVALID_FIELDS).
+    """
+    GetPlan: _aio.UnaryUnaryMultiCallable[_success_service_pb2.GetPlanRequest, _success_service_pb2.GetPlanResponse]  # type: ignore[assignment]
+    """Returns the plan of a customer, active or ended.
+
+    None was ever activated: NOT_FOUND (PLAN_NOT_FOUND).
+    """
+    ChangePlan: _aio.UnaryUnaryMultiCallable[_success_service_pb2.ChangePlanRequest, _success_service_pb2.ChangePlanResponse]  # type: ignore[assignment]
+    """Changes bundle, start or channel, with the customer's consent. Open touchpoints of the old plan are cancelled and their undecided
+    drafts withdrawn, those of the new one dated; what was completed stays. Talks before the renewal stay where they are.
+
+    No person: PERMISSION_DENIED (PERSON_REQUIRED). No consent, nothing to change, or a consent in the future: INVALID_ARGUMENT
+    (INVALID_FIELDS). No plan: NOT_FOUND (PLAN_NOT_FOUND). An ended one: FAILED_PRECONDITION (PLAN_NOT_ACTIVE). Another etag than the
+    present one: ABORTED (ETAG_MISMATCH).
+    """
+    SetRenewalDate: _aio.UnaryUnaryMultiCallable[_success_service_pb2.SetRenewalDateRequest, _success_service_pb2.SetRenewalDateResponse]  # type: ignore[assignment]
+    """Sets the renewal date: the talks 30 and 7 days before it are dated anew, what lies beyond it is cancelled, and recurring touchpoints
+    go on until it. A talk that was completed for another date stays completed.
+
+    No person: PERMISSION_DENIED (PERSON_REQUIRED). Not after today and the start: INVALID_ARGUMENT (INVALID_FIELDS). No plan:
+    NOT_FOUND (PLAN_NOT_FOUND). An ended one: FAILED_PRECONDITION (PLAN_NOT_ACTIVE). Another etag than the present one: ABORTED
+    (ETAG_MISMATCH).
+    """
+    EndPlan: _aio.UnaryUnaryMultiCallable[_success_service_pb2.EndPlanRequest, _success_service_pb2.EndPlanResponse]  # type: ignore[assignment]
+    """Ends a plan: its open touchpoints are cancelled, and their undecided drafts withdrawn. The history stays.
+
+    No person: PERMISSION_DENIED (PERSON_REQUIRED). No plan: NOT_FOUND (PLAN_NOT_FOUND). Ended already: FAILED_PRECONDITION
+    (PLAN_NOT_ACTIVE). Another etag than the present one: ABORTED (ETAG_MISMATCH).
+    """
+    ListPlanChanges: _aio.UnaryUnaryMultiCallable[_success_service_pb2.ListPlanChangesRequest, _success_service_pb2.ListPlanChangesResponse]  # type: ignore[assignment]
+    """Lists what happened to the plan of a customer, oldest first. No plan answers an empty page."""
+    ListDueTouchpoints: _aio.UnaryUnaryMultiCallable[_success_service_pb2.ListDueTouchpointsRequest, _success_service_pb2.ListDueTouchpointsResponse]  # type: ignore[assignment]
+    """Lists the touchpoints of all customers that are due on a day and not done, longest overdue first. For a day in the past: those that
+    were not done by its end. For one in the future: as far as they are dated. No match answers an empty page.
+    """
+    ListTouchpoints: _aio.UnaryUnaryMultiCallable[_success_service_pb2.ListTouchpointsRequest, _success_service_pb2.ListTouchpointsResponse]  # type: ignore[assignment]
+    """Lists all touchpoints of a customer, by due date. No plan answers an empty page."""
+    GetTouchpoint: _aio.UnaryUnaryMultiCallable[_success_service_pb2.GetTouchpointRequest, _success_service_pb2.GetTouchpointResponse]  # type: ignore[assignment]
+    """Returns one touchpoint.
+
+    Unknown: NOT_FOUND (TOUCHPOINT_NOT_FOUND).
+    """
+    CompleteTouchpoint: _aio.UnaryUnaryMultiCallable[_success_service_pb2.CompleteTouchpointRequest, _success_service_pb2.CompleteTouchpointResponse]  # type: ignore[assignment]
+    """Records that a touchpoint took place, whether its draft was made or not. A draft of it that nobody decided on is withdrawn.
+
+    No person: PERMISSION_DENIED (PERSON_REQUIRED). A time in the future: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND
+    (TOUCHPOINT_NOT_FOUND). Completed, missed or cancelled: FAILED_PRECONDITION (TOUCHPOINT_STATE_REFUSED). An upgrade offer before the
+    first Proof Pack is delivered: FAILED_PRECONDITION (TOUCHPOINT_HELD), whose PreconditionFailure detail gives the reason in Arabic
+    and English. Another etag than the present one: ABORTED (ETAG_MISMATCH).
+    """
+    RescheduleTouchpoint: _aio.UnaryUnaryMultiCallable[_success_service_pb2.RescheduleTouchpointRequest, _success_service_pb2.RescheduleTouchpointResponse]  # type: ignore[assignment]
+    """Moves an open touchpoint to another day, with a reason. A draft of it that nobody decided on is withdrawn; it is drafted anew when
+    it falls due.
+
+    No person: PERMISSION_DENIED (PERSON_REQUIRED). A day in the past or after the renewal, or no reason: INVALID_ARGUMENT
+    (INVALID_FIELDS). Unknown: NOT_FOUND (TOUCHPOINT_NOT_FOUND). Completed, missed or cancelled, or its draft approved already:
+    FAILED_PRECONDITION (TOUCHPOINT_STATE_REFUSED). A check-in into a week that has one: FAILED_PRECONDITION (WEEK_TAKEN). Another etag
+    than the present one: ABORTED (ETAG_MISMATCH).
+    """
+    RecordActivity: _aio.UnaryUnaryMultiCallable[_success_service_pb2.RecordActivityRequest, _success_service_pb2.RecordActivityResponse]  # type: ignore[assignment]
+    """Records what happened at a customer. Events are only ever added: one that was wrong is corrected by a later one, which takes its
+    place. All of a call are recorded, or none.
+
+    A time in the future, a count or value that its kind does not take or lacks, two corrections of one event: INVALID_ARGUMENT
+    (INVALID_FIELDS). A correction of an event that the customer does not have: NOT_FOUND (ACTIVITY_NOT_FOUND); of one that was corrected
+    before: FAILED_PRECONDITION (ACTIVITY_CORRECTED).
+    """
+    ListActivities: _aio.UnaryUnaryMultiCallable[_success_service_pb2.ListActivitiesRequest, _success_service_pb2.ListActivitiesResponse]  # type: ignore[assignment]
+    """Lists what is on record of a customer, latest first by when it happened; corrected events too. No match answers an empty page."""
+    GetCustomerRisk: _aio.UnaryUnaryMultiCallable[_success_service_pb2.GetCustomerRiskRequest, _success_service_pb2.GetCustomerRiskResponse]  # type: ignore[assignment]
+    """Scores how likely a customer is to leave, from recorded activity, with each factor and how it changed in the week. A customer of whom
+    nothing is on record is unknown, not safe.
+    """
+    GetCustomerHealth: _aio.UnaryUnaryMultiCallable[_success_service_pb2.GetCustomerHealthRequest, _success_service_pb2.GetCustomerHealthResponse]  # type: ignore[assignment]
+    """Scores the health of a customer, from recorded activity, with each factor and how it changed in the week. A customer of whom nothing
+    is on record is unknown, not healthy.
+    """
+    ListAtRisk: _aio.UnaryUnaryMultiCallable[_success_service_pb2.ListAtRiskRequest, _success_service_pb2.ListAtRiskResponse]  # type: ignore[assignment]
+    """Lists the customers at risk, worst first: high, then medium, then those of whom too little is known. Of a severity, the highest score
+    first. For a day in the past: as it ended. No match answers an empty page.
+    """
+    CreateAtRiskAlert: _aio.UnaryUnaryMultiCallable[_success_service_pb2.CreateAtRiskAlertRequest, _success_service_pb2.CreateAtRiskAlertResponse]  # type: ignore[assignment]
+    """Stores an alert about a customer's risk as of now, as a draft inside Dealix that a person decides on. The service raises one by itself
+    when a customer's risk becomes high.
+
+    Neither high nor medium: FAILED_PRECONDITION (NOT_AT_RISK). One of the same severity on the same day: ALREADY_EXISTS
+    (AT_RISK_ALERT_EXISTS). A medium one while a SEV1 or SEV2 is open or the customer's channel is frozen, as the gateway brings it along:
+    FAILED_PRECONDITION (AT_RISK_ALERT_SUPPRESSED), with the reason in Arabic and English; a high one is never held back.
+    """
+    ListAtRiskAlerts: _aio.UnaryUnaryMultiCallable[_success_service_pb2.ListAtRiskAlertsRequest, _success_service_pb2.ListAtRiskAlertsResponse]  # type: ignore[assignment]
+    """Lists the stored alerts, newest first. No match answers an empty page."""
 
 class SuccessServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Customer success: check-ins, risk, plans and health.
+    """Customer success: check-ins, plans with their touchpoints, recorded activity, risk and health.
+
+    Days are calendar days in Riyadh. A field `as_of_time` means the day that it lies in; unset, now. What is asked for a day in the
+    past is answered as the day ended, with what is known of it today.
 
     The errors that every method can answer stand at `dealix.support.v1.SupportService`.
     """
@@ -164,8 +367,9 @@ class SuccessServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_success_service_pb2.CreateWeeklyCheckInResponse, _abc.Awaitable[_success_service_pb2.CreateWeeklyCheckInResponse]]:
         """Writes and stores the check-in of the present week (Asia/Riyadh, from Sunday) as a draft.
 
-        The customer has one in that week: ALREADY_EXISTS (CHECK_IN_EXISTS). An open SEV1 or SEV2, as the caller brings it along:
-        FAILED_PRECONDITION (CHECK_IN_SUPPRESSED), whose PreconditionFailure detail gives the reason in Arabic and English.
+        The customer has one in that week: ALREADY_EXISTS (CHECK_IN_EXISTS). An open SEV1 or SEV2, or a freeze of the channel, as the
+        gateway brings it along: FAILED_PRECONDITION (CHECK_IN_SUPPRESSED), whose PreconditionFailure detail gives the reason in Arabic
+        and English.
         """
 
     @_abc_1.abstractmethod
@@ -186,5 +390,209 @@ class SuccessServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_success_service_pb2.ListWeeklyCheckInsResponse, _abc.Awaitable[_success_service_pb2.ListWeeklyCheckInsResponse]]:
         """Lists stored check-ins, newest first. No match answers an empty page."""
+
+    @_abc_1.abstractmethod
+    def ActivatePlan(
+        self,
+        request: _success_service_pb2.ActivatePlanRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_success_service_pb2.ActivatePlanResponse, _abc.Awaitable[_success_service_pb2.ActivatePlanResponse]]:
+        """Activates the success plan of a customer: dates the lines of the bundle, the weekly check-ins, the monthly reviews, the quarterly
+        business reviews and the talks before the renewal. Each falls due by itself: its draft is made, once.
+
+        An active plan: ALREADY_EXISTS (PLAN_EXISTS). An ended one is followed by the new one, and its history kept. Unknown bundle, an
+        impossible date, a renewal not after the start: INVALID_ARGUMENT (INVALID_FIELDS).
+        """
+
+    @_abc_1.abstractmethod
+    def GetPlan(
+        self,
+        request: _success_service_pb2.GetPlanRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_success_service_pb2.GetPlanResponse, _abc.Awaitable[_success_service_pb2.GetPlanResponse]]:
+        """Returns the plan of a customer, active or ended.
+
+        None was ever activated: NOT_FOUND (PLAN_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def ChangePlan(
+        self,
+        request: _success_service_pb2.ChangePlanRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_success_service_pb2.ChangePlanResponse, _abc.Awaitable[_success_service_pb2.ChangePlanResponse]]:
+        """Changes bundle, start or channel, with the customer's consent. Open touchpoints of the old plan are cancelled and their undecided
+        drafts withdrawn, those of the new one dated; what was completed stays. Talks before the renewal stay where they are.
+
+        No person: PERMISSION_DENIED (PERSON_REQUIRED). No consent, nothing to change, or a consent in the future: INVALID_ARGUMENT
+        (INVALID_FIELDS). No plan: NOT_FOUND (PLAN_NOT_FOUND). An ended one: FAILED_PRECONDITION (PLAN_NOT_ACTIVE). Another etag than the
+        present one: ABORTED (ETAG_MISMATCH).
+        """
+
+    @_abc_1.abstractmethod
+    def SetRenewalDate(
+        self,
+        request: _success_service_pb2.SetRenewalDateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_success_service_pb2.SetRenewalDateResponse, _abc.Awaitable[_success_service_pb2.SetRenewalDateResponse]]:
+        """Sets the renewal date: the talks 30 and 7 days before it are dated anew, what lies beyond it is cancelled, and recurring touchpoints
+        go on until it. A talk that was completed for another date stays completed.
+
+        No person: PERMISSION_DENIED (PERSON_REQUIRED). Not after today and the start: INVALID_ARGUMENT (INVALID_FIELDS). No plan:
+        NOT_FOUND (PLAN_NOT_FOUND). An ended one: FAILED_PRECONDITION (PLAN_NOT_ACTIVE). Another etag than the present one: ABORTED
+        (ETAG_MISMATCH).
+        """
+
+    @_abc_1.abstractmethod
+    def EndPlan(
+        self,
+        request: _success_service_pb2.EndPlanRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_success_service_pb2.EndPlanResponse, _abc.Awaitable[_success_service_pb2.EndPlanResponse]]:
+        """Ends a plan: its open touchpoints are cancelled, and their undecided drafts withdrawn. The history stays.
+
+        No person: PERMISSION_DENIED (PERSON_REQUIRED). No plan: NOT_FOUND (PLAN_NOT_FOUND). Ended already: FAILED_PRECONDITION
+        (PLAN_NOT_ACTIVE). Another etag than the present one: ABORTED (ETAG_MISMATCH).
+        """
+
+    @_abc_1.abstractmethod
+    def ListPlanChanges(
+        self,
+        request: _success_service_pb2.ListPlanChangesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_success_service_pb2.ListPlanChangesResponse, _abc.Awaitable[_success_service_pb2.ListPlanChangesResponse]]:
+        """Lists what happened to the plan of a customer, oldest first. No plan answers an empty page."""
+
+    @_abc_1.abstractmethod
+    def ListDueTouchpoints(
+        self,
+        request: _success_service_pb2.ListDueTouchpointsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_success_service_pb2.ListDueTouchpointsResponse, _abc.Awaitable[_success_service_pb2.ListDueTouchpointsResponse]]:
+        """Lists the touchpoints of all customers that are due on a day and not done, longest overdue first. For a day in the past: those that
+        were not done by its end. For one in the future: as far as they are dated. No match answers an empty page.
+        """
+
+    @_abc_1.abstractmethod
+    def ListTouchpoints(
+        self,
+        request: _success_service_pb2.ListTouchpointsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_success_service_pb2.ListTouchpointsResponse, _abc.Awaitable[_success_service_pb2.ListTouchpointsResponse]]:
+        """Lists all touchpoints of a customer, by due date. No plan answers an empty page."""
+
+    @_abc_1.abstractmethod
+    def GetTouchpoint(
+        self,
+        request: _success_service_pb2.GetTouchpointRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_success_service_pb2.GetTouchpointResponse, _abc.Awaitable[_success_service_pb2.GetTouchpointResponse]]:
+        """Returns one touchpoint.
+
+        Unknown: NOT_FOUND (TOUCHPOINT_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def CompleteTouchpoint(
+        self,
+        request: _success_service_pb2.CompleteTouchpointRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_success_service_pb2.CompleteTouchpointResponse, _abc.Awaitable[_success_service_pb2.CompleteTouchpointResponse]]:
+        """Records that a touchpoint took place, whether its draft was made or not. A draft of it that nobody decided on is withdrawn.
+
+        No person: PERMISSION_DENIED (PERSON_REQUIRED). A time in the future: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND
+        (TOUCHPOINT_NOT_FOUND). Completed, missed or cancelled: FAILED_PRECONDITION (TOUCHPOINT_STATE_REFUSED). An upgrade offer before the
+        first Proof Pack is delivered: FAILED_PRECONDITION (TOUCHPOINT_HELD), whose PreconditionFailure detail gives the reason in Arabic
+        and English. Another etag than the present one: ABORTED (ETAG_MISMATCH).
+        """
+
+    @_abc_1.abstractmethod
+    def RescheduleTouchpoint(
+        self,
+        request: _success_service_pb2.RescheduleTouchpointRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_success_service_pb2.RescheduleTouchpointResponse, _abc.Awaitable[_success_service_pb2.RescheduleTouchpointResponse]]:
+        """Moves an open touchpoint to another day, with a reason. A draft of it that nobody decided on is withdrawn; it is drafted anew when
+        it falls due.
+
+        No person: PERMISSION_DENIED (PERSON_REQUIRED). A day in the past or after the renewal, or no reason: INVALID_ARGUMENT
+        (INVALID_FIELDS). Unknown: NOT_FOUND (TOUCHPOINT_NOT_FOUND). Completed, missed or cancelled, or its draft approved already:
+        FAILED_PRECONDITION (TOUCHPOINT_STATE_REFUSED). A check-in into a week that has one: FAILED_PRECONDITION (WEEK_TAKEN). Another etag
+        than the present one: ABORTED (ETAG_MISMATCH).
+        """
+
+    @_abc_1.abstractmethod
+    def RecordActivity(
+        self,
+        request: _success_service_pb2.RecordActivityRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_success_service_pb2.RecordActivityResponse, _abc.Awaitable[_success_service_pb2.RecordActivityResponse]]:
+        """Records what happened at a customer. Events are only ever added: one that was wrong is corrected by a later one, which takes its
+        place. All of a call are recorded, or none.
+
+        A time in the future, a count or value that its kind does not take or lacks, two corrections of one event: INVALID_ARGUMENT
+        (INVALID_FIELDS). A correction of an event that the customer does not have: NOT_FOUND (ACTIVITY_NOT_FOUND); of one that was corrected
+        before: FAILED_PRECONDITION (ACTIVITY_CORRECTED).
+        """
+
+    @_abc_1.abstractmethod
+    def ListActivities(
+        self,
+        request: _success_service_pb2.ListActivitiesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_success_service_pb2.ListActivitiesResponse, _abc.Awaitable[_success_service_pb2.ListActivitiesResponse]]:
+        """Lists what is on record of a customer, latest first by when it happened; corrected events too. No match answers an empty page."""
+
+    @_abc_1.abstractmethod
+    def GetCustomerRisk(
+        self,
+        request: _success_service_pb2.GetCustomerRiskRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_success_service_pb2.GetCustomerRiskResponse, _abc.Awaitable[_success_service_pb2.GetCustomerRiskResponse]]:
+        """Scores how likely a customer is to leave, from recorded activity, with each factor and how it changed in the week. A customer of whom
+        nothing is on record is unknown, not safe.
+        """
+
+    @_abc_1.abstractmethod
+    def GetCustomerHealth(
+        self,
+        request: _success_service_pb2.GetCustomerHealthRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_success_service_pb2.GetCustomerHealthResponse, _abc.Awaitable[_success_service_pb2.GetCustomerHealthResponse]]:
+        """Scores the health of a customer, from recorded activity, with each factor and how it changed in the week. A customer of whom nothing
+        is on record is unknown, not healthy.
+        """
+
+    @_abc_1.abstractmethod
+    def ListAtRisk(
+        self,
+        request: _success_service_pb2.ListAtRiskRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_success_service_pb2.ListAtRiskResponse, _abc.Awaitable[_success_service_pb2.ListAtRiskResponse]]:
+        """Lists the customers at risk, worst first: high, then medium, then those of whom too little is known. Of a severity, the highest score
+        first. For a day in the past: as it ended. No match answers an empty page.
+        """
+
+    @_abc_1.abstractmethod
+    def CreateAtRiskAlert(
+        self,
+        request: _success_service_pb2.CreateAtRiskAlertRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_success_service_pb2.CreateAtRiskAlertResponse, _abc.Awaitable[_success_service_pb2.CreateAtRiskAlertResponse]]:
+        """Stores an alert about a customer's risk as of now, as a draft inside Dealix that a person decides on. The service raises one by itself
+        when a customer's risk becomes high.
+
+        Neither high nor medium: FAILED_PRECONDITION (NOT_AT_RISK). One of the same severity on the same day: ALREADY_EXISTS
+        (AT_RISK_ALERT_EXISTS). A medium one while a SEV1 or SEV2 is open or the customer's channel is frozen, as the gateway brings it along:
+        FAILED_PRECONDITION (AT_RISK_ALERT_SUPPRESSED), with the reason in Arabic and English; a high one is never held back.
+        """
+
+    @_abc_1.abstractmethod
+    def ListAtRiskAlerts(
+        self,
+        request: _success_service_pb2.ListAtRiskAlertsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_success_service_pb2.ListAtRiskAlertsResponse, _abc.Awaitable[_success_service_pb2.ListAtRiskAlertsResponse]]:
+        """Lists the stored alerts, newest first. No match answers an empty page."""
 
 def add_SuccessServiceServicer_to_server(servicer: SuccessServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
