@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from dealix.common.v1 import actor_pb2, approval_pb2
+from dealix.common.v1 import actor_pb2, approval_pb2, channel_pb2, sent_record_pb2
 from dealix.gateway.v1 import gateway_service_pb2
 from dealix.incidents.v1 import incident_pb2, incident_service_pb2
 from dealix.onboarding.v1 import checklist_pb2, connector_pb2, connector_service_pb2, onboarding_service_pb2
@@ -182,7 +182,7 @@ class _Show:
         for offset in range(2):
             text = self._week.tickets[(known + offset) % len(self._week.tickets)]
             self._say("")
-            self._print(Text(f"A customer writes ({name_of(ticket_pb2.Channel, text.channel).lower()}):", "dim"))
+            self._print(Text(f"A customer writes ({name_of(channel_pb2.Channel, text.channel).lower()}):", "dim"))
             self._print(Prose(text.subject, "bold"))
             self._print(Prose(text.body))
             self._say("")
@@ -194,7 +194,7 @@ class _Show:
                     customer_id=self._week.customer_id,
                     subject=text.subject,
                     body=text.body,
-                    channel=ticket_pb2.Channel.ValueType(text.channel),
+                    channel=channel_pb2.Channel.ValueType(text.channel),
                 ),
             )
             self._tickets.append(answer.ticket)
@@ -218,12 +218,12 @@ class _Show:
                 actor=self._operator,
                 ticket_id=ticket.ticket_id,
                 type=sla_pb2.SLA_EVENT_TYPE_FIRST_RESPONSE,
-                sent=sla_service_pb2.SentRecordInput(
+                sent=sent_record_pb2.SentRecordInput(
                     # The clock of the stack opened the ticket, and may be ahead of ours.
                     send_time=max(
                         _moment(datetime.now(UTC)), ticket.create_time, key=lambda time: time.ToNanoseconds()
                     ),
-                    channel=ticket_pb2.CHANNEL_EMAIL,
+                    channel=channel_pb2.CHANNEL_EMAIL,
                     sender=self._operator,
                     reference=f"mail-{uuid.uuid4().hex[:12]}",
                 ),

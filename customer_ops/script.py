@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dealix.common.v1 import channel_pb2
 from dealix.incidents.v1 import incident_pb2
 from dealix.onboarding.v1 import connector_pb2
 from dealix.success.v1 import success_pb2, success_service_pb2
-from dealix.support.v1 import ticket_pb2
 from google.protobuf.json_format import ParseDict, ParseError
 
 from customer_ops.names import value_of
@@ -93,7 +93,7 @@ def load_first_week(path: Path = FIRST_WEEK) -> FirstWeek:
                 for c in data["connector"]
             ),
             tickets=tuple(
-                TicketText(value_of(ticket_pb2.Channel, t["channel"]), t["subject"], t["body"].strip())
+                TicketText(value_of(channel_pb2.Channel, t["channel"]), t["subject"], t["body"].strip())
                 for t in data["ticket"]
             ),
             incident=ParseDict(incident, incident_pb2.TriageFacts()),

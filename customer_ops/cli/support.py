@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from dealix.common.v1 import actor_pb2
+from dealix.common.v1 import actor_pb2, channel_pb2, sent_record_pb2
 from dealix.support.v1 import classification_pb2, sla_pb2, sla_service_pb2, support_service_pb2, ticket_pb2
 
 from customer_ops import views
@@ -151,8 +151,8 @@ def open_ticket(
         int,
         typer.Option(
             "--channel",
-            parser=choice(ticket_pb2.Channel),
-            metavar=metavar(ticket_pb2.Channel),
+            parser=choice(channel_pb2.Channel),
+            metavar=metavar(channel_pb2.Channel),
             help="Where it arrived.",
             show_default=False,
         ),
@@ -180,7 +180,7 @@ def open_ticket(
         customer_id=customer,
         subject=subject,
         body=body,
-        channel=ticket_pb2.Channel.ValueType(channel),
+        channel=channel_pb2.Channel.ValueType(channel),
         minimum_priority=classification_pb2.Priority.ValueType(at_least),
         follows_ticket_id=follows,
     )
@@ -197,8 +197,8 @@ def record_sent(
         int,
         typer.Option(
             "--channel",
-            parser=choice(ticket_pb2.Channel),
-            metavar=metavar(ticket_pb2.Channel),
+            parser=choice(channel_pb2.Channel),
+            metavar=metavar(channel_pb2.Channel),
             help="How it was sent.",
             show_default=False,
         ),
@@ -219,9 +219,9 @@ def record_sent(
         actor=sender,
         ticket_id=ticket_id,
         type=sla_pb2.SLA_EVENT_TYPE_FIRST_RESPONSE,
-        sent=sla_service_pb2.SentRecordInput(
+        sent=sent_record_pb2.SentRecordInput(
             send_time=instant(sent_at or datetime.now(UTC)),
-            channel=ticket_pb2.Channel.ValueType(channel),
+            channel=channel_pb2.Channel.ValueType(channel),
             sender=sender,
             reference=reference,
         ),

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from dealix.onboarding.v1 import connector_service_pb2, ledger_service_pb2, onboarding_service_pb2
+from dealix.onboarding.v1 import approval_service_pb2, connector_service_pb2, ledger_service_pb2, onboarding_service_pb2
 
 from services.onboarding.domain.catalog import load_catalog
 from services.onboarding.servicer import ConnectorServicer, OnboardingServicer
 from services.onboarding.store import SCHEMA
-from services.runtime.service import ServiceDefinition
+from services.runtime.service import Built, ServiceDefinition
 
 
-def build() -> Sequence[object]:
+def build() -> Built:
     """Loads the catalogue and returns the servicers. Raises where a data file is faulty."""
     catalog = load_catalog()
-    return [OnboardingServicer(catalog), ConnectorServicer(catalog)]
+    return Built(servicers=[OnboardingServicer(catalog), ConnectorServicer(catalog)])
 
 
 DEFINITION = ServiceDefinition(
     name="onboarding",
     modules=(onboarding_service_pb2, connector_service_pb2),
     ledger_module=ledger_service_pb2,
+    approval_module=approval_service_pb2,
     schema=SCHEMA,
     build=build,
 )

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_CONTEXT = "context"
+
 _KINDS = {actor_pb2.ACTOR_KIND_PERSON: "person", actor_pb2.ACTOR_KIND_SERVICE: "service"}
 _ROLES = {
     number: "" if number == actor_pb2.ROLE_UNSPECIFIED else name.removeprefix("ROLE_").lower()
@@ -90,7 +92,15 @@ class Call:
 
 
 def _fingerprint(request: Message) -> bytes:
-    """A digest of the content of a write: equal for equal requests, however their bytes were ordered."""
+    """A digest of the content of a write: equal for equal requests, however their bytes were ordered.
+
+    What the gateway brings along in ``context`` is no part of it: it may differ when the write is repeated.
+    """
+    if _CONTEXT in request.DESCRIPTOR.fields_by_name and request.HasField(_CONTEXT):
+        bare = type(request)()
+        bare.CopyFrom(request)
+        bare.ClearField(_CONTEXT)
+        request = bare
     return hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
 
 

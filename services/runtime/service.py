@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import ModuleType
 
+from services.approvals.servicer import ApprovalRules, ApprovalServicer
 from services.runtime.ledger import LedgerServicer
 from services.runtime.methods import methods_of
 from services.runtime.observe import Metrics, Observer
 from services.runtime.pipeline import Environment, Pipeline
 from services.runtime.settings import ServiceSettings
 from services.runtime.validation import RequestValidator
+from services.runtime.worker import Fire, Worker, running
 from services.storage.database import Database, DatabaseSettings, ServiceSchema, open_database
 
 
@@ -23,26 +25,46 @@ def utc_now() -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
+class Built:
+    """What a service comes to once its data files are loaded.
+
+    ``timers`` holds, by kind of timer, what answers to it. ``approvals`` is what the service adds to the decisions about its
+    drafts.
+    """
+
+    servicers: Sequence[object]
+    timers: Mapping[str, Fire] = field(default_factory=dict)
+    approvals: ApprovalRules = field(default_factory=ApprovalRules)
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceDefinition:
     """What makes one service: its name, the ``*_pb2`` modules of the RPCs that it serves, its database, its servicers.
 
-    ``build`` loads and checks the service's data files and returns its servicers; it raises before anything is opened.
+    ``ledger_module`` and ``approval_module`` hold the RPCs that every service has. ``build`` loads and checks the service's
+    data files; it raises before anything is opened.
     """
 
     name: str
     modules: tuple[ModuleType, ...]
     ledger_module: ModuleType
+    approval_module: ModuleType
     schema: ServiceSchema
-    build: Callable[[], Sequence[object]]
+    build: Callable[[], Built]
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """An open service: ``pipeline`` answers calls, ``database`` is its own."""
+    """An open service: ``pipeline`` answers calls, ``database`` is its own, ``worker`` looks after what falls due."""
 
     name: str
     pipeline: Pipeline
     database: Database
+    worker: Worker
+
+    async def catch_up(self) -> int:
+        """Does what is due now, without waiting for the worker's next look; how many timers fired."""
+        return await self.worker.catch_up()
 
     async def serving(self) -> bool:
         """Whether it can answer now."""
@@ -58,7 +80,7 @@ async def open_service(
     clock: Callable[[], datetime] = utc_now,
 ) -> AsyncIterator[Service]:
     """Completes a definition: loads its data, opens its database, and closes the database at the end."""
-    servicers = definition.build()
+    built = definition.build()
     database = await open_database(
         DatabaseSettings(url=settings.database_url_of(definition.name), auto_migrate=settings.auto_migrate),
         definition.schema,
@@ -75,9 +97,15 @@ async def open_service(
         )
         pipeline = Pipeline(environment)
         pipeline.add(
-            methods_of((*definition.modules, definition.ledger_module)),
-            [*servicers, LedgerServicer(definition.ledger_module)],
+            methods_of((*definition.modules, definition.ledger_module, definition.approval_module)),
+            [
+                *built.servicers,
+                LedgerServicer(definition.ledger_module),
+                ApprovalServicer(definition.approval_module, built.approvals),
+            ],
         )
-        yield Service(definition.name, pipeline, database)
+        worker = Worker(definition.name, database, built.timers, clock)
+        async with running(worker, settings.worker_seconds if built.timers else 0):
+            yield Service(definition.name, pipeline, database, worker)
     finally:
         await database.close()

@@ -58,6 +58,9 @@ class ServiceSettings(RuntimeSettings):
     auto_migrate: bool = True
     """Whether to bring the schema up to date at start; with false, ``migrate`` does it as a command of its own."""
 
+    worker_seconds: float = Field(default=1.0, ge=0, le=3600)
+    """How often to look for what fell due; 0 for not at all, where another process does."""
+
     @field_validator("database_url")
     @classmethod
     def _is_known_kind(cls, value: str) -> str:

@@ -6,11 +6,15 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from dealix.common.v1 import actor_pb2
+from dealix.common.v1 import actor_pb2, channel_pb2, context_pb2, sent_record_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.domain.actors import ActorLike
+from services.domain.channels import Channel
+from services.domain.context import NOTHING_KNOWN, ChannelFreeze, Context, OpenIncident
 from services.domain.errors import InvalidInput, Violation
+from services.domain.sent import SentRecord
+from services.runtime.call import actor_of
 from services.storage.times import to_micros
 
 E = TypeVar("E", bound=StrEnum)
@@ -66,3 +70,54 @@ class EnumMap:
             )
         self.to_wire: dict[Any, Any] = {members[name]: number for name, number in numbers.items()}
         self.to_domain: dict[int, Any] = {number: members[name] for name, number in numbers.items()}
+
+
+# The one enum whose unspecified value has a member, since it means something: nobody said.
+_CHANNELS: dict[int, Channel] = {
+    channel_pb2.Channel.Value(f"CHANNEL_{channel.value.upper()}"): channel for channel in Channel
+}
+CHANNEL_NUMBERS: dict[Channel, Any] = {channel: number for number, channel in _CHANNELS.items()}
+
+
+def channel_of(number: int) -> Channel:
+    """The channel of a validated request; ``Channel.UNSPECIFIED`` where nobody said."""
+    return _CHANNELS[number]
+
+
+def sent_record(record: SentRecord) -> sent_record_pb2.SentRecord:
+    """A record of a sending as the contract writes it."""
+    return sent_record_pb2.SentRecord(
+        send_time=timestamp(record.sent_at),
+        channel=CHANNEL_NUMBERS[record.channel],
+        sender=actor(record.sender),
+        reference=record.reference,
+    )
+
+
+def sent_record_of(sent: sent_record_pb2.SentRecordInput, path: str) -> SentRecord:
+    """The record of a sending that a request brings at a path."""
+    return SentRecord(
+        sent_at=moment_at(sent.send_time, f"{path}.send_time"),
+        channel=_CHANNELS[sent.channel],
+        sender=actor_of(sent.sender),
+        reference=sent.reference,
+    )
+
+
+def context_of(message: Any) -> Context:
+    """What the gateway brought along in a request's field ``context``; nothing known where it is unset."""
+    if not message.HasField("context"):
+        return NOTHING_KNOWN
+    found: context_pb2.Context = message.context
+    return Context(
+        freezes=tuple(
+            ChannelFreeze(
+                freeze_id=freeze.freeze_id,
+                channel=channel_of(freeze.channel) if freeze.channel else None,
+                customer_id=freeze.customer_id,
+                incident_id=freeze.incident_id,
+            )
+            for freeze in found.freezes
+        ),
+        incidents=tuple(OpenIncident(incident.incident_id, incident.severity) for incident in found.incidents),
+    )

@@ -11,7 +11,8 @@ A service keeps ``migrations/versions/0001_first.py`` and successors, each with 
         create_shared_v1(op)
         op.create_table("tickets", ...)
 
-A migration is never edited once merged; neither is ``create_shared_v1``.
+and its second one makes what all share since then, with ``create_shared_v2``. A migration is never edited once merged;
+neither are these functions.
 
 Loading Alembic takes longer than a fresh start may, so a SQLite file is made from ``migrations/sqlite.sql`` where
 the service keeps one: the schema that the migrations come to, written by :func:`render_snapshot` and compared by
@@ -115,6 +116,68 @@ def drop_shared_v1(op: Any) -> None:
         op.drop_table(table)
     if op.get_bind().dialect.name != "sqlite":
         op.execute("DROP FUNCTION ledger_append_only()")
+
+
+def create_shared_v2(op: Any) -> None:
+    """Make the drafts, their approvals, and the timers."""
+    key = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+    op.create_table(
+        "drafts",
+        sa.Column("draft_id", key, nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("subject", key, nullable=False),
+        sa.Column("customer_id", key, nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("title_ar", sa.Text(), nullable=False),
+        sa.Column("title_en", sa.Text(), nullable=False),
+        sa.Column("body_ar", sa.Text(), nullable=False),
+        sa.Column("body_en", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("approval_id", sa.Text(), nullable=False),
+        sa.Column("rejection_reason", sa.Text(), nullable=False),
+        sa.Column("sent", sa.Text(), nullable=False),
+        sa.Column("due_us", sa.BigInteger()),
+        sa.Column("pending_us", sa.BigInteger()),
+        sa.Column("create_us", sa.BigInteger(), nullable=False),
+        sa.Column("update_us", sa.BigInteger(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("draft_id"),
+    )
+    op.create_index("drafts_by_subject", "drafts", ["subject", "create_us", "draft_id"])
+    op.create_index("drafts_by_customer", "drafts", ["customer_id", "create_us", "draft_id"])
+    op.create_index("drafts_by_time", "drafts", ["create_us", "draft_id"])
+    op.create_index("drafts_pending", "drafts", ["pending_us", "draft_id"])
+    op.create_table(
+        "approvals",
+        sa.Column("approval_id", key, nullable=False),
+        sa.Column("draft_id", key, nullable=False),
+        sa.Column("content_hash", sa.Text(), nullable=False),
+        sa.Column("actor_kind", sa.Text(), nullable=False),
+        sa.Column("actor_id", sa.Text(), nullable=False),
+        sa.Column("actor_role", sa.Text(), nullable=False),
+        sa.Column("approve_us", sa.BigInteger(), nullable=False),
+        sa.Column("expire_us", sa.BigInteger(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("use_us", sa.BigInteger()),
+        sa.Column("void_us", sa.BigInteger()),
+        sa.PrimaryKeyConstraint("approval_id"),
+        sa.ForeignKeyConstraint(["draft_id"], ["drafts.draft_id"]),
+    )
+    op.create_index("approvals_by_draft", "approvals", ["draft_id"])
+    op.create_table(
+        "timers",
+        sa.Column("timer_id", key, nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("due_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("timer_id"),
+    )
+    op.create_index("timers_by_time", "timers", ["due_us", "timer_id"])
+
+
+def drop_shared_v2(op: Any) -> None:
+    """Undo :func:`create_shared_v2`."""
+    for table in ("timers", "approvals", "drafts"):
+        op.drop_table(table)
 
 
 def needed_revision(schema: ServiceSchema) -> str:

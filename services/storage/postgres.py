@@ -117,11 +117,11 @@ class PostgresTx:
             self._fail(StatementRefused("more than one row where at most one belongs"))
         return rows[0] if rows else None
 
-    def run(self, stmt: Executable, params: Mapping[str, object] = NO_PARAMS) -> int:
+    def run(self, stmt: Executable, params: Mapping[str, object] = NO_PARAMS, *, counts: bool = True) -> int:
         result = self._execute(stmt, params)
         count = result.rowcount
         result.close()
-        if count > 0:
+        if count > 0 and counts:
             self.changed = True
         return count
 

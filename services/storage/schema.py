@@ -57,3 +57,61 @@ requests = sa.Table(
     sa.Column("response", sa.LargeBinary, nullable=False),
     sa.Column("time_us", sa.BigInteger, nullable=False),
 )
+
+# Texts that a person decides on; see `services.domain.drafts`.
+drafts = sa.Table(
+    "drafts",
+    SHARED,
+    sa.Column("draft_id", KeyText, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("subject", KeyText, nullable=False),
+    sa.Column("customer_id", KeyText, nullable=False),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("title_ar", sa.Text, nullable=False),
+    sa.Column("title_en", sa.Text, nullable=False),
+    sa.Column("body_ar", sa.Text, nullable=False),
+    sa.Column("body_en", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    # The approval given last since the text changed; empty for none.
+    sa.Column("approval_id", sa.Text, nullable=False),
+    sa.Column("rejection_reason", sa.Text, nullable=False),
+    # What the record of a sending says, as JSON; empty for none.
+    sa.Column("sent", sa.Text, nullable=False),
+    sa.Column("due_us", sa.BigInteger),
+    # Since when it waits for a person: for an approved one the end of its approval, null where it waits no more.
+    sa.Column("pending_us", sa.BigInteger),
+    sa.Column("create_us", sa.BigInteger, nullable=False),
+    sa.Column("update_us", sa.BigInteger, nullable=False),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Index("drafts_by_subject", "subject", "create_us", "draft_id"),
+    sa.Index("drafts_by_customer", "customer_id", "create_us", "draft_id"),
+    sa.Index("drafts_by_time", "create_us", "draft_id"),
+    sa.Index("drafts_pending", "pending_us", "draft_id"),
+)
+
+approvals = sa.Table(
+    "approvals",
+    SHARED,
+    sa.Column("approval_id", KeyText, primary_key=True),
+    sa.Column("draft_id", KeyText, sa.ForeignKey("drafts.draft_id"), nullable=False),
+    sa.Column("content_hash", sa.Text, nullable=False),
+    sa.Column("actor_kind", sa.Text, nullable=False),
+    sa.Column("actor_id", sa.Text, nullable=False),
+    sa.Column("actor_role", sa.Text, nullable=False),
+    sa.Column("approve_us", sa.BigInteger, nullable=False),
+    sa.Column("expire_us", sa.BigInteger, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("use_us", sa.BigInteger),
+    sa.Column("void_us", sa.BigInteger),
+    sa.Index("approvals_by_draft", "draft_id"),
+)
+
+# What the service has to look at, and when; see `services.storage.timers`.
+timers = sa.Table(
+    "timers",
+    SHARED,
+    sa.Column("timer_id", KeyText, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("due_us", sa.BigInteger, nullable=False),
+    sa.Index("timers_by_time", "due_us", "timer_id"),
+)

@@ -85,7 +85,7 @@ class SqliteTx:
             self._fail(StatementRefused("more than one row where at most one belongs"))
         return make_row(rows[0]) if rows else None
 
-    def run(self, stmt: Executable, params: Mapping[str, object] = NO_PARAMS) -> int:
+    def run(self, stmt: Executable, params: Mapping[str, object] = NO_PARAMS, *, counts: bool = True) -> int:
         if not self._open or self.failure is not None:
             self._refuse()
         try:
@@ -93,7 +93,7 @@ class SqliteTx:
             count = self._connection.execute(sql, values).rowcount
         except Exception as error:
             self._fail(error)
-        if count > 0:
+        if count > 0 and counts:
             self.changed = True
         return count
 
@@ -147,9 +147,9 @@ class _ReadTx(SqliteTx):
     def late(self) -> bool:
         return self.deadline is not None and time.monotonic() >= self.deadline
 
-    def run(self, stmt: Executable, params: Mapping[str, object] = NO_PARAMS) -> int:
+    def run(self, stmt: Executable, params: Mapping[str, object] = NO_PARAMS, *, counts: bool = True) -> int:
         self._let_others()
-        return super().run(stmt, params)
+        return super().run(stmt, params, counts=counts)
 
     def _query(
         self, stmt: Executable, params: Mapping[str, object]

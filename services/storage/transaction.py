@@ -45,8 +45,11 @@ class Tx(Protocol):
         """The row, or None; more than one row is a ``StatementRefused``."""
         ...
 
-    def run(self, stmt: Executable, params: Mapping[str, object] = NO_PARAMS) -> int:
-        """The number of rows that an insert, update or delete touched."""
+    def run(self, stmt: Executable, params: Mapping[str, object] = NO_PARAMS, *, counts: bool = True) -> int:
+        """The number of rows that an insert, update or delete touched.
+
+        ``counts`` false: what it touches is a reminder of the service's own and no state, so it needs no ledger entry.
+        """
         ...
 
 

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dealix.success.v1 import approval_service_pb2, ledger_service_pb2, success_service_pb2
 
-from dealix.success.v1 import ledger_service_pb2, success_service_pb2
-
-from services.runtime.service import ServiceDefinition
+from services.runtime.service import Built, ServiceDefinition
 from services.success.domain.catalog import load_catalog
 from services.success.servicer import SuccessServicer
 from services.success.store import SCHEMA
 
 
-def build() -> Sequence[object]:
+def build() -> Built:
     """Loads scores, plans and wording, and returns the servicers. Raises where a data file is faulty."""
-    return [SuccessServicer(load_catalog())]
+    return Built(servicers=[SuccessServicer(load_catalog())])
 
 
 DEFINITION = ServiceDefinition(
     name="success",
     modules=(success_service_pb2,),
     ledger_module=ledger_service_pb2,
+    approval_module=approval_service_pb2,
     schema=SCHEMA,
     build=build,
 )

@@ -16,12 +16,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from services.domain.drafts import DraftState
 from services.storage.database import Row, ServiceSchema, Tx
 from services.storage.paging import Key
 from services.storage.schema import KeyText
 from services.storage.times import from_micros, to_micros
 from services.success.domain.check_in import AgendaItem, CheckIn, CheckInFacts, TalkingPoint, Topic
-from services.success.domain.check_ins import DraftState, StoredCheckIn
+from services.success.domain.check_ins import StoredCheckIn
 
 METADATA = sa.MetaData()
 

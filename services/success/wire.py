@@ -6,11 +6,12 @@ from dealix.common.v1 import approval_pb2
 from dealix.success.v1 import success_pb2
 from dealix.success.v1 import success_service_pb2 as pb
 
+from services.domain.drafts import DraftState
 from services.runtime.wire import EnumMap, timestamp
 from services.success.domain.at_risk import AtRiskAlert, AtRiskFacts, RiskLevel
 from services.success.domain.cadence import CadenceType
 from services.success.domain.check_in import CheckIn, CheckInFacts, IncidentSeverity
-from services.success.domain.check_ins import DraftState, StoredCheckIn
+from services.success.domain.check_ins import StoredCheckIn
 from services.success.domain.health import Health, HealthFacts, HealthVerdict
 from services.success.domain.plans import SuccessPlan
 from services.success.handlers import CreateCheckIn

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from services.domain.channels import Channel
 from services.domain.errors import InvalidInput, Violation, check_etag
+from services.domain.sent import SentRecord
 from services.storage.database import Tx, UnitOfWork
 from services.support import store
 from services.support.domain import sla, tickets
 from services.support.domain.classifier import Classification
 from services.support.domain.priorities import Priority
 from services.support.domain.sla import SlaEvent, SlaEventType, TicketFacts
-from services.support.domain.tickets import Channel, SentRecord, Ticket, TicketEvent, TicketNotFound, TicketState
+from services.support.domain.tickets import Ticket, TicketEvent, TicketNotFound, TicketState
 
 MAX_PERIOD = timedelta(days=366)
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dealix.support.v1 import approval_service_pb2, ledger_service_pb2, sla_service_pb2, support_service_pb2
 
-from dealix.support.v1 import ledger_service_pb2, sla_service_pb2, support_service_pb2
-
-from services.runtime.service import ServiceDefinition
+from services.runtime.service import Built, ServiceDefinition
 from services.support.domain.classifier import Classifier
 from services.support.domain.first_response import load_first_responses
 from services.support.domain.lexicon import load_linted
@@ -16,7 +14,7 @@ from services.support.servicer import Knowledge, SlaServicer, SupportServicer
 from services.support.store import SCHEMA
 
 
-def build() -> Sequence[object]:
+def build() -> Built:
     """Loads lexicon, policy and texts, and returns the servicers. Raises where a data file is faulty."""
     policies = load_policies()
     knowledge = Knowledge(
@@ -25,13 +23,14 @@ def build() -> Sequence[object]:
         first_responses=dict(load_first_responses(policies)),
         health_texts=load_health_texts(),
     )
-    return [SupportServicer(knowledge), SlaServicer(knowledge)]
+    return Built(servicers=[SupportServicer(knowledge), SlaServicer(knowledge)])
 
 
 DEFINITION = ServiceDefinition(
     name="support",
     modules=(support_service_pb2, sla_service_pb2),
     ledger_module=ledger_service_pb2,
+    approval_module=approval_service_pb2,
     schema=SCHEMA,
     build=build,
 )

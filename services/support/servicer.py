@@ -9,7 +9,7 @@ from dealix.support.v1 import sla_service_pb2 as sla_pb
 from dealix.support.v1 import support_service_pb2 as pb
 
 from services.runtime.call import Call
-from services.runtime.wire import moment, moment_at
+from services.runtime.wire import channel_of, moment, moment_at, sent_record_of
 from services.storage import paging
 from services.storage.database import Tx, UnitOfWork
 from services.support import handlers, store, wire
@@ -61,7 +61,7 @@ class SupportServicer:
             customer_id=request.customer_id,
             subject=request.subject,
             body=request.body,
-            channel=wire.channel(request.channel),
+            channel=channel_of(request.channel),
             minimum_priority=wire.PRIORITIES.to_domain.get(request.minimum_priority),
             follows_ticket_id=request.follows_ticket_id,
         )
@@ -140,7 +140,7 @@ class SlaServicer:
             ticket_id=request.ticket_id,
             kind=wire.EVENT_TYPES.to_domain[request.type],
             occurred_at=moment(request, "occur_time"),
-            sent=wire.sent_record(request),
+            sent=sent_record_of(request.sent, "sent") if request.HasField("sent") else None,
             note=request.note,
             etag=request.etag,
         )

@@ -16,6 +16,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from services.approvals.store import sent_of, sent_text
+from services.domain.channels import Channel
 from services.storage.database import Actor, Row, ServiceSchema, Tx
 from services.storage.paging import Key
 from services.storage.schema import KeyText
@@ -23,7 +25,7 @@ from services.storage.times import from_micros, to_micros
 from services.support.domain.classifier import Classification, Hit, Signal
 from services.support.domain.priorities import Priority
 from services.support.domain.sla import SlaEvent, SlaEventType
-from services.support.domain.tickets import Channel, SentRecord, Ticket, TicketEvent, TicketState
+from services.support.domain.tickets import Ticket, TicketEvent, TicketState
 
 METADATA = sa.MetaData()
 
@@ -199,7 +201,7 @@ def insert_event(tx: Tx, event: TicketEvent) -> None:
             "actor_id": event.actor.id,
             "actor_role": event.actor.role,
             "note": event.note,
-            "sent": _sent_text(event.sent),
+            "sent": sent_text(event.sent),
         },
     )
 
@@ -368,21 +370,5 @@ def _event(row: Row) -> TicketEvent:
         event=_sla_event(row),
         actor=Actor(row.actor_kind, row.actor_id, row.actor_role),
         note=row.note,
-        sent=_sent(row.sent),
+        sent=sent_of(row.sent),
     )
-
-
-def _sent_text(sent: SentRecord | None) -> str:
-    if sent is None:
-        return ""
-    return json.dumps(
-        [to_micros(sent.sent_at), sent.channel, sent.sender.kind, sent.sender.id, sent.sender.role, sent.reference],
-        ensure_ascii=False,
-    )
-
-
-def _sent(text: str) -> SentRecord | None:
-    if not text:
-        return None
-    sent_us, channel, kind, sender, role, reference = json.loads(text)
-    return SentRecord(from_micros(sent_us), Channel(channel), Actor(kind, sender, role), reference)

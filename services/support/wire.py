@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
-from typing import Any
 
 from dealix.common.v1 import approval_pb2, signal_pb2
 from dealix.support.v1 import classification_pb2, sla_pb2, sla_service_pb2, ticket_pb2
 
 from services.domain.errors import InvalidInput, Violation
-from services.runtime.call import actor_of
-from services.runtime.wire import EnumMap, actor, moment, moment_at, timestamp
+from services.runtime.wire import CHANNEL_NUMBERS, EnumMap, actor, moment, sent_record, timestamp
 from services.support.domain.classifier import Classification, Signal
 from services.support.domain.first_response import FirstResponseDraft
 from services.support.domain.policy import Policies, SlaPolicy
@@ -28,7 +26,7 @@ from services.support.domain.sla import (
     Verdict,
     facts_from_age,
 )
-from services.support.domain.tickets import Channel, SentRecord, Ticket, TicketEvent, TicketState
+from services.support.domain.tickets import Ticket, TicketEvent, TicketState
 
 PRIORITIES = EnumMap(classification_pb2.Priority, Priority, "PRIORITY_")
 SIGNALS = EnumMap(signal_pb2.Signal, Signal, "SIGNAL_")
@@ -36,16 +34,6 @@ STATES = EnumMap(ticket_pb2.TicketState, TicketState, "TICKET_STATE_")
 EVENT_TYPES = EnumMap(sla_pb2.SlaEventType, SlaEventType, "SLA_EVENT_TYPE_")
 _BREACH_KINDS = EnumMap(sla_pb2.SlaBreachKind, BreachKind, "SLA_BREACH_KIND_")
 _VERDICTS = EnumMap(sla_pb2.SlaVerdict, Verdict, "SLA_VERDICT_")
-# The one enum whose unspecified value means something: nobody said.
-_CHANNELS: dict[int, Channel] = {
-    ticket_pb2.Channel.Value(f"CHANNEL_{channel.value.upper()}"): channel for channel in Channel
-}
-_CHANNEL_NUMBERS: dict[Channel, Any] = {channel: number for number, channel in _CHANNELS.items()}
-
-
-def channel(number: int) -> Channel:
-    """The channel of a validated request."""
-    return _CHANNELS[number]
 
 
 def classification(found: Classification) -> classification_pb2.Classification:
@@ -112,7 +100,7 @@ def ticket(found: Ticket, policies: Policies) -> ticket_pb2.Ticket:
         customer_id=found.customer_id,
         subject=found.subject,
         body=found.body,
-        channel=_CHANNEL_NUMBERS[found.channel],
+        channel=CHANNEL_NUMBERS[found.channel],
         priority=PRIORITIES.to_wire[found.priority],
         classification=classification(found.classification),
         state=STATES.to_wire[found.state],
@@ -134,30 +122,8 @@ def event(found: TicketEvent) -> sla_pb2.SlaEvent:
         occur_time=timestamp(found.event.occurred_at),
         record_time=timestamp(found.event.recorded_at),
         actor=actor(found.actor),
-        sent=_sent(found.sent) if found.sent else None,
+        sent=sent_record(found.sent) if found.sent else None,
         note=found.note,
-    )
-
-
-def _sent(record: SentRecord) -> sla_pb2.SentRecord:
-    return sla_pb2.SentRecord(
-        send_time=timestamp(record.sent_at),
-        channel=_CHANNEL_NUMBERS[record.channel],
-        sender=actor(record.sender),
-        reference=record.reference,
-    )
-
-
-def sent_record(request: sla_service_pb2.RecordSlaEventRequest) -> SentRecord | None:
-    """The record of a sending that a request brings, if it brings one."""
-    if not request.HasField("sent"):
-        return None
-    sent = request.sent
-    return SentRecord(
-        sent_at=moment_at(sent.send_time, "sent.send_time"),
-        channel=_CHANNELS[sent.channel],
-        sender=actor_of(sent.sender),
-        reference=sent.reference,
     )
 
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from dealix.common.v1 import approval_pb2, ledger_pb2
+from dealix.common.v1 import approval_pb2, channel_pb2, ledger_pb2
 from dealix.incidents.v1 import incident_pb2
 from dealix.incidents.v1 import incident_service_pb2 as incidents_pb
 from dealix.incidents.v1 import ledger_service_pb2 as incidents_ledger
@@ -55,7 +55,7 @@ class Support(Workload):
                 customer_id=customer_id,
                 subject=f"#{rng.getrandbits(20)}",
                 body=rng.choice(TEXTS),
-                channel=ticket_pb2.CHANNEL_WHATSAPP,
+                channel=channel_pb2.CHANNEL_WHATSAPP,
                 minimum_priority=rng.choice((0, classification_pb2.PRIORITY_P1)),
             ),
             twice=rng.random() < 0.2,
@@ -67,7 +67,7 @@ class Support(Workload):
             )
             if kind == sla_pb2.SLA_EVENT_TYPE_FIRST_RESPONSE:
                 request.sent.send_time.CopyFrom(ticket.create_time)
-                request.sent.channel = ticket_pb2.CHANNEL_WHATSAPP
+                request.sent.channel = channel_pb2.CHANNEL_WHATSAPP
                 request.sent.sender.CopyFrom(PERSON)
                 request.sent.reference = f"wamid-{rng.getrandbits(30)}"
             ticket = (await journal.send(caller, request)).ticket

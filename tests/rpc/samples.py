@@ -11,18 +11,31 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from dealix.common.v1 import actor_pb2, approval_pb2, ledger_pb2, signal_pb2
+from dealix.common.v1 import (
+    actor_pb2,
+    approval_pb2,
+    channel_pb2,
+    context_pb2,
+    draft_pb2,
+    ledger_pb2,
+    sent_record_pb2,
+    signal_pb2,
+)
 from dealix.gateway.v1 import gateway_service_pb2 as gw
+from dealix.incidents.v1 import approval_service_pb2 as inc_approval
 from dealix.incidents.v1 import incident_pb2
 from dealix.incidents.v1 import incident_service_pb2 as inc
 from dealix.incidents.v1 import ledger_service_pb2 as inc_ledger
+from dealix.onboarding.v1 import approval_service_pb2 as onb_approval
 from dealix.onboarding.v1 import connector_pb2
 from dealix.onboarding.v1 import connector_service_pb2 as con
 from dealix.onboarding.v1 import ledger_service_pb2 as onb_ledger
 from dealix.onboarding.v1 import onboarding_service_pb2 as onb
+from dealix.success.v1 import approval_service_pb2 as suc_approval
 from dealix.success.v1 import ledger_service_pb2 as suc_ledger
 from dealix.success.v1 import success_pb2
 from dealix.success.v1 import success_service_pb2 as suc
+from dealix.support.v1 import approval_service_pb2 as sup_approval
 from dealix.support.v1 import classification_pb2, sla_pb2, ticket_pb2
 from dealix.support.v1 import ledger_service_pb2 as sup_ledger
 from dealix.support.v1 import sla_service_pb2 as sla
@@ -31,8 +44,14 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.contract import FORWARDED, OWN
+from services.approvals import drafts
+from services.approvals import wire as drafts_wire
+from services.approvals.drafts import DraftKind, NewDraft
+from services.domain.channels import Channel
+from services.domain.texts import Bilingual
 from services.runtime.methods import Method, methods_of
 from services.runtime.wire import timestamp
+from services.storage.database import Actor
 
 PERSON = actor_pb2.Actor(kind=actor_pb2.ACTOR_KIND_PERSON, id="operator-17", role=actor_pb2.ROLE_FOUNDER)
 SOFTWARE = actor_pb2.Actor(kind=actor_pb2.ACTOR_KIND_SERVICE, id="lead-engine")
@@ -104,7 +123,7 @@ def ticket_request(**fields: Any) -> sup.RouteTicketRequest:
             customer_id=new_customer(),
             subject="ربط Gmail متوقف",
             body="توقف الربط منذ الصباح، والمسودات لا تصل. connector is down",
-            channel=ticket_pb2.CHANNEL_WHATSAPP,
+            channel=channel_pb2.CHANNEL_WHATSAPP,
             **fields,
         )
     )
@@ -156,9 +175,9 @@ async def _record_event(ask: Ask) -> Message:
         **_written(
             ticket_id=ticket.ticket_id,
             type=sla_pb2.SLA_EVENT_TYPE_FIRST_RESPONSE,
-            sent=sla.SentRecordInput(
+            sent=sent_record_pb2.SentRecordInput(
                 send_time=timestamp(datetime.now(UTC)),
-                channel=ticket_pb2.CHANNEL_EMAIL,
+                channel=channel_pb2.CHANNEL_EMAIL,
                 sender=PERSON,
                 reference="msg-5521",
             ),
@@ -473,6 +492,91 @@ LEDGERS: dict[str, Any] = {
 for _service, _module in LEDGERS.items():
     _ledger(_module, _service)
 
+
+async def stored_draft(ask: Ask, service: str) -> draft_pb2.Draft:
+    """A draft that waits in a service, put there as its handlers would."""
+    house: Any = ask.__self__  # type: ignore[attr-defined]
+    database = house.services[service].service.database
+    created = await database.write_internal(
+        Actor("service", "sample"),
+        lambda unit: drafts.create(
+            unit,
+            NewDraft(
+                kind=DraftKind.TOUCHPOINT,
+                subject=f"sample/{uuid.uuid4().hex}",
+                customer_id=new_customer(),
+                channel=Channel.EMAIL,
+                title=Bilingual("رسالة متابعة", "A follow-up message"),
+                body=Bilingual("نود الاطمئنان على سير العمل معكم.", "We would like to hear how things are going."),
+            ),
+        ),
+    )
+    return drafts_wire.draft(created, datetime.now(UTC))
+
+
+def _approvals(module: Any, service: str) -> None:
+    async def one(ask: Ask) -> Message:
+        return module.GetDraftRequest(draft_id=(await stored_draft(ask, service)).draft_id)
+
+    async def listed(ask: Ask) -> Message:
+        found = await stored_draft(ask, service)
+        return module.ListDraftsRequest(subject=found.subject, customer_id=found.customer_id)
+
+    async def pending(ask: Ask) -> Message:
+        found = await stored_draft(ask, service)
+        return module.ListPendingApprovalsRequest(kind=found.kind, customer_id=found.customer_id)
+
+    async def approve(ask: Ask) -> Message:
+        found = await stored_draft(ask, service)
+        return module.ApproveDraftRequest(
+            **_written(draft_id=found.draft_id, content_hash=found.content_hash, note="راجعت النص")
+        )
+
+    async def edit(ask: Ask) -> Message:
+        found = await stored_draft(ask, service)
+        texts = module.EditedTexts(body_ar="يسعدنا أن نسمع رأيكم.", body_en="We would be glad to hear from you.")
+        return module.EditDraftRequest(**_written(draft_id=found.draft_id, edited=texts, etag=found.etag))
+
+    async def reject(ask: Ask) -> Message:
+        found = await stored_draft(ask, service)
+        return module.RejectDraftRequest(**_written(draft_id=found.draft_id, reason="النص لا يناسب العميل"))
+
+    async def sent(ask: Ask) -> Message:
+        approved = (await ask(await approve(ask))).draft
+        return module.RecordDraftSentRequest(
+            **_written(
+                draft_id=approved.draft_id,
+                approval_id=approved.approval.approval_id,
+                sent=sent_record_pb2.SentRecordInput(
+                    send_time=approved.approval.approve_time,
+                    channel=channel_pb2.CHANNEL_EMAIL,
+                    sender=PERSON,
+                    reference="msg-7",
+                ),
+            )
+        )
+
+    for build, kind in (
+        (one, module.GetDraftRequest),
+        (listed, module.ListDraftsRequest),
+        (pending, module.ListPendingApprovalsRequest),
+        (approve, module.ApproveDraftRequest),
+        (edit, module.EditDraftRequest),
+        (reject, module.RejectDraftRequest),
+        (sent, module.RecordDraftSentRequest),
+    ):
+        SAMPLES[kind.DESCRIPTOR.full_name] = build
+
+
+APPROVALS: dict[str, Any] = {
+    "support": sup_approval,
+    "incidents": inc_approval,
+    "onboarding": onb_approval,
+    "success": suc_approval,
+}
+for _service, _module in APPROVALS.items():
+    _approvals(_module, _service)
+
 _plain(gw.TriageIncidentRequest, lambda: {"facts": facts(title="تسريب بيانات عميل")})
 _plain(gw.GetStatusRequest)
 
@@ -480,6 +584,9 @@ _plain(gw.GetStatusRequest)
 PARTS: dict[str, Callable[[], Message]] = {
     "dealix.common.v1.Actor": lambda: PERSON,
     "dealix.common.v1.Approval": approval,
+    "dealix.common.v1.Context": lambda: context_pb2.Context(freezes_known=True, incidents_known=True),
+    "dealix.common.v1.ChannelFreeze": lambda: context_pb2.ChannelFreeze(freeze_id="frz_" + "a" * 26),
+    "dealix.common.v1.OpenIncident": lambda: context_pb2.OpenIncident(incident_id="inc_" + "a" * 26, severity="SEV3"),
     "dealix.common.v1.LedgerAnchor": lambda: ledger_pb2.LedgerAnchor(sequence=1, hash=bytes(32)),
     "dealix.incidents.v1.SupportFindings": findings,
     "dealix.incidents.v1.TriageFacts": facts,
@@ -492,8 +599,12 @@ PARTS: dict[str, Callable[[], Message]] = {
     ),
     "dealix.success.v1.WeekMetrics": metrics,
     "dealix.support.v1.SlaTicketFacts": lambda: sla.SlaTicketFacts(priority=classification_pb2.PRIORITY_P2),
-    "dealix.support.v1.SentRecordInput": lambda: sla.SentRecordInput(
-        send_time=ago(minutes=1), channel=ticket_pb2.CHANNEL_EMAIL, sender=PERSON, reference="msg-1"
+    "dealix.common.v1.SentRecordInput": lambda: sent_record_pb2.SentRecordInput(
+        send_time=ago(minutes=1), channel=channel_pb2.CHANNEL_EMAIL, sender=PERSON, reference="msg-1"
     ),
+    "dealix.incidents.v1.EditedTexts": lambda: inc_approval.EditedTexts(body_ar="نص", body_en="Text"),
+    "dealix.onboarding.v1.EditedTexts": lambda: onb_approval.EditedTexts(body_ar="نص", body_en="Text"),
+    "dealix.success.v1.EditedTexts": lambda: suc_approval.EditedTexts(body_ar="نص", body_en="Text"),
+    "dealix.support.v1.EditedTexts": lambda: sup_approval.EditedTexts(body_ar="نص", body_en="Text"),
     "google.protobuf.Timestamp": lambda: ago(hours=1),
 }

@@ -13,7 +13,7 @@ from typing import Any
 
 import grpc
 import pytest
-from dealix.common.v1 import actor_pb2, approval_pb2, error_reason_pb2
+from dealix.common.v1 import actor_pb2, approval_pb2, error_reason_pb2, sent_record_pb2
 from dealix.incidents.v1 import incident_pb2
 from dealix.incidents.v1 import incident_service_pb2 as inc
 from dealix.onboarding.v1 import connector_pb2
@@ -223,8 +223,8 @@ def _event(ticket_id: str, kind: str, **fields: Any) -> sla.RecordSlaEventReques
     )
 
 
-def _sent(**fields: Any) -> sla.SentRecordInput:
-    return sla.SentRecordInput(
+def _sent(**fields: Any) -> sent_record_pb2.SentRecordInput:
+    return sent_record_pb2.SentRecordInput(
         **{"send_time": samples.timestamp(_now()), "channel": 1, "sender": PERSON, "reference": "m", **fields}
     )
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dealix.common.v1 import signal_pb2
+from dealix.common.v1 import channel_pb2, sent_record_pb2, signal_pb2
 from dealix.gateway.v1 import gateway_service_pb2 as gw
 from dealix.incidents.v1 import incident_pb2
 from dealix.incidents.v1 import incident_service_pb2 as inc
@@ -55,6 +55,10 @@ HOLDS_SOMETHING_TO_APPROVE = {
     "CreateWeeklyCheckIn",
     "GetWeeklyCheckIn",
     "ListWeeklyCheckIns",
+    "GetDraft",
+    "ListDrafts",
+    "ListPendingApprovals",
+    "EditDraft",
 }
 
 
@@ -304,9 +308,9 @@ async def test_a_routed_ticket_comes_with_its_sla_its_owner_and_its_draft(
 
 async def test_a_recorded_first_response_is_kept_as_it_was_sent(ask: Any) -> None:
     ticket = await samples.new_ticket(ask)
-    sent = sla.SentRecordInput(
+    sent = sent_record_pb2.SentRecordInput(
         send_time=samples.timestamp(datetime.now(UTC)),
-        channel=ticket_pb2.CHANNEL_WHATSAPP,
+        channel=channel_pb2.CHANNEL_WHATSAPP,
         sender=samples.PERSON,
         reference="wamid-77",
     )

@@ -4,7 +4,43 @@ CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO "alembic_version" VALUES('0001');
+INSERT INTO "alembic_version" VALUES('0002');
+CREATE TABLE approvals (
+	approval_id TEXT NOT NULL, 
+	draft_id TEXT NOT NULL, 
+	content_hash TEXT NOT NULL, 
+	actor_kind TEXT NOT NULL, 
+	actor_id TEXT NOT NULL, 
+	actor_role TEXT NOT NULL, 
+	approve_us BIGINT NOT NULL, 
+	expire_us BIGINT NOT NULL, 
+	note TEXT NOT NULL, 
+	use_us BIGINT, 
+	void_us BIGINT, 
+	PRIMARY KEY (approval_id), 
+	FOREIGN KEY(draft_id) REFERENCES drafts (draft_id)
+);
+CREATE TABLE drafts (
+	draft_id TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	subject TEXT NOT NULL, 
+	customer_id TEXT NOT NULL, 
+	channel TEXT NOT NULL, 
+	title_ar TEXT NOT NULL, 
+	title_en TEXT NOT NULL, 
+	body_ar TEXT NOT NULL, 
+	body_en TEXT NOT NULL, 
+	state TEXT NOT NULL, 
+	approval_id TEXT NOT NULL, 
+	rejection_reason TEXT NOT NULL, 
+	sent TEXT NOT NULL, 
+	due_us BIGINT, 
+	pending_us BIGINT, 
+	create_us BIGINT NOT NULL, 
+	update_us BIGINT NOT NULL, 
+	revision BIGINT NOT NULL, 
+	PRIMARY KEY (draft_id)
+);
 CREATE TABLE incident_customers (
 	customer_id TEXT NOT NULL, 
 	create_us BIGINT NOT NULL, 
@@ -82,6 +118,12 @@ CREATE TABLE timeline (
 	PRIMARY KEY (incident_id, number), 
 	FOREIGN KEY(incident_id) REFERENCES incidents (incident_id)
 );
+CREATE TABLE timers (
+	timer_id TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	due_us BIGINT NOT NULL, 
+	PRIMARY KEY (timer_id)
+);
 CREATE INDEX ledger_by_subject ON ledger (subject, sequence);
 CREATE INDEX ledger_by_action ON ledger (action, sequence);
 CREATE TRIGGER ledger_no_update BEFORE UPDATE ON ledger BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
@@ -90,4 +132,10 @@ CREATE INDEX incidents_by_time ON incidents (create_us, incident_id);
 CREATE INDEX incidents_by_open ON incidents (is_open, create_us, incident_id);
 CREATE INDEX incidents_by_state ON incidents (state, create_us, incident_id);
 CREATE INDEX incidents_by_severity ON incidents (severity, create_us, incident_id);
+CREATE INDEX drafts_by_subject ON drafts (subject, create_us, draft_id);
+CREATE INDEX drafts_by_customer ON drafts (customer_id, create_us, draft_id);
+CREATE INDEX drafts_by_time ON drafts (create_us, draft_id);
+CREATE INDEX drafts_pending ON drafts (pending_us, draft_id);
+CREATE INDEX approvals_by_draft ON approvals (draft_id);
+CREATE INDEX timers_by_time ON timers (due_us, timer_id);
 COMMIT;

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
-from enum import StrEnum
 
+from services.domain.drafts import DraftState
 from services.success.domain.check_in import (
     CheckIn,
     CheckInFacts,
@@ -17,16 +17,6 @@ from services.success.domain.check_in import (
     decide_check_in,
 )
 from services.success.domain.errors import CheckInExists, CheckInSuppressed
-
-
-class DraftState(StrEnum):
-    """Where a text stands that would reach a customer; drafted, approved and sent are three different times."""
-
-    DRAFTED = "drafted"
-    APPROVED = "approved"
-    EDITED_AND_APPROVED = "edited_and_approved"
-    REJECTED = "rejected"
-    SENT_RECORDED = "sent_recorded"
 
 
 @dataclass(frozen=True, slots=True)

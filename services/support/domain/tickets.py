@@ -10,7 +10,9 @@ from types import MappingProxyType
 from typing import ClassVar
 
 from services.domain.actors import ActorLike
+from services.domain.channels import Channel
 from services.domain.errors import InvalidInput, NotFound, PersonRequired, Violation
+from services.domain.sent import SentRecord
 from services.support.domain.classifier import Classification
 from services.support.domain.priorities import Priority, urgency
 from services.support.domain.sla import SlaEvent, SlaEventNotAllowed, SlaEventType
@@ -20,18 +22,6 @@ class TicketNotFound(NotFound):
     """No ticket has this id. Metadata: ``ticket_id``."""
 
     reason: ClassVar[str] = "TICKET_NOT_FOUND"
-
-
-class Channel(StrEnum):
-    """Where a customer writes or is answered; ``unspecified`` where nobody said."""
-
-    UNSPECIFIED = "unspecified"
-    EMAIL = "email"
-    WHATSAPP = "whatsapp"
-    WEB_FORM = "web_form"
-    PHONE = "phone"
-    IN_APP = "in_app"
-    MEETING = "meeting"
 
 
 class TicketState(StrEnum):
@@ -66,16 +56,6 @@ class Ticket:
     def etag(self) -> str:
         """Changes with every change of the ticket."""
         return f"r{self.revision}"
-
-
-@dataclass(frozen=True, slots=True)
-class SentRecord:
-    """A person's record that something was sent, outside this system."""
-
-    sent_at: datetime
-    channel: Channel
-    sender: ActorLike
-    reference: str
 
 
 @dataclass(frozen=True, slots=True)

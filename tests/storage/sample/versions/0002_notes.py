@@ -1,7 +1,9 @@
-"""Notes."""
+"""Notes, and what all services share since their second migration."""
 
 import sqlalchemy as sa
 from alembic import op
+
+from services.storage.migrations import create_shared_v2, drop_shared_v2
 
 revision = "0002"
 down_revision = "0001"
@@ -10,6 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    create_shared_v2(op)
     op.create_table(
         "notes",
         sa.Column("note_id", sa.Text(), nullable=False),
@@ -26,3 +29,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("notes")
+    drop_shared_v2(op)

@@ -27,7 +27,7 @@ from dealix.common.v1 import actor_pb2 as dealix_dot_common_dot_v1_dot_actor__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x64\x65\x61lix/common/v1/approval.proto\x12\x10\x64\x65\x61lix.common.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x64\x65\x61lix/common/v1/actor.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9b\x01\n\x08\x41pproval\x12\x31\n\x08\x61pprover\x18\x01 \x01(\x0b\x32\x17.dealix.common.v1.ActorB\x06\xbaH\x03\xc8\x01\x01\x12\x38\n\x0c\x61pprove_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\"\n\x04note\x18\x03 \x01(\tB\x14\xbaH\x11r\x0f\x18\xd0\x0f\x32\n^[^\\x00]*$*\xba\x01\n\nDraftState\x12\x1b\n\x17\x44RAFT_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x44RAFT_STATE_DRAFTED\x10\x01\x12\x18\n\x14\x44RAFT_STATE_APPROVED\x10\x02\x12#\n\x1f\x44RAFT_STATE_EDITED_AND_APPROVED\x10\x03\x12\x18\n\x14\x44RAFT_STATE_REJECTED\x10\x04\x12\x1d\n\x19\x44RAFT_STATE_SENT_RECORDED\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x64\x65\x61lix/common/v1/approval.proto\x12\x10\x64\x65\x61lix.common.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x64\x65\x61lix/common/v1/actor.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9b\x01\n\x08\x41pproval\x12\x31\n\x08\x61pprover\x18\x01 \x01(\x0b\x32\x17.dealix.common.v1.ActorB\x06\xbaH\x03\xc8\x01\x01\x12\x38\n\x0c\x61pprove_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\"\n\x04note\x18\x03 \x01(\tB\x14\xbaH\x11r\x0f\x18\xd0\x0f\x32\n^[^\\x00]*$*\xd5\x01\n\nDraftState\x12\x1b\n\x17\x44RAFT_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x44RAFT_STATE_DRAFTED\x10\x01\x12\x18\n\x14\x44RAFT_STATE_APPROVED\x10\x02\x12#\n\x1f\x44RAFT_STATE_EDITED_AND_APPROVED\x10\x03\x12\x18\n\x14\x44RAFT_STATE_REJECTED\x10\x04\x12\x1d\n\x19\x44RAFT_STATE_SENT_RECORDED\x10\x05\x12\x19\n\x15\x44RAFT_STATE_WITHDRAWN\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,7 +41,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APPROVAL'].fields_by_name['note']._loaded_options = None
   _globals['_APPROVAL'].fields_by_name['note']._serialized_options = b'\272H\021r\017\030\320\0172\n^[^\\x00]*$'
   _globals['_DRAFTSTATE']._serialized_start=304
-  _globals['_DRAFTSTATE']._serialized_end=490
+  _globals['_DRAFTSTATE']._serialized_end=517
   _globals['_APPROVAL']._serialized_start=146
   _globals['_APPROVAL']._serialized_end=301
 # @@protoc_insertion_point(module_scope)

@@ -36,7 +36,9 @@ class _DraftStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DraftState
     DRAFT_STATE_REJECTED: _DraftState.ValueType  # 4
     """Refused by a person."""
     DRAFT_STATE_SENT_RECORDED: _DraftState.ValueType  # 5
-    """A person recorded that it was sent, outside this system."""
+    """A person recorded that it was sent, outside this system; or its approval was used for the step that it describes."""
+    DRAFT_STATE_WITHDRAWN: _DraftState.ValueType  # 6
+    """The service took it back: what it was for is gone."""
 
 class DraftState(_DraftState, metaclass=_DraftStateEnumTypeWrapper):
     """Where a text stands that would reach a customer. Drafted, approved and sent are three different times."""
@@ -52,7 +54,9 @@ DRAFT_STATE_EDITED_AND_APPROVED: DraftState.ValueType  # 3
 DRAFT_STATE_REJECTED: DraftState.ValueType  # 4
 """Refused by a person."""
 DRAFT_STATE_SENT_RECORDED: DraftState.ValueType  # 5
-"""A person recorded that it was sent, outside this system."""
+"""A person recorded that it was sent, outside this system; or its approval was used for the step that it describes."""
+DRAFT_STATE_WITHDRAWN: DraftState.ValueType  # 6
+"""The service took it back: what it was for is gone."""
 Global___DraftState: _TypeAlias = DraftState  # noqa: Y015
 
 @_typing.final

@@ -23,32 +23,30 @@ _sym_db = _symbol_database.Default()
 
 
 from dealix.common.v1 import actor_pb2 as dealix_dot_common_dot_v1_dot_actor__pb2
+from dealix.common.v1 import sent_record_pb2 as dealix_dot_common_dot_v1_dot_sent__record__pb2
 from dealix.support.v1 import classification_pb2 as dealix_dot_support_dot_v1_dot_classification__pb2
-from dealix.support.v1 import ticket_pb2 as dealix_dot_support_dot_v1_dot_ticket__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x64\x65\x61lix/support/v1/sla.proto\x12\x11\x64\x65\x61lix.support.v1\x1a\x1c\x64\x65\x61lix/common/v1/actor.proto\x1a&dealix/support/v1/classification.proto\x1a\x1e\x64\x65\x61lix/support/v1/ticket.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa2\x02\n\x08SlaEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12-\n\x04type\x18\x03 \x01(\x0e\x32\x1f.dealix.support.v1.SlaEventType\x12.\n\noccur_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brecord_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x05\x61\x63tor\x18\x06 \x01(\x0b\x32\x17.dealix.common.v1.Actor\x12+\n\x04sent\x18\x07 \x01(\x0b\x32\x1d.dealix.support.v1.SentRecord\x12\x0c\n\x04note\x18\x08 \x01(\t\"\xa4\x01\n\nSentRecord\x12-\n\tsend_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07\x63hannel\x18\x02 \x01(\x0e\x32\x1a.dealix.support.v1.Channel\x12\'\n\x06sender\x18\x03 \x01(\x0b\x32\x17.dealix.common.v1.Actor\x12\x11\n\treference\x18\x04 \x01(\t\"\xc0\x01\n\tSlaBreach\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12-\n\x08priority\x18\x03 \x01(\x0e\x32\x1b.dealix.support.v1.Priority\x12.\n\x04kind\x18\x04 \x01(\x0e\x32 .dealix.support.v1.SlaBreachKind\x12\x0e\n\x06target\x18\x05 \x01(\x01\x12\x0e\n\x06\x61\x63tual\x18\x06 \x01(\x01\x12\x0c\n\x04open\x18\x07 \x01(\x08\"\xa8\x04\n\x0fSlaHealthReport\x12\x15\n\rtotal_tickets\x18\x01 \x01(\x05\x12\x16\n\x0etotal_breached\x18\x02 \x01(\x05\x12\x15\n\rrated_tickets\x18\x03 \x01(\x05\x12\x13\n\x0b\x62reach_rate\x18\x04 \x01(\x01\x12\x36\n\x0b\x62y_priority\x18\x05 \x03(\x0b\x32!.dealix.support.v1.PriorityHealth\x12.\n\x07verdict\x18\x06 \x01(\x0e\x32\x1d.dealix.support.v1.SlaVerdict\x12.\n\x08\x62reaches\x18\x07 \x03(\x0b\x32\x1c.dealix.support.v1.SlaBreach\x12+\n\x1e\x61verage_first_response_minutes\x18\x08 \x01(\x01H\x00\x88\x01\x01\x12%\n\x18\x61verage_resolution_hours\x18\t \x01(\x01H\x01\x88\x01\x01\x12\x1b\n\x13\x65scalate_to_founder\x18\n \x01(\x08\x12\x19\n\x11hold_live_actions\x18\x0b \x01(\x08\x12\x12\n\nsummary_ar\x18\x0c \x01(\t\x12\x12\n\nsummary_en\x18\r \x01(\t\x12.\n\nas_of_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB!\n\x1f_average_first_response_minutesB\x1b\n\x19_average_resolution_hours\"`\n\x0ePriorityHealth\x12-\n\x08priority\x18\x01 \x01(\x0e\x32\x1b.dealix.support.v1.Priority\x12\r\n\x05total\x18\x02 \x01(\x05\x12\x10\n\x08\x62reached\x18\x03 \x01(\x05*\x9f\x02\n\x0cSlaEventType\x12\x1e\n\x1aSLA_EVENT_TYPE_UNSPECIFIED\x10\x00\x12\x19\n\x15SLA_EVENT_TYPE_OPENED\x10\x01\x12!\n\x1dSLA_EVENT_TYPE_FIRST_RESPONSE\x10\x02\x12\x1b\n\x17SLA_EVENT_TYPE_RESOLVED\x10\x03\x12\x1c\n\x18SLA_EVENT_TYPE_ESCALATED\x10\x04\x12\x19\n\x15SLA_EVENT_TYPE_PAUSED\x10\x05\x12\x1a\n\x16SLA_EVENT_TYPE_RESUMED\x10\x06\x12\x1b\n\x17SLA_EVENT_TYPE_REOPENED\x10\x07\x12\"\n\x1eSLA_EVENT_TYPE_PRIORITY_RAISED\x10\x08*t\n\rSlaBreachKind\x12\x1f\n\x1bSLA_BREACH_KIND_UNSPECIFIED\x10\x00\x12\"\n\x1eSLA_BREACH_KIND_FIRST_RESPONSE\x10\x01\x12\x1e\n\x1aSLA_BREACH_KIND_RESOLUTION\x10\x02*s\n\nSlaVerdict\x12\x1b\n\x17SLA_VERDICT_UNSPECIFIED\x10\x00\x12\x17\n\x13SLA_VERDICT_HEALTHY\x10\x01\x12\x15\n\x11SLA_VERDICT_WATCH\x10\x02\x12\x18\n\x14SLA_VERDICT_CRITICAL\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x64\x65\x61lix/support/v1/sla.proto\x12\x11\x64\x65\x61lix.support.v1\x1a\x1c\x64\x65\x61lix/common/v1/actor.proto\x1a\"dealix/common/v1/sent_record.proto\x1a&dealix/support/v1/classification.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa1\x02\n\x08SlaEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12-\n\x04type\x18\x03 \x01(\x0e\x32\x1f.dealix.support.v1.SlaEventType\x12.\n\noccur_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brecord_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x05\x61\x63tor\x18\x06 \x01(\x0b\x32\x17.dealix.common.v1.Actor\x12*\n\x04sent\x18\x07 \x01(\x0b\x32\x1c.dealix.common.v1.SentRecord\x12\x0c\n\x04note\x18\x08 \x01(\t\"\xc0\x01\n\tSlaBreach\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12-\n\x08priority\x18\x03 \x01(\x0e\x32\x1b.dealix.support.v1.Priority\x12.\n\x04kind\x18\x04 \x01(\x0e\x32 .dealix.support.v1.SlaBreachKind\x12\x0e\n\x06target\x18\x05 \x01(\x01\x12\x0e\n\x06\x61\x63tual\x18\x06 \x01(\x01\x12\x0c\n\x04open\x18\x07 \x01(\x08\"\xa8\x04\n\x0fSlaHealthReport\x12\x15\n\rtotal_tickets\x18\x01 \x01(\x05\x12\x16\n\x0etotal_breached\x18\x02 \x01(\x05\x12\x15\n\rrated_tickets\x18\x03 \x01(\x05\x12\x13\n\x0b\x62reach_rate\x18\x04 \x01(\x01\x12\x36\n\x0b\x62y_priority\x18\x05 \x03(\x0b\x32!.dealix.support.v1.PriorityHealth\x12.\n\x07verdict\x18\x06 \x01(\x0e\x32\x1d.dealix.support.v1.SlaVerdict\x12.\n\x08\x62reaches\x18\x07 \x03(\x0b\x32\x1c.dealix.support.v1.SlaBreach\x12+\n\x1e\x61verage_first_response_minutes\x18\x08 \x01(\x01H\x00\x88\x01\x01\x12%\n\x18\x61verage_resolution_hours\x18\t \x01(\x01H\x01\x88\x01\x01\x12\x1b\n\x13\x65scalate_to_founder\x18\n \x01(\x08\x12\x19\n\x11hold_live_actions\x18\x0b \x01(\x08\x12\x12\n\nsummary_ar\x18\x0c \x01(\t\x12\x12\n\nsummary_en\x18\r \x01(\t\x12.\n\nas_of_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB!\n\x1f_average_first_response_minutesB\x1b\n\x19_average_resolution_hours\"`\n\x0ePriorityHealth\x12-\n\x08priority\x18\x01 \x01(\x0e\x32\x1b.dealix.support.v1.Priority\x12\r\n\x05total\x18\x02 \x01(\x05\x12\x10\n\x08\x62reached\x18\x03 \x01(\x05*\x9f\x02\n\x0cSlaEventType\x12\x1e\n\x1aSLA_EVENT_TYPE_UNSPECIFIED\x10\x00\x12\x19\n\x15SLA_EVENT_TYPE_OPENED\x10\x01\x12!\n\x1dSLA_EVENT_TYPE_FIRST_RESPONSE\x10\x02\x12\x1b\n\x17SLA_EVENT_TYPE_RESOLVED\x10\x03\x12\x1c\n\x18SLA_EVENT_TYPE_ESCALATED\x10\x04\x12\x19\n\x15SLA_EVENT_TYPE_PAUSED\x10\x05\x12\x1a\n\x16SLA_EVENT_TYPE_RESUMED\x10\x06\x12\x1b\n\x17SLA_EVENT_TYPE_REOPENED\x10\x07\x12\"\n\x1eSLA_EVENT_TYPE_PRIORITY_RAISED\x10\x08*t\n\rSlaBreachKind\x12\x1f\n\x1bSLA_BREACH_KIND_UNSPECIFIED\x10\x00\x12\"\n\x1eSLA_BREACH_KIND_FIRST_RESPONSE\x10\x01\x12\x1e\n\x1aSLA_BREACH_KIND_RESOLUTION\x10\x02*s\n\nSlaVerdict\x12\x1b\n\x17SLA_VERDICT_UNSPECIFIED\x10\x00\x12\x17\n\x13SLA_VERDICT_HEALTHY\x10\x01\x12\x15\n\x11SLA_VERDICT_WATCH\x10\x02\x12\x18\n\x14SLA_VERDICT_CRITICAL\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dealix.support.v1.sla_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SLAEVENTTYPE']._serialized_start=1494
-  _globals['_SLAEVENTTYPE']._serialized_end=1781
-  _globals['_SLABREACHKIND']._serialized_start=1783
-  _globals['_SLABREACHKIND']._serialized_end=1899
-  _globals['_SLAVERDICT']._serialized_start=1901
-  _globals['_SLAVERDICT']._serialized_end=2016
-  _globals['_SLAEVENT']._serialized_start=186
-  _globals['_SLAEVENT']._serialized_end=476
-  _globals['_SENTRECORD']._serialized_start=479
-  _globals['_SENTRECORD']._serialized_end=643
-  _globals['_SLABREACH']._serialized_start=646
-  _globals['_SLABREACH']._serialized_end=838
-  _globals['_SLAHEALTHREPORT']._serialized_start=841
-  _globals['_SLAHEALTHREPORT']._serialized_end=1393
-  _globals['_PRIORITYHEALTH']._serialized_start=1395
-  _globals['_PRIORITYHEALTH']._serialized_end=1491
+  _globals['_SLAEVENTTYPE']._serialized_start=1330
+  _globals['_SLAEVENTTYPE']._serialized_end=1617
+  _globals['_SLABREACHKIND']._serialized_start=1619
+  _globals['_SLABREACHKIND']._serialized_end=1735
+  _globals['_SLAVERDICT']._serialized_start=1737
+  _globals['_SLAVERDICT']._serialized_end=1852
+  _globals['_SLAEVENT']._serialized_start=190
+  _globals['_SLAEVENT']._serialized_end=479
+  _globals['_SLABREACH']._serialized_start=482
+  _globals['_SLABREACH']._serialized_end=674
+  _globals['_SLAHEALTHREPORT']._serialized_start=677
+  _globals['_SLAHEALTHREPORT']._serialized_end=1229
+  _globals['_PRIORITYHEALTH']._serialized_start=1231
+  _globals['_PRIORITYHEALTH']._serialized_end=1327
 # @@protoc_insertion_point(module_scope)

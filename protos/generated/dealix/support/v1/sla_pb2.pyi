@@ -5,8 +5,8 @@ isort:skip_file
 
 from collections import abc as _abc
 from dealix.common.v1 import actor_pb2 as _actor_pb2
+from dealix.common.v1 import sent_record_pb2 as _sent_record_pb2
 from dealix.support.v1 import classification_pb2 as _classification_pb2
-from dealix.support.v1 import ticket_pb2 as _ticket_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -158,7 +158,7 @@ class SlaEvent(_message.Message):
         """Who recorded it."""
 
     @_builtins.property
-    def sent(self) -> Global___SentRecord:
+    def sent(self) -> _sent_record_pb2.SentRecord:
         """The proof that a first response was sent; set on FIRST_RESPONSE only."""
 
     def __init__(
@@ -170,7 +170,7 @@ class SlaEvent(_message.Message):
         occur_time: _timestamp_pb2.Timestamp | None = ...,
         record_time: _timestamp_pb2.Timestamp | None = ...,
         actor: _actor_pb2.Actor | None = ...,
-        sent: Global___SentRecord | None = ...,
+        sent: _sent_record_pb2.SentRecord | None = ...,
         note: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "occur_time", b"occur_time", "record_time", b"record_time", "sent", b"sent"]  # noqa: Y015
@@ -180,44 +180,6 @@ class SlaEvent(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SlaEvent: _TypeAlias = SlaEvent  # noqa: Y015
-
-@_typing.final
-class SentRecord(_message.Message):
-    """A person's record that something was sent, outside this system."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    SEND_TIME_FIELD_NUMBER: _builtins.int
-    CHANNEL_FIELD_NUMBER: _builtins.int
-    SENDER_FIELD_NUMBER: _builtins.int
-    REFERENCE_FIELD_NUMBER: _builtins.int
-    channel: _ticket_pb2.Channel.ValueType
-    """The channel it was sent on."""
-    reference: _builtins.str
-    """Where it can be found, such as a message id of the mail system."""
-    @_builtins.property
-    def send_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was sent, UTC."""
-
-    @_builtins.property
-    def sender(self) -> _actor_pb2.Actor:
-        """The person who sent it."""
-
-    def __init__(
-        self,
-        *,
-        send_time: _timestamp_pb2.Timestamp | None = ...,
-        channel: _ticket_pb2.Channel.ValueType = ...,
-        sender: _actor_pb2.Actor | None = ...,
-        reference: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["send_time", b"send_time", "sender", b"sender"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "reference", b"reference", "send_time", b"send_time", "sender", b"sender"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___SentRecord: _TypeAlias = SentRecord  # noqa: Y015
 
 @_typing.final
 class SlaBreach(_message.Message):

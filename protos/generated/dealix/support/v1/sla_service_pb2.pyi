@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from dealix.common.v1 import actor_pb2 as _actor_pb2
+from dealix.common.v1 import sent_record_pb2 as _sent_record_pb2
 from dealix.support.v1 import classification_pb2 as _classification_pb2
 from dealix.support.v1 import sla_pb2 as _sla_pb2
 from dealix.support.v1 import ticket_pb2 as _ticket_pb2
@@ -56,7 +57,7 @@ class RecordSlaEventRequest(_message.Message):
         """When it happened, UTC; unset means now. For FIRST_RESPONSE the send time of `sent` counts and this must be unset."""
 
     @_builtins.property
-    def sent(self) -> Global___SentRecordInput:
+    def sent(self) -> _sent_record_pb2.SentRecordInput:
         """The record that the first response was sent; required for FIRST_RESPONSE, refused otherwise."""
 
     def __init__(
@@ -67,7 +68,7 @@ class RecordSlaEventRequest(_message.Message):
         ticket_id: _builtins.str = ...,
         type: _sla_pb2.SlaEventType.ValueType = ...,
         occur_time: _timestamp_pb2.Timestamp | None = ...,
-        sent: Global___SentRecordInput | None = ...,
+        sent: _sent_record_pb2.SentRecordInput | None = ...,
         note: _builtins.str = ...,
         etag: _builtins.str = ...,
     ) -> None: ...
@@ -78,44 +79,6 @@ class RecordSlaEventRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecordSlaEventRequest: _TypeAlias = RecordSlaEventRequest  # noqa: Y015
-
-@_typing.final
-class SentRecordInput(_message.Message):
-    """What a person says of something that was sent."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    SEND_TIME_FIELD_NUMBER: _builtins.int
-    CHANNEL_FIELD_NUMBER: _builtins.int
-    SENDER_FIELD_NUMBER: _builtins.int
-    REFERENCE_FIELD_NUMBER: _builtins.int
-    channel: _ticket_pb2.Channel.ValueType
-    """The channel."""
-    reference: _builtins.str
-    """Where it can be found, such as the message id of the mail system."""
-    @_builtins.property
-    def send_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was sent, UTC. Not before the ticket was opened, not in the future."""
-
-    @_builtins.property
-    def sender(self) -> _actor_pb2.Actor:
-        """The person who sent it."""
-
-    def __init__(
-        self,
-        *,
-        send_time: _timestamp_pb2.Timestamp | None = ...,
-        channel: _ticket_pb2.Channel.ValueType = ...,
-        sender: _actor_pb2.Actor | None = ...,
-        reference: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["send_time", b"send_time", "sender", b"sender"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "reference", b"reference", "send_time", b"send_time", "sender", b"sender"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___SentRecordInput: _TypeAlias = SentRecordInput  # noqa: Y015
 
 @_typing.final
 class RecordSlaEventResponse(_message.Message):

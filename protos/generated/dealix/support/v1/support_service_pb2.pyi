@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from dealix.common.v1 import actor_pb2 as _actor_pb2
+from dealix.common.v1 import channel_pb2 as _channel_pb2
 from dealix.common.v1 import signal_pb2 as _signal_pb2
 from dealix.support.v1 import classification_pb2 as _classification_pb2
 from dealix.support.v1 import ticket_pb2 as _ticket_pb2
@@ -174,7 +175,7 @@ class RouteTicketRequest(_message.Message):
     """The subject line; may be empty."""
     body: _builtins.str
     """The customer's text. May be empty."""
-    channel: _ticket_pb2.Channel.ValueType
+    channel: _channel_pb2.Channel.ValueType
     """The channel it arrived on."""
     minimum_priority: _classification_pb2.Priority.ValueType
     """The lowest urgency a person wants; unspecified leaves it to the classifier."""
@@ -192,7 +193,7 @@ class RouteTicketRequest(_message.Message):
         customer_id: _builtins.str = ...,
         subject: _builtins.str = ...,
         body: _builtins.str = ...,
-        channel: _ticket_pb2.Channel.ValueType = ...,
+        channel: _channel_pb2.Channel.ValueType = ...,
         minimum_priority: _classification_pb2.Priority.ValueType = ...,
         follows_ticket_id: _builtins.str = ...,
     ) -> None: ...

@@ -23,25 +23,24 @@ _sym_db = _symbol_database.Default()
 
 
 from dealix.common.v1 import approval_pb2 as dealix_dot_common_dot_v1_dot_approval__pb2
+from dealix.common.v1 import channel_pb2 as dealix_dot_common_dot_v1_dot_channel__pb2
 from dealix.support.v1 import classification_pb2 as dealix_dot_support_dot_v1_dot_classification__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x64\x65\x61lix/support/v1/ticket.proto\x12\x11\x64\x65\x61lix.support.v1\x1a\x1f\x64\x65\x61lix/common/v1/approval.proto\x1a&dealix/support/v1/classification.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdb\x03\n\x06Ticket\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x0c\n\x04\x62ody\x18\x04 \x01(\t\x12+\n\x07\x63hannel\x18\x05 \x01(\x0e\x32\x1a.dealix.support.v1.Channel\x12-\n\x08priority\x18\x06 \x01(\x0e\x32\x1b.dealix.support.v1.Priority\x12\x39\n\x0e\x63lassification\x18\x07 \x01(\x0b\x32!.dealix.support.v1.Classification\x12-\n\x05state\x18\x08 \x01(\x0e\x32\x1e.dealix.support.v1.TicketState\x12\r\n\x05owner\x18\t \x01(\t\x12*\n\x03sla\x18\n \x01(\x0b\x32\x1d.dealix.support.v1.SlaTargets\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\r \x01(\t\x12\x19\n\x11\x66ollows_ticket_id\x18\x0e \x01(\t\"\xb7\x01\n\nSlaTargets\x12-\n\x08priority\x18\x01 \x01(\x0e\x32\x1b.dealix.support.v1.Priority\x12\x12\n\nmeaning_ar\x18\x02 \x01(\t\x12\x12\n\nmeaning_en\x18\x03 \x01(\t\x12\x1e\n\x16\x66irst_response_minutes\x18\x04 \x01(\x05\x12\x18\n\x10resolution_hours\x18\x05 \x01(\x05\x12\x18\n\x10\x65scalation_owner\x18\x06 \x01(\t\"\xb1\x01\n\x15\x46irstResponseTemplate\x12-\n\x08priority\x18\x01 \x01(\x0e\x32\x1b.dealix.support.v1.Priority\x12\x0f\n\x07\x62ody_ar\x18\x02 \x01(\t\x12\x0f\n\x07\x62ody_en\x18\x03 \x01(\t\x12\x31\n\x0b\x64raft_state\x18\x04 \x01(\x0e\x32\x1c.dealix.common.v1.DraftState\x12\x14\n\x0c\x63ontent_hash\x18\x05 \x01(\t*\xd7\x01\n\x0bTicketState\x12\x1c\n\x18TICKET_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10TICKET_STATE_NEW\x10\x01\x12(\n$TICKET_STATE_AWAITING_FIRST_RESPONSE\x10\x02\x12\x1c\n\x18TICKET_STATE_IN_PROGRESS\x10\x03\x12\x18\n\x14TICKET_STATE_WAITING\x10\x04\x12\x19\n\x15TICKET_STATE_RESOLVED\x10\x05\x12\x17\n\x13TICKET_STATE_CLOSED\x10\x06*\x9d\x01\n\x07\x43hannel\x12\x17\n\x13\x43HANNEL_UNSPECIFIED\x10\x00\x12\x11\n\rCHANNEL_EMAIL\x10\x01\x12\x14\n\x10\x43HANNEL_WHATSAPP\x10\x02\x12\x14\n\x10\x43HANNEL_WEB_FORM\x10\x03\x12\x11\n\rCHANNEL_PHONE\x10\x04\x12\x12\n\x0e\x43HANNEL_IN_APP\x10\x05\x12\x13\n\x0f\x43HANNEL_MEETING\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x64\x65\x61lix/support/v1/ticket.proto\x12\x11\x64\x65\x61lix.support.v1\x1a\x1f\x64\x65\x61lix/common/v1/approval.proto\x1a\x1e\x64\x65\x61lix/common/v1/channel.proto\x1a&dealix/support/v1/classification.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xda\x03\n\x06Ticket\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x0c\n\x04\x62ody\x18\x04 \x01(\t\x12*\n\x07\x63hannel\x18\x05 \x01(\x0e\x32\x19.dealix.common.v1.Channel\x12-\n\x08priority\x18\x06 \x01(\x0e\x32\x1b.dealix.support.v1.Priority\x12\x39\n\x0e\x63lassification\x18\x07 \x01(\x0b\x32!.dealix.support.v1.Classification\x12-\n\x05state\x18\x08 \x01(\x0e\x32\x1e.dealix.support.v1.TicketState\x12\r\n\x05owner\x18\t \x01(\t\x12*\n\x03sla\x18\n \x01(\x0b\x32\x1d.dealix.support.v1.SlaTargets\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\r \x01(\t\x12\x19\n\x11\x66ollows_ticket_id\x18\x0e \x01(\t\"\xb7\x01\n\nSlaTargets\x12-\n\x08priority\x18\x01 \x01(\x0e\x32\x1b.dealix.support.v1.Priority\x12\x12\n\nmeaning_ar\x18\x02 \x01(\t\x12\x12\n\nmeaning_en\x18\x03 \x01(\t\x12\x1e\n\x16\x66irst_response_minutes\x18\x04 \x01(\x05\x12\x18\n\x10resolution_hours\x18\x05 \x01(\x05\x12\x18\n\x10\x65scalation_owner\x18\x06 \x01(\t\"\xb1\x01\n\x15\x46irstResponseTemplate\x12-\n\x08priority\x18\x01 \x01(\x0e\x32\x1b.dealix.support.v1.Priority\x12\x0f\n\x07\x62ody_ar\x18\x02 \x01(\t\x12\x0f\n\x07\x62ody_en\x18\x03 \x01(\t\x12\x31\n\x0b\x64raft_state\x18\x04 \x01(\x0e\x32\x1c.dealix.common.v1.DraftState\x12\x14\n\x0c\x63ontent_hash\x18\x05 \x01(\t*\xd7\x01\n\x0bTicketState\x12\x1c\n\x18TICKET_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10TICKET_STATE_NEW\x10\x01\x12(\n$TICKET_STATE_AWAITING_FIRST_RESPONSE\x10\x02\x12\x1c\n\x18TICKET_STATE_IN_PROGRESS\x10\x03\x12\x18\n\x14TICKET_STATE_WAITING\x10\x04\x12\x19\n\x15TICKET_STATE_RESOLVED\x10\x05\x12\x17\n\x13TICKET_STATE_CLOSED\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dealix.support.v1.ticket_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TICKETSTATE']._serialized_start=1004
-  _globals['_TICKETSTATE']._serialized_end=1219
-  _globals['_CHANNEL']._serialized_start=1222
-  _globals['_CHANNEL']._serialized_end=1379
-  _globals['_TICKET']._serialized_start=160
-  _globals['_TICKET']._serialized_end=635
-  _globals['_SLATARGETS']._serialized_start=638
-  _globals['_SLATARGETS']._serialized_end=821
-  _globals['_FIRSTRESPONSETEMPLATE']._serialized_start=824
-  _globals['_FIRSTRESPONSETEMPLATE']._serialized_end=1001
+  _globals['_TICKETSTATE']._serialized_start=1035
+  _globals['_TICKETSTATE']._serialized_end=1250
+  _globals['_TICKET']._serialized_start=192
+  _globals['_TICKET']._serialized_end=666
+  _globals['_SLATARGETS']._serialized_start=669
+  _globals['_SLATARGETS']._serialized_end=852
+  _globals['_FIRSTRESPONSETEMPLATE']._serialized_start=855
+  _globals['_FIRSTRESPONSETEMPLATE']._serialized_end=1032
 # @@protoc_insertion_point(module_scope)

@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from dealix.common.v1 import approval_pb2 as _approval_pb2
+from dealix.common.v1 import channel_pb2 as _channel_pb2
 from dealix.support.v1 import classification_pb2 as _classification_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -60,46 +61,6 @@ TICKET_STATE_CLOSED: TicketState.ValueType  # 6
 """The customer confirmed."""
 Global___TicketState: _TypeAlias = TicketState  # noqa: Y015
 
-class _Channel:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _ChannelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Channel.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    CHANNEL_UNSPECIFIED: _Channel.ValueType  # 0
-    """In a request: not said."""
-    CHANNEL_EMAIL: _Channel.ValueType  # 1
-    """E-mail."""
-    CHANNEL_WHATSAPP: _Channel.ValueType  # 2
-    """WhatsApp."""
-    CHANNEL_WEB_FORM: _Channel.ValueType  # 3
-    """A form on a web site."""
-    CHANNEL_PHONE: _Channel.ValueType  # 4
-    """Telephone."""
-    CHANNEL_IN_APP: _Channel.ValueType  # 5
-    """Inside the product."""
-    CHANNEL_MEETING: _Channel.ValueType  # 6
-    """In a meeting."""
-
-class Channel(_Channel, metaclass=_ChannelEnumTypeWrapper):
-    """A channel on which a customer writes or is answered."""
-
-CHANNEL_UNSPECIFIED: Channel.ValueType  # 0
-"""In a request: not said."""
-CHANNEL_EMAIL: Channel.ValueType  # 1
-"""E-mail."""
-CHANNEL_WHATSAPP: Channel.ValueType  # 2
-"""WhatsApp."""
-CHANNEL_WEB_FORM: Channel.ValueType  # 3
-"""A form on a web site."""
-CHANNEL_PHONE: Channel.ValueType  # 4
-"""Telephone."""
-CHANNEL_IN_APP: Channel.ValueType  # 5
-"""Inside the product."""
-CHANNEL_MEETING: Channel.ValueType  # 6
-"""In a meeting."""
-Global___Channel: _TypeAlias = Channel  # noqa: Y015
-
 @_typing.final
 class Ticket(_message.Message):
     """A customer's request for help. The text of the customer is stored as it was sent."""
@@ -128,7 +89,7 @@ class Ticket(_message.Message):
     """The customer's subject line; may be empty."""
     body: _builtins.str
     """The customer's text."""
-    channel: Global___Channel.ValueType
+    channel: _channel_pb2.Channel.ValueType
     """The channel the text arrived on."""
     priority: _classification_pb2.Priority.ValueType
     """The priority it is worked at. Never below the classified one."""
@@ -163,7 +124,7 @@ class Ticket(_message.Message):
         customer_id: _builtins.str = ...,
         subject: _builtins.str = ...,
         body: _builtins.str = ...,
-        channel: Global___Channel.ValueType = ...,
+        channel: _channel_pb2.Channel.ValueType = ...,
         priority: _classification_pb2.Priority.ValueType = ...,
         classification: _classification_pb2.Classification | None = ...,
         state: Global___TicketState.ValueType = ...,

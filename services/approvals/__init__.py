@@ -1,0 +1,1 @@
+"""Drafts and people's decisions about them, the same in every service: store, use cases, servicer."""
