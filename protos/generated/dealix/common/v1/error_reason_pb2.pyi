@@ -92,6 +92,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """ALREADY_EXISTS. A ticket's clock of that kind was stopped or started before. Metadata: `ticket_id`, `type`, `event_id`."""
     ERROR_REASON_SLA_EVENT_NOT_ALLOWED: _ErrorReason.ValueType  # 102
     """FAILED_PRECONDITION. The ticket's state does not allow the event. Metadata: `ticket_id`, `state`, `type`."""
+    ERROR_REASON_TICKET_FOLLOW_UP_REQUIRED: _ErrorReason.ValueType  # 110
+    """FAILED_PRECONDITION. The ticket does not reopen any more; open one that follows it. Metadata: `ticket_id`, `state`."""
     ERROR_REASON_INCIDENT_NOT_FOUND: _ErrorReason.ValueType  # 200
     """NOT_FOUND. Metadata: `incident_id`."""
     ERROR_REASON_CHECKLIST_NOT_FOUND: _ErrorReason.ValueType  # 300
@@ -221,6 +223,8 @@ ERROR_REASON_SLA_EVENT_EXISTS: ErrorReason.ValueType  # 101
 """ALREADY_EXISTS. A ticket's clock of that kind was stopped or started before. Metadata: `ticket_id`, `type`, `event_id`."""
 ERROR_REASON_SLA_EVENT_NOT_ALLOWED: ErrorReason.ValueType  # 102
 """FAILED_PRECONDITION. The ticket's state does not allow the event. Metadata: `ticket_id`, `state`, `type`."""
+ERROR_REASON_TICKET_FOLLOW_UP_REQUIRED: ErrorReason.ValueType  # 110
+"""FAILED_PRECONDITION. The ticket does not reopen any more; open one that follows it. Metadata: `ticket_id`, `state`."""
 ERROR_REASON_INCIDENT_NOT_FOUND: ErrorReason.ValueType  # 200
 """NOT_FOUND. Metadata: `incident_id`."""
 ERROR_REASON_CHECKLIST_NOT_FOUND: ErrorReason.ValueType  # 300
