@@ -23,6 +23,19 @@ from services.support.domain.tickets import TicketEvent, text_to_classify
 MAX_SHOWN_TICKETS = 100
 
 
+class _StillToCome:
+    """Methods of the contract whose handlers follow: they answer INTERNAL until then."""
+
+    def __getattr__(self, name: str) -> object:
+        if not name[:1].isupper():
+            raise AttributeError(name)
+
+        async def to_come(_: object, __: Call) -> None:
+            raise NotImplementedError(name)
+
+        return to_come
+
+
 @dataclass(frozen=True, slots=True)
 class Knowledge:
     """The data files of support, loaded and checked."""
@@ -33,7 +46,7 @@ class Knowledge:
     health_texts: HealthTexts
 
 
-class SupportServicer:
+class SupportServicer(_StillToCome):
     """Tickets and their classification."""
 
     service = "dealix.support.v1.SupportService"
@@ -127,7 +140,7 @@ class SupportServicer:
         return pb.SummarizeSignalsResponse(ticket_count=count, customer_count=customers, ticket_ids=newest)
 
 
-class SlaServicer:
+class SlaServicer(_StillToCome):
     """SLA events, breaches and health."""
 
     service = "dealix.support.v1.SlaService"
@@ -138,7 +151,7 @@ class SlaServicer:
     async def RecordSlaEvent(self, request: sla_pb.RecordSlaEventRequest, call: Call) -> bytes:
         command = handlers.RecordEvent(
             ticket_id=request.ticket_id,
-            kind=wire.EVENT_TYPES.to_domain[request.type],
+            kind=wire.EVENT_TYPE_OF[request.type],
             occurred_at=moment(request, "occur_time"),
             sent=sent_record_of(request.sent, "sent") if request.HasField("sent") else None,
             note=request.note,

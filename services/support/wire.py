@@ -31,7 +31,8 @@ from services.support.domain.tickets import Ticket, TicketEvent, TicketState
 PRIORITIES = EnumMap(classification_pb2.Priority, Priority, "PRIORITY_")
 SIGNALS = EnumMap(signal_pb2.Signal, Signal, "SIGNAL_")
 STATES = EnumMap(ticket_pb2.TicketState, TicketState, "TICKET_STATE_")
-EVENT_TYPES = EnumMap(sla_pb2.SlaEventType, SlaEventType, "SLA_EVENT_TYPE_")
+EVENT_TYPE_OF = {sla_pb2.SlaEventType.Value(f"SLA_EVENT_TYPE_{kind.value.upper()}"): kind for kind in SlaEventType}
+_EVENT_NUMBERS = {kind: number for number, kind in EVENT_TYPE_OF.items()}
 _BREACH_KINDS = EnumMap(sla_pb2.SlaBreachKind, BreachKind, "SLA_BREACH_KIND_")
 _VERDICTS = EnumMap(sla_pb2.SlaVerdict, Verdict, "SLA_VERDICT_")
 
@@ -118,7 +119,7 @@ def event(found: TicketEvent) -> sla_pb2.SlaEvent:
     return sla_pb2.SlaEvent(
         event_id=found.event.event_id,
         ticket_id=found.ticket_id,
-        type=EVENT_TYPES.to_wire[found.event.type],
+        type=_EVENT_NUMBERS[found.event.type],
         occur_time=timestamp(found.event.occurred_at),
         record_time=timestamp(found.event.recorded_at),
         actor=actor(found.actor),

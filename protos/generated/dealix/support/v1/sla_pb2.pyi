@@ -7,7 +7,9 @@ from collections import abc as _abc
 from dealix.common.v1 import actor_pb2 as _actor_pb2
 from dealix.common.v1 import sent_record_pb2 as _sent_record_pb2
 from dealix.support.v1 import classification_pb2 as _classification_pb2
+from dealix.support.v1 import ticket_pb2 as _ticket_pb2
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -47,6 +49,14 @@ class _SlaEventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SlaEvent
     """A resolved ticket was reopened; its clock resumes."""
     SLA_EVENT_TYPE_PRIORITY_RAISED: _SlaEventType.ValueType  # 8
     """The priority was raised; targets are recomputed from the start."""
+    SLA_EVENT_TYPE_CUSTOMER_MESSAGE: _SlaEventType.ValueType  # 9
+    """The customer wrote; after the first response, the next-response clock runs from the oldest unanswered message."""
+    SLA_EVENT_TYPE_CUSTOMER_THANKS: _SlaEventType.ValueType  # 10
+    """The customer wrote thanks and nothing else: no answer is owed."""
+    SLA_EVENT_TYPE_REPLY_SENT: _SlaEventType.ValueType  # 11
+    """A person recorded that an answer after the first was sent; the next-response clock stops."""
+    SLA_EVENT_TYPE_CLOSED: _SlaEventType.ValueType  # 12
+    """The ticket was closed with the customer's confirmation."""
 
 class SlaEventType(_SlaEventType, metaclass=_SlaEventTypeEnumTypeWrapper):
     """The kinds of SLA events."""
@@ -69,7 +79,87 @@ SLA_EVENT_TYPE_REOPENED: SlaEventType.ValueType  # 7
 """A resolved ticket was reopened; its clock resumes."""
 SLA_EVENT_TYPE_PRIORITY_RAISED: SlaEventType.ValueType  # 8
 """The priority was raised; targets are recomputed from the start."""
+SLA_EVENT_TYPE_CUSTOMER_MESSAGE: SlaEventType.ValueType  # 9
+"""The customer wrote; after the first response, the next-response clock runs from the oldest unanswered message."""
+SLA_EVENT_TYPE_CUSTOMER_THANKS: SlaEventType.ValueType  # 10
+"""The customer wrote thanks and nothing else: no answer is owed."""
+SLA_EVENT_TYPE_REPLY_SENT: SlaEventType.ValueType  # 11
+"""A person recorded that an answer after the first was sent; the next-response clock stops."""
+SLA_EVENT_TYPE_CLOSED: SlaEventType.ValueType  # 12
+"""The ticket was closed with the customer's confirmation."""
 Global___SlaEventType: _TypeAlias = SlaEventType  # noqa: Y015
+
+class _SlaClockKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SlaClockKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SlaClockKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SLA_CLOCK_KIND_UNSPECIFIED: _SlaClockKind.ValueType  # 0
+    """Never set in an answer."""
+    SLA_CLOCK_KIND_FIRST_RESPONSE: _SlaClockKind.ValueType  # 1
+    """From the opening to the first response. Nothing pauses it."""
+    SLA_CLOCK_KIND_NEXT_RESPONSE: _SlaClockKind.ValueType  # 2
+    """From the oldest unanswered message of the customer, after the first response, to our answer."""
+    SLA_CLOCK_KIND_RESOLUTION: _SlaClockKind.ValueType  # 3
+    """From the opening to the resolution, without the time in which the ticket waited or was resolved."""
+
+class SlaClockKind(_SlaClockKind, metaclass=_SlaClockKindEnumTypeWrapper):
+    """The clocks of a ticket."""
+
+SLA_CLOCK_KIND_UNSPECIFIED: SlaClockKind.ValueType  # 0
+"""Never set in an answer."""
+SLA_CLOCK_KIND_FIRST_RESPONSE: SlaClockKind.ValueType  # 1
+"""From the opening to the first response. Nothing pauses it."""
+SLA_CLOCK_KIND_NEXT_RESPONSE: SlaClockKind.ValueType  # 2
+"""From the oldest unanswered message of the customer, after the first response, to our answer."""
+SLA_CLOCK_KIND_RESOLUTION: SlaClockKind.ValueType  # 3
+"""From the opening to the resolution, without the time in which the ticket waited or was resolved."""
+Global___SlaClockKind: _TypeAlias = SlaClockKind  # noqa: Y015
+
+class _SlaClockState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SlaClockStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SlaClockState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SLA_CLOCK_STATE_UNSPECIFIED: _SlaClockState.ValueType  # 0
+    """Never set in an answer."""
+    SLA_CLOCK_STATE_NOT_STARTED: _SlaClockState.ValueType  # 1
+    """What starts it has not happened."""
+    SLA_CLOCK_STATE_RUNNING: _SlaClockState.ValueType  # 2
+    """It runs, with time to spare."""
+    SLA_CLOCK_STATE_PAUSED: _SlaClockState.ValueType  # 3
+    """It stands still: the ticket waits."""
+    SLA_CLOCK_STATE_AT_RISK: _SlaClockState.ValueType  # 4
+    """It runs, and little of the target is left."""
+    SLA_CLOCK_STATE_BREACHED: _SlaClockState.ValueType  # 5
+    """More than the target has passed, whether it still runs or not."""
+    SLA_CLOCK_STATE_MET: _SlaClockState.ValueType  # 6
+    """It stopped in time."""
+    SLA_CLOCK_STATE_CANCELLED: _SlaClockState.ValueType  # 7
+    """It was called off."""
+
+class SlaClockState(_SlaClockState, metaclass=_SlaClockStateEnumTypeWrapper):
+    """Where a clock stands."""
+
+SLA_CLOCK_STATE_UNSPECIFIED: SlaClockState.ValueType  # 0
+"""Never set in an answer."""
+SLA_CLOCK_STATE_NOT_STARTED: SlaClockState.ValueType  # 1
+"""What starts it has not happened."""
+SLA_CLOCK_STATE_RUNNING: SlaClockState.ValueType  # 2
+"""It runs, with time to spare."""
+SLA_CLOCK_STATE_PAUSED: SlaClockState.ValueType  # 3
+"""It stands still: the ticket waits."""
+SLA_CLOCK_STATE_AT_RISK: SlaClockState.ValueType  # 4
+"""It runs, and little of the target is left."""
+SLA_CLOCK_STATE_BREACHED: SlaClockState.ValueType  # 5
+"""More than the target has passed, whether it still runs or not."""
+SLA_CLOCK_STATE_MET: SlaClockState.ValueType  # 6
+"""It stopped in time."""
+SLA_CLOCK_STATE_CANCELLED: SlaClockState.ValueType  # 7
+"""It was called off."""
+Global___SlaClockState: _TypeAlias = SlaClockState  # noqa: Y015
 
 class _SlaBreachKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -137,6 +227,11 @@ class SlaEvent(_message.Message):
     ACTOR_FIELD_NUMBER: _builtins.int
     SENT_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    WAITING_ON_FIELD_NUMBER: _builtins.int
+    ESCALATION_FIELD_NUMBER: _builtins.int
+    DRAFT_ID_FIELD_NUMBER: _builtins.int
+    APPROVAL_ID_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
     """Identifier of the event, `evt_` and 26 letters and digits."""
     ticket_id: _builtins.str
@@ -145,6 +240,14 @@ class SlaEvent(_message.Message):
     """What happened."""
     note: _builtins.str
     """Free text of the person who recorded it; may be empty."""
+    priority: _classification_pb2.Priority.ValueType
+    """The priority after the event; set on OPENED and PRIORITY_RAISED."""
+    waiting_on: _ticket_pb2.WaitingOn.ValueType
+    """On whom the ticket waits; set on PAUSED only."""
+    draft_id: _builtins.str
+    """The draft that was sent, or that the event wrote; empty for none."""
+    approval_id: _builtins.str
+    """The approval under which it was sent; empty where there was none."""
     @_builtins.property
     def occur_time(self) -> _timestamp_pb2.Timestamp:
         """When it happened, UTC."""
@@ -159,7 +262,11 @@ class SlaEvent(_message.Message):
 
     @_builtins.property
     def sent(self) -> _sent_record_pb2.SentRecord:
-        """The proof that a first response was sent; set on FIRST_RESPONSE only."""
+        """The proof that a response was sent; set on FIRST_RESPONSE and REPLY_SENT only."""
+
+    @_builtins.property
+    def escalation(self) -> Global___EscalationStep:
+        """Which step of the escalation ladder was crossed; set on an ESCALATED that the clocks brought about."""
 
     def __init__(
         self,
@@ -172,14 +279,329 @@ class SlaEvent(_message.Message):
         actor: _actor_pb2.Actor | None = ...,
         sent: _sent_record_pb2.SentRecord | None = ...,
         note: _builtins.str = ...,
+        priority: _classification_pb2.Priority.ValueType = ...,
+        waiting_on: _ticket_pb2.WaitingOn.ValueType = ...,
+        escalation: Global___EscalationStep | None = ...,
+        draft_id: _builtins.str = ...,
+        approval_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "occur_time", b"occur_time", "record_time", b"record_time", "sent", b"sent"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "escalation", b"escalation", "occur_time", b"occur_time", "record_time", b"record_time", "sent", b"sent"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "event_id", b"event_id", "note", b"note", "occur_time", b"occur_time", "record_time", b"record_time", "sent", b"sent", "ticket_id", b"ticket_id", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "approval_id", b"approval_id", "draft_id", b"draft_id", "escalation", b"escalation", "event_id", b"event_id", "note", b"note", "occur_time", b"occur_time", "priority", b"priority", "record_time", b"record_time", "sent", b"sent", "ticket_id", b"ticket_id", "type", b"type", "waiting_on", b"waiting_on"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SlaEvent: _TypeAlias = SlaEvent  # noqa: Y015
+
+@_typing.final
+class EscalationStep(_message.Message):
+    """A step of the escalation ladder that a clock crossed. It is recorded once, whatever happens."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLOCK_FIELD_NUMBER: _builtins.int
+    INSTANCE_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    PERCENT_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    clock: Global___SlaClockKind.ValueType
+    """The clock."""
+    instance: _builtins.str
+    """The event that started the clock."""
+    priority: _classification_pb2.Priority.ValueType
+    """The priority whose target was crossed."""
+    percent: _builtins.int
+    """The part of the target that had passed: 100 is the target itself."""
+    role: _builtins.str
+    """The role it goes to, such as `founder`."""
+    def __init__(
+        self,
+        *,
+        clock: Global___SlaClockKind.ValueType = ...,
+        instance: _builtins.str = ...,
+        priority: _classification_pb2.Priority.ValueType = ...,
+        percent: _builtins.int = ...,
+        role: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "instance", b"instance", "percent", b"percent", "priority", b"priority", "role", b"role"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EscalationStep: _TypeAlias = EscalationStep  # noqa: Y015
+
+@_typing.final
+class SlaClock(_message.Message):
+    """One clock of a ticket at an instant: computed from the events and the policy, never stored."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    INSTANCE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    POLICY_VERSION_FIELD_NUMBER: _builtins.int
+    CALENDAR_ID_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    AT_RISK_TIME_FIELD_NUMBER: _builtins.int
+    DUE_TIME_FIELD_NUMBER: _builtins.int
+    STOP_TIME_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    ELAPSED_FIELD_NUMBER: _builtins.int
+    REMAINING_FIELD_NUMBER: _builtins.int
+    BURN_FIELD_NUMBER: _builtins.int
+    LATE_AFTER_TIME_FIELD_NUMBER: _builtins.int
+    kind: Global___SlaClockKind.ValueType
+    """Which clock."""
+    instance: _builtins.str
+    """The event that started it: a ticket has a next-response clock for each wait of the customer."""
+    state: Global___SlaClockState.ValueType
+    """Where it stands."""
+    priority: _classification_pb2.Priority.ValueType
+    """The priority whose target applies."""
+    policy_version: _builtins.str
+    """The version of the policy, chosen by the time of opening."""
+    calendar_id: _builtins.str
+    """The calendar in which target, elapsed and remaining count."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """When it started, UTC."""
+
+    @_builtins.property
+    def at_risk_time(self) -> _timestamp_pb2.Timestamp:
+        """When it becomes at risk if nothing changes, UTC; unset while it stands still before that."""
+
+    @_builtins.property
+    def due_time(self) -> _timestamp_pb2.Timestamp:
+        """When the target has passed, UTC; unset while it stands still before that."""
+
+    @_builtins.property
+    def stop_time(self) -> _timestamp_pb2.Timestamp:
+        """When it stopped, UTC; unset while it has not."""
+
+    @_builtins.property
+    def target(self) -> _duration_pb2.Duration:
+        """The target."""
+
+    @_builtins.property
+    def elapsed(self) -> _duration_pb2.Duration:
+        """What has run of it."""
+
+    @_builtins.property
+    def remaining(self) -> _duration_pb2.Duration:
+        """What is left; negative when overdue."""
+
+    @_builtins.property
+    def burn(self) -> Global___SlaBurn:
+        """What the time since the start went into."""
+
+    @_builtins.property
+    def late_after_time(self) -> _timestamp_pb2.Timestamp:
+        """The last instant that keeps the promise, UTC: due_time, or later where the time is up just as work ends for the day."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___SlaClockKind.ValueType = ...,
+        instance: _builtins.str = ...,
+        state: Global___SlaClockState.ValueType = ...,
+        priority: _classification_pb2.Priority.ValueType = ...,
+        policy_version: _builtins.str = ...,
+        calendar_id: _builtins.str = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        at_risk_time: _timestamp_pb2.Timestamp | None = ...,
+        due_time: _timestamp_pb2.Timestamp | None = ...,
+        stop_time: _timestamp_pb2.Timestamp | None = ...,
+        target: _duration_pb2.Duration | None = ...,
+        elapsed: _duration_pb2.Duration | None = ...,
+        remaining: _duration_pb2.Duration | None = ...,
+        burn: Global___SlaBurn | None = ...,
+        late_after_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at_risk_time", b"at_risk_time", "burn", b"burn", "due_time", b"due_time", "elapsed", b"elapsed", "late_after_time", b"late_after_time", "remaining", b"remaining", "start_time", b"start_time", "stop_time", b"stop_time", "target", b"target"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_risk_time", b"at_risk_time", "burn", b"burn", "calendar_id", b"calendar_id", "due_time", b"due_time", "elapsed", b"elapsed", "instance", b"instance", "kind", b"kind", "late_after_time", b"late_after_time", "policy_version", b"policy_version", "priority", b"priority", "remaining", b"remaining", "start_time", b"start_time", "state", b"state", "stop_time", b"stop_time", "target", b"target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SlaClock: _TypeAlias = SlaClock  # noqa: Y015
+
+@_typing.final
+class SlaBurn(_message.Message):
+    """What time went into, by whom it waited on. The parts that pause a clock are not in its elapsed time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    US_FIELD_NUMBER: _builtins.int
+    OUR_APPROVER_FIELD_NUMBER: _builtins.int
+    CUSTOMER_FIELD_NUMBER: _builtins.int
+    THIRD_PARTY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def us(self) -> _duration_pb2.Duration:
+        """Our own work."""
+
+    @_builtins.property
+    def our_approver(self) -> _duration_pb2.Duration:
+        """A text that waited for our approver. It counts as ours."""
+
+    @_builtins.property
+    def customer(self) -> _duration_pb2.Duration:
+        """The customer."""
+
+    @_builtins.property
+    def third_party(self) -> _duration_pb2.Duration:
+        """A third party."""
+
+    def __init__(
+        self,
+        *,
+        us: _duration_pb2.Duration | None = ...,
+        our_approver: _duration_pb2.Duration | None = ...,
+        customer: _duration_pb2.Duration | None = ...,
+        third_party: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer", "our_approver", b"our_approver", "third_party", b"third_party", "us", b"us"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer", "our_approver", b"our_approver", "third_party", b"third_party", "us", b"us"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SlaBurn: _TypeAlias = SlaBurn  # noqa: Y015
+
+@_typing.final
+class DueClock(_message.Message):
+    """A running clock that is at risk or breached."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TICKET_ID_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    INSTANCE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    AT_RISK_TIME_FIELD_NUMBER: _builtins.int
+    DUE_TIME_FIELD_NUMBER: _builtins.int
+    UNTIL_DUE_FIELD_NUMBER: _builtins.int
+    ticket_id: _builtins.str
+    """The ticket."""
+    customer_id: _builtins.str
+    """Its customer."""
+    owner: _builtins.str
+    """The role that owns it."""
+    priority: _classification_pb2.Priority.ValueType
+    """The priority."""
+    kind: Global___SlaClockKind.ValueType
+    """Which clock."""
+    instance: _builtins.str
+    """The event that started the clock."""
+    state: Global___SlaClockState.ValueType
+    """AT_RISK or BREACHED."""
+    @_builtins.property
+    def at_risk_time(self) -> _timestamp_pb2.Timestamp:
+        """When it became, or becomes, at risk, UTC."""
+
+    @_builtins.property
+    def due_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was, or is, due, UTC."""
+
+    @_builtins.property
+    def until_due(self) -> _duration_pb2.Duration:
+        """Time on the wall from `as_of_time` to due; negative when overdue."""
+
+    def __init__(
+        self,
+        *,
+        ticket_id: _builtins.str = ...,
+        customer_id: _builtins.str = ...,
+        owner: _builtins.str = ...,
+        priority: _classification_pb2.Priority.ValueType = ...,
+        kind: Global___SlaClockKind.ValueType = ...,
+        instance: _builtins.str = ...,
+        state: Global___SlaClockState.ValueType = ...,
+        at_risk_time: _timestamp_pb2.Timestamp | None = ...,
+        due_time: _timestamp_pb2.Timestamp | None = ...,
+        until_due: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at_risk_time", b"at_risk_time", "due_time", b"due_time", "until_due", b"until_due"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_risk_time", b"at_risk_time", "customer_id", b"customer_id", "due_time", b"due_time", "instance", b"instance", "kind", b"kind", "owner", b"owner", "priority", b"priority", "state", b"state", "ticket_id", b"ticket_id", "until_due", b"until_due"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DueClock: _TypeAlias = DueClock  # noqa: Y015
+
+@_typing.final
+class SlaPolicy(_message.Message):
+    """What one version of the policy promises for one priority."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POLICY_VERSION_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_FROM_TIME_FIELD_NUMBER: _builtins.int
+    TARGETS_FIELD_NUMBER: _builtins.int
+    AT_RISK_PERCENT_FIELD_NUMBER: _builtins.int
+    LADDER_FIELD_NUMBER: _builtins.int
+    policy_version: _builtins.str
+    """The version."""
+    at_risk_percent: _builtins.int
+    """The part of a target from which on a clock is at risk."""
+    @_builtins.property
+    def effective_from_time(self) -> _timestamp_pb2.Timestamp:
+        """Tickets opened from here on, and before the next version, are held to it. UTC; unset for the first."""
+
+    @_builtins.property
+    def targets(self) -> _ticket_pb2.SlaTargets:
+        """The priority, its targets and its owner."""
+
+    @_builtins.property
+    def ladder(self) -> _containers.RepeatedCompositeFieldContainer[Global___SlaLadderStep]:
+        """The escalation ladder, in rising order."""
+
+    def __init__(
+        self,
+        *,
+        policy_version: _builtins.str = ...,
+        effective_from_time: _timestamp_pb2.Timestamp | None = ...,
+        targets: _ticket_pb2.SlaTargets | None = ...,
+        at_risk_percent: _builtins.int = ...,
+        ladder: _abc.Iterable[Global___SlaLadderStep] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_from_time", b"effective_from_time", "targets", b"targets"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_risk_percent", b"at_risk_percent", "effective_from_time", b"effective_from_time", "ladder", b"ladder", "policy_version", b"policy_version", "targets", b"targets"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SlaPolicy: _TypeAlias = SlaPolicy  # noqa: Y015
+
+@_typing.final
+class SlaLadderStep(_message.Message):
+    """A step of the escalation ladder."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERCENT_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    percent: _builtins.int
+    """The part of the target: 100 is the target itself."""
+    role: _builtins.str
+    """The role that is told."""
+    def __init__(
+        self,
+        *,
+        percent: _builtins.int = ...,
+        role: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["percent", b"percent", "role", b"role"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SlaLadderStep: _TypeAlias = SlaLadderStep  # noqa: Y015
 
 @_typing.final
 class SlaBreach(_message.Message):
@@ -247,6 +669,8 @@ class SlaHealthReport(_message.Message):
     SUMMARY_AR_FIELD_NUMBER: _builtins.int
     SUMMARY_EN_FIELD_NUMBER: _builtins.int
     AS_OF_TIME_FIELD_NUMBER: _builtins.int
+    FIRST_RESPONSE_BURN_FIELD_NUMBER: _builtins.int
+    RESOLUTION_BURN_FIELD_NUMBER: _builtins.int
     total_tickets: _builtins.int
     """How many tickets the report covers."""
     total_breached: _builtins.int
@@ -281,6 +705,14 @@ class SlaHealthReport(_message.Message):
     def as_of_time(self) -> _timestamp_pb2.Timestamp:
         """The instant at which open tickets were looked at, UTC."""
 
+    @_builtins.property
+    def first_response_burn(self) -> Global___SlaBurn:
+        """What the time to the first responses went into; unset where no events are known, as for tickets that the caller describes."""
+
+    @_builtins.property
+    def resolution_burn(self) -> Global___SlaBurn:
+        """What the time to the resolutions went into; unset where no events are known."""
+
     def __init__(
         self,
         *,
@@ -298,10 +730,12 @@ class SlaHealthReport(_message.Message):
         summary_ar: _builtins.str = ...,
         summary_en: _builtins.str = ...,
         as_of_time: _timestamp_pb2.Timestamp | None = ...,
+        first_response_burn: Global___SlaBurn | None = ...,
+        resolution_burn: Global___SlaBurn | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_average_first_response_minutes", b"_average_first_response_minutes", "_average_resolution_hours", b"_average_resolution_hours", "as_of_time", b"as_of_time", "average_first_response_minutes", b"average_first_response_minutes", "average_resolution_hours", b"average_resolution_hours"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_average_first_response_minutes", b"_average_first_response_minutes", "_average_resolution_hours", b"_average_resolution_hours", "as_of_time", b"as_of_time", "average_first_response_minutes", b"average_first_response_minutes", "average_resolution_hours", b"average_resolution_hours", "first_response_burn", b"first_response_burn", "resolution_burn", b"resolution_burn"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_first_response_minutes", b"_average_first_response_minutes", "_average_resolution_hours", b"_average_resolution_hours", "as_of_time", b"as_of_time", "average_first_response_minutes", b"average_first_response_minutes", "average_resolution_hours", b"average_resolution_hours", "breach_rate", b"breach_rate", "breaches", b"breaches", "by_priority", b"by_priority", "escalate_to_founder", b"escalate_to_founder", "hold_live_actions", b"hold_live_actions", "rated_tickets", b"rated_tickets", "summary_ar", b"summary_ar", "summary_en", b"summary_en", "total_breached", b"total_breached", "total_tickets", b"total_tickets", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_first_response_minutes", b"_average_first_response_minutes", "_average_resolution_hours", b"_average_resolution_hours", "as_of_time", b"as_of_time", "average_first_response_minutes", b"average_first_response_minutes", "average_resolution_hours", b"average_resolution_hours", "breach_rate", b"breach_rate", "breaches", b"breaches", "by_priority", b"by_priority", "escalate_to_founder", b"escalate_to_founder", "first_response_burn", b"first_response_burn", "hold_live_actions", b"hold_live_actions", "rated_tickets", b"rated_tickets", "resolution_burn", b"resolution_burn", "summary_ar", b"summary_ar", "summary_en", b"summary_en", "total_breached", b"total_breached", "total_tickets", b"total_tickets", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__average_first_response_minutes: _TypeAlias = _typing.Literal["average_first_response_minutes"]  # noqa: Y015
     _WhichOneofArgType__average_first_response_minutes: _TypeAlias = _typing.Literal["_average_first_response_minutes", b"_average_first_response_minutes"]  # noqa: Y015

@@ -65,6 +65,26 @@ class SlaServiceStub:
                 request_serializer=dealix_dot_support_dot_v1_dot_sla__service__pb2.ListSlaEventsRequest.SerializeToString,
                 response_deserializer=dealix_dot_support_dot_v1_dot_sla__service__pb2.ListSlaEventsResponse.FromString,
                 _registered_method=True)
+        self.ListClocks = channel.unary_unary(
+                '/dealix.support.v1.SlaService/ListClocks',
+                request_serializer=dealix_dot_support_dot_v1_dot_sla__service__pb2.ListClocksRequest.SerializeToString,
+                response_deserializer=dealix_dot_support_dot_v1_dot_sla__service__pb2.ListClocksResponse.FromString,
+                _registered_method=True)
+        self.ListDueSoon = channel.unary_unary(
+                '/dealix.support.v1.SlaService/ListDueSoon',
+                request_serializer=dealix_dot_support_dot_v1_dot_sla__service__pb2.ListDueSoonRequest.SerializeToString,
+                response_deserializer=dealix_dot_support_dot_v1_dot_sla__service__pb2.ListDueSoonResponse.FromString,
+                _registered_method=True)
+        self.GetSlaPolicy = channel.unary_unary(
+                '/dealix.support.v1.SlaService/GetSlaPolicy',
+                request_serializer=dealix_dot_support_dot_v1_dot_sla__service__pb2.GetSlaPolicyRequest.SerializeToString,
+                response_deserializer=dealix_dot_support_dot_v1_dot_sla__service__pb2.GetSlaPolicyResponse.FromString,
+                _registered_method=True)
+        self.ListSlaPolicies = channel.unary_unary(
+                '/dealix.support.v1.SlaService/ListSlaPolicies',
+                request_serializer=dealix_dot_support_dot_v1_dot_sla__service__pb2.ListSlaPoliciesRequest.SerializeToString,
+                response_deserializer=dealix_dot_support_dot_v1_dot_sla__service__pb2.ListSlaPoliciesResponse.FromString,
+                _registered_method=True)
 
 
 class SlaServiceServicer:
@@ -74,8 +94,10 @@ class SlaServiceServicer:
     def RecordSlaEvent(self, request, context):
         """Records what happened to a ticket's clocks.
 
-        FIRST_RESPONSE takes a `sent` record by a person and moves a ticket that awaits its first response to IN_PROGRESS;
-        RESOLVED moves a ticket to RESOLVED; ESCALATED changes no state and can be recorded several times. A second OPENED,
+        FIRST_RESPONSE takes a `sent` record by a person and moves a ticket that awaits its first response to IN_PROGRESS. Where
+        its draft is approved, the approval is used up, as by RecordFirstResponseSent. Where it is not, the sending is recorded
+        all the same, because it happened: the event names no approval, and the draft is withdrawn. RESOLVED moves a ticket to
+        RESOLVED; ESCALATED changes no state and can be recorded several times. A second OPENED,
         FIRST_RESPONSE or RESOLVED: ALREADY_EXISTS (SLA_EVENT_EXISTS). Events that belong to a transition of their own, or that
         the ticket's state does not allow: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED). Unknown ticket: NOT_FOUND
         (TICKET_NOT_FOUND). Recorded by software where a person is needed: PERMISSION_DENIED (PERSON_REQUIRED). A time in the
@@ -124,6 +146,40 @@ class SlaServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListClocks(self, request, context):
+        """Lists every clock of a ticket as it stood at `as_of_time`, computed from its events and the policy.
+
+        What happened or was recorded later does not count, so that the answer for a past instant stays the same. Before the
+        ticket was opened there are none. An instant in the future: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND
+        (TICKET_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDueSoon(self, request, context):
+        """Lists the clocks of all tickets that were at risk or breached and had not stopped at `as_of_time`, soonest due first.
+
+        A clock that stands still is not among them. An instant in the future: INVALID_ARGUMENT (INVALID_FIELDS).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSlaPolicy(self, request, context):
+        """Returns the policy to which a ticket opened at an instant is held: one part for each priority, P0 first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSlaPolicies(self, request, context):
+        """Lists every version of the policy, oldest first, one row for each priority.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SlaServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -156,6 +212,26 @@ def add_SlaServiceServicer_to_server(servicer, server):
                     servicer.ListSlaEvents,
                     request_deserializer=dealix_dot_support_dot_v1_dot_sla__service__pb2.ListSlaEventsRequest.FromString,
                     response_serializer=dealix_dot_support_dot_v1_dot_sla__service__pb2.ListSlaEventsResponse.SerializeToString,
+            ),
+            'ListClocks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListClocks,
+                    request_deserializer=dealix_dot_support_dot_v1_dot_sla__service__pb2.ListClocksRequest.FromString,
+                    response_serializer=dealix_dot_support_dot_v1_dot_sla__service__pb2.ListClocksResponse.SerializeToString,
+            ),
+            'ListDueSoon': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDueSoon,
+                    request_deserializer=dealix_dot_support_dot_v1_dot_sla__service__pb2.ListDueSoonRequest.FromString,
+                    response_serializer=dealix_dot_support_dot_v1_dot_sla__service__pb2.ListDueSoonResponse.SerializeToString,
+            ),
+            'GetSlaPolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSlaPolicy,
+                    request_deserializer=dealix_dot_support_dot_v1_dot_sla__service__pb2.GetSlaPolicyRequest.FromString,
+                    response_serializer=dealix_dot_support_dot_v1_dot_sla__service__pb2.GetSlaPolicyResponse.SerializeToString,
+            ),
+            'ListSlaPolicies': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSlaPolicies,
+                    request_deserializer=dealix_dot_support_dot_v1_dot_sla__service__pb2.ListSlaPoliciesRequest.FromString,
+                    response_serializer=dealix_dot_support_dot_v1_dot_sla__service__pb2.ListSlaPoliciesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -321,6 +397,114 @@ class SlaService:
             '/dealix.support.v1.SlaService/ListSlaEvents',
             dealix_dot_support_dot_v1_dot_sla__service__pb2.ListSlaEventsRequest.SerializeToString,
             dealix_dot_support_dot_v1_dot_sla__service__pb2.ListSlaEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListClocks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.support.v1.SlaService/ListClocks',
+            dealix_dot_support_dot_v1_dot_sla__service__pb2.ListClocksRequest.SerializeToString,
+            dealix_dot_support_dot_v1_dot_sla__service__pb2.ListClocksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDueSoon(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.support.v1.SlaService/ListDueSoon',
+            dealix_dot_support_dot_v1_dot_sla__service__pb2.ListDueSoonRequest.SerializeToString,
+            dealix_dot_support_dot_v1_dot_sla__service__pb2.ListDueSoonResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSlaPolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.support.v1.SlaService/GetSlaPolicy',
+            dealix_dot_support_dot_v1_dot_sla__service__pb2.GetSlaPolicyRequest.SerializeToString,
+            dealix_dot_support_dot_v1_dot_sla__service__pb2.GetSlaPolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSlaPolicies(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.support.v1.SlaService/ListSlaPolicies',
+            dealix_dot_support_dot_v1_dot_sla__service__pb2.ListSlaPoliciesRequest.SerializeToString,
+            dealix_dot_support_dot_v1_dot_sla__service__pb2.ListSlaPoliciesResponse.FromString,
             options,
             channel_credentials,
             insecure,

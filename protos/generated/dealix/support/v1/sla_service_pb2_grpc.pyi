@@ -36,8 +36,10 @@ class SlaServiceStub:
     RecordSlaEvent: _grpc.UnaryUnaryMultiCallable[_sla_service_pb2.RecordSlaEventRequest, _sla_service_pb2.RecordSlaEventResponse]
     """Records what happened to a ticket's clocks.
 
-    FIRST_RESPONSE takes a `sent` record by a person and moves a ticket that awaits its first response to IN_PROGRESS;
-    RESOLVED moves a ticket to RESOLVED; ESCALATED changes no state and can be recorded several times. A second OPENED,
+    FIRST_RESPONSE takes a `sent` record by a person and moves a ticket that awaits its first response to IN_PROGRESS. Where
+    its draft is approved, the approval is used up, as by RecordFirstResponseSent. Where it is not, the sending is recorded
+    all the same, because it happened: the event names no approval, and the draft is withdrawn. RESOLVED moves a ticket to
+    RESOLVED; ESCALATED changes no state and can be recorded several times. A second OPENED,
     FIRST_RESPONSE or RESOLVED: ALREADY_EXISTS (SLA_EVENT_EXISTS). Events that belong to a transition of their own, or that
     the ticket's state does not allow: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED). Unknown ticket: NOT_FOUND
     (TICKET_NOT_FOUND). Recorded by software where a person is needed: PERMISSION_DENIED (PERSON_REQUIRED). A time in the
@@ -59,6 +61,22 @@ class SlaServiceStub:
 
     Unknown ticket: NOT_FOUND (TICKET_NOT_FOUND).
     """
+    ListClocks: _grpc.UnaryUnaryMultiCallable[_sla_service_pb2.ListClocksRequest, _sla_service_pb2.ListClocksResponse]
+    """Lists every clock of a ticket as it stood at `as_of_time`, computed from its events and the policy.
+
+    What happened or was recorded later does not count, so that the answer for a past instant stays the same. Before the
+    ticket was opened there are none. An instant in the future: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND
+    (TICKET_NOT_FOUND).
+    """
+    ListDueSoon: _grpc.UnaryUnaryMultiCallable[_sla_service_pb2.ListDueSoonRequest, _sla_service_pb2.ListDueSoonResponse]
+    """Lists the clocks of all tickets that were at risk or breached and had not stopped at `as_of_time`, soonest due first.
+
+    A clock that stands still is not among them. An instant in the future: INVALID_ARGUMENT (INVALID_FIELDS).
+    """
+    GetSlaPolicy: _grpc.UnaryUnaryMultiCallable[_sla_service_pb2.GetSlaPolicyRequest, _sla_service_pb2.GetSlaPolicyResponse]
+    """Returns the policy to which a ticket opened at an instant is held: one part for each priority, P0 first."""
+    ListSlaPolicies: _grpc.UnaryUnaryMultiCallable[_sla_service_pb2.ListSlaPoliciesRequest, _sla_service_pb2.ListSlaPoliciesResponse]
+    """Lists every version of the policy, oldest first, one row for each priority."""
 
 @_typing.type_check_only
 class SlaServiceAsyncStub(SlaServiceStub):
@@ -68,8 +86,10 @@ class SlaServiceAsyncStub(SlaServiceStub):
     RecordSlaEvent: _aio.UnaryUnaryMultiCallable[_sla_service_pb2.RecordSlaEventRequest, _sla_service_pb2.RecordSlaEventResponse]  # type: ignore[assignment]
     """Records what happened to a ticket's clocks.
 
-    FIRST_RESPONSE takes a `sent` record by a person and moves a ticket that awaits its first response to IN_PROGRESS;
-    RESOLVED moves a ticket to RESOLVED; ESCALATED changes no state and can be recorded several times. A second OPENED,
+    FIRST_RESPONSE takes a `sent` record by a person and moves a ticket that awaits its first response to IN_PROGRESS. Where
+    its draft is approved, the approval is used up, as by RecordFirstResponseSent. Where it is not, the sending is recorded
+    all the same, because it happened: the event names no approval, and the draft is withdrawn. RESOLVED moves a ticket to
+    RESOLVED; ESCALATED changes no state and can be recorded several times. A second OPENED,
     FIRST_RESPONSE or RESOLVED: ALREADY_EXISTS (SLA_EVENT_EXISTS). Events that belong to a transition of their own, or that
     the ticket's state does not allow: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED). Unknown ticket: NOT_FOUND
     (TICKET_NOT_FOUND). Recorded by software where a person is needed: PERMISSION_DENIED (PERSON_REQUIRED). A time in the
@@ -91,6 +111,22 @@ class SlaServiceAsyncStub(SlaServiceStub):
 
     Unknown ticket: NOT_FOUND (TICKET_NOT_FOUND).
     """
+    ListClocks: _aio.UnaryUnaryMultiCallable[_sla_service_pb2.ListClocksRequest, _sla_service_pb2.ListClocksResponse]  # type: ignore[assignment]
+    """Lists every clock of a ticket as it stood at `as_of_time`, computed from its events and the policy.
+
+    What happened or was recorded later does not count, so that the answer for a past instant stays the same. Before the
+    ticket was opened there are none. An instant in the future: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND
+    (TICKET_NOT_FOUND).
+    """
+    ListDueSoon: _aio.UnaryUnaryMultiCallable[_sla_service_pb2.ListDueSoonRequest, _sla_service_pb2.ListDueSoonResponse]  # type: ignore[assignment]
+    """Lists the clocks of all tickets that were at risk or breached and had not stopped at `as_of_time`, soonest due first.
+
+    A clock that stands still is not among them. An instant in the future: INVALID_ARGUMENT (INVALID_FIELDS).
+    """
+    GetSlaPolicy: _aio.UnaryUnaryMultiCallable[_sla_service_pb2.GetSlaPolicyRequest, _sla_service_pb2.GetSlaPolicyResponse]  # type: ignore[assignment]
+    """Returns the policy to which a ticket opened at an instant is held: one part for each priority, P0 first."""
+    ListSlaPolicies: _aio.UnaryUnaryMultiCallable[_sla_service_pb2.ListSlaPoliciesRequest, _sla_service_pb2.ListSlaPoliciesResponse]  # type: ignore[assignment]
+    """Lists every version of the policy, oldest first, one row for each priority."""
 
 class SlaServiceServicer(metaclass=_abc_1.ABCMeta):
     """The promises about time: events, breaches and health. Everything is computed from append-only events and the policy."""
@@ -103,8 +139,10 @@ class SlaServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_sla_service_pb2.RecordSlaEventResponse, _abc.Awaitable[_sla_service_pb2.RecordSlaEventResponse]]:
         """Records what happened to a ticket's clocks.
 
-        FIRST_RESPONSE takes a `sent` record by a person and moves a ticket that awaits its first response to IN_PROGRESS;
-        RESOLVED moves a ticket to RESOLVED; ESCALATED changes no state and can be recorded several times. A second OPENED,
+        FIRST_RESPONSE takes a `sent` record by a person and moves a ticket that awaits its first response to IN_PROGRESS. Where
+        its draft is approved, the approval is used up, as by RecordFirstResponseSent. Where it is not, the sending is recorded
+        all the same, because it happened: the event names no approval, and the draft is withdrawn. RESOLVED moves a ticket to
+        RESOLVED; ESCALATED changes no state and can be recorded several times. A second OPENED,
         FIRST_RESPONSE or RESOLVED: ALREADY_EXISTS (SLA_EVENT_EXISTS). Events that belong to a transition of their own, or that
         the ticket's state does not allow: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED). Unknown ticket: NOT_FOUND
         (TICKET_NOT_FOUND). Recorded by software where a person is needed: PERMISSION_DENIED (PERSON_REQUIRED). A time in the
@@ -156,5 +194,45 @@ class SlaServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Unknown ticket: NOT_FOUND (TICKET_NOT_FOUND).
         """
+
+    @_abc_1.abstractmethod
+    def ListClocks(
+        self,
+        request: _sla_service_pb2.ListClocksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sla_service_pb2.ListClocksResponse, _abc.Awaitable[_sla_service_pb2.ListClocksResponse]]:
+        """Lists every clock of a ticket as it stood at `as_of_time`, computed from its events and the policy.
+
+        What happened or was recorded later does not count, so that the answer for a past instant stays the same. Before the
+        ticket was opened there are none. An instant in the future: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND
+        (TICKET_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def ListDueSoon(
+        self,
+        request: _sla_service_pb2.ListDueSoonRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sla_service_pb2.ListDueSoonResponse, _abc.Awaitable[_sla_service_pb2.ListDueSoonResponse]]:
+        """Lists the clocks of all tickets that were at risk or breached and had not stopped at `as_of_time`, soonest due first.
+
+        A clock that stands still is not among them. An instant in the future: INVALID_ARGUMENT (INVALID_FIELDS).
+        """
+
+    @_abc_1.abstractmethod
+    def GetSlaPolicy(
+        self,
+        request: _sla_service_pb2.GetSlaPolicyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sla_service_pb2.GetSlaPolicyResponse, _abc.Awaitable[_sla_service_pb2.GetSlaPolicyResponse]]:
+        """Returns the policy to which a ticket opened at an instant is held: one part for each priority, P0 first."""
+
+    @_abc_1.abstractmethod
+    def ListSlaPolicies(
+        self,
+        request: _sla_service_pb2.ListSlaPoliciesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sla_service_pb2.ListSlaPoliciesResponse, _abc.Awaitable[_sla_service_pb2.ListSlaPoliciesResponse]]:
+        """Lists every version of the policy, oldest first, one row for each priority."""
 
 def add_SlaServiceServicer_to_server(servicer: SlaServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

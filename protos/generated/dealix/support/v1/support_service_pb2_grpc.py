@@ -70,6 +70,66 @@ class SupportServiceStub:
                 request_serializer=dealix_dot_support_dot_v1_dot_support__service__pb2.ListTicketsRequest.SerializeToString,
                 response_deserializer=dealix_dot_support_dot_v1_dot_support__service__pb2.ListTicketsResponse.FromString,
                 _registered_method=True)
+        self.RaiseTicketPriority = channel.unary_unary(
+                '/dealix.support.v1.SupportService/RaiseTicketPriority',
+                request_serializer=dealix_dot_support_dot_v1_dot_support__service__pb2.RaiseTicketPriorityRequest.SerializeToString,
+                response_deserializer=dealix_dot_support_dot_v1_dot_support__service__pb2.RaiseTicketPriorityResponse.FromString,
+                _registered_method=True)
+        self.AddCustomerMessage = channel.unary_unary(
+                '/dealix.support.v1.SupportService/AddCustomerMessage',
+                request_serializer=dealix_dot_support_dot_v1_dot_support__service__pb2.AddCustomerMessageRequest.SerializeToString,
+                response_deserializer=dealix_dot_support_dot_v1_dot_support__service__pb2.AddCustomerMessageResponse.FromString,
+                _registered_method=True)
+        self.DraftReply = channel.unary_unary(
+                '/dealix.support.v1.SupportService/DraftReply',
+                request_serializer=dealix_dot_support_dot_v1_dot_support__service__pb2.DraftReplyRequest.SerializeToString,
+                response_deserializer=dealix_dot_support_dot_v1_dot_support__service__pb2.DraftReplyResponse.FromString,
+                _registered_method=True)
+        self.RecordFirstResponseSent = channel.unary_unary(
+                '/dealix.support.v1.SupportService/RecordFirstResponseSent',
+                request_serializer=dealix_dot_support_dot_v1_dot_support__service__pb2.RecordFirstResponseSentRequest.SerializeToString,
+                response_deserializer=dealix_dot_support_dot_v1_dot_support__service__pb2.RecordFirstResponseSentResponse.FromString,
+                _registered_method=True)
+        self.RecordReplySent = channel.unary_unary(
+                '/dealix.support.v1.SupportService/RecordReplySent',
+                request_serializer=dealix_dot_support_dot_v1_dot_support__service__pb2.RecordReplySentRequest.SerializeToString,
+                response_deserializer=dealix_dot_support_dot_v1_dot_support__service__pb2.RecordReplySentResponse.FromString,
+                _registered_method=True)
+        self.WaitOnCustomer = channel.unary_unary(
+                '/dealix.support.v1.SupportService/WaitOnCustomer',
+                request_serializer=dealix_dot_support_dot_v1_dot_support__service__pb2.WaitOnCustomerRequest.SerializeToString,
+                response_deserializer=dealix_dot_support_dot_v1_dot_support__service__pb2.WaitOnCustomerResponse.FromString,
+                _registered_method=True)
+        self.ResumeTicket = channel.unary_unary(
+                '/dealix.support.v1.SupportService/ResumeTicket',
+                request_serializer=dealix_dot_support_dot_v1_dot_support__service__pb2.ResumeTicketRequest.SerializeToString,
+                response_deserializer=dealix_dot_support_dot_v1_dot_support__service__pb2.ResumeTicketResponse.FromString,
+                _registered_method=True)
+        self.ResolveTicket = channel.unary_unary(
+                '/dealix.support.v1.SupportService/ResolveTicket',
+                request_serializer=dealix_dot_support_dot_v1_dot_support__service__pb2.ResolveTicketRequest.SerializeToString,
+                response_deserializer=dealix_dot_support_dot_v1_dot_support__service__pb2.ResolveTicketResponse.FromString,
+                _registered_method=True)
+        self.CloseTicket = channel.unary_unary(
+                '/dealix.support.v1.SupportService/CloseTicket',
+                request_serializer=dealix_dot_support_dot_v1_dot_support__service__pb2.CloseTicketRequest.SerializeToString,
+                response_deserializer=dealix_dot_support_dot_v1_dot_support__service__pb2.CloseTicketResponse.FromString,
+                _registered_method=True)
+        self.LinkTickets = channel.unary_unary(
+                '/dealix.support.v1.SupportService/LinkTickets',
+                request_serializer=dealix_dot_support_dot_v1_dot_support__service__pb2.LinkTicketsRequest.SerializeToString,
+                response_deserializer=dealix_dot_support_dot_v1_dot_support__service__pb2.LinkTicketsResponse.FromString,
+                _registered_method=True)
+        self.ListTicketLinks = channel.unary_unary(
+                '/dealix.support.v1.SupportService/ListTicketLinks',
+                request_serializer=dealix_dot_support_dot_v1_dot_support__service__pb2.ListTicketLinksRequest.SerializeToString,
+                response_deserializer=dealix_dot_support_dot_v1_dot_support__service__pb2.ListTicketLinksResponse.FromString,
+                _registered_method=True)
+        self.ListTicketMessages = channel.unary_unary(
+                '/dealix.support.v1.SupportService/ListTicketMessages',
+                request_serializer=dealix_dot_support_dot_v1_dot_support__service__pb2.ListTicketMessagesRequest.SerializeToString,
+                response_deserializer=dealix_dot_support_dot_v1_dot_support__service__pb2.ListTicketMessagesResponse.FromString,
+                _registered_method=True)
         self.SummarizeSignals = channel.unary_unary(
                 '/dealix.support.v1.SupportService/SummarizeSignals',
                 request_serializer=dealix_dot_support_dot_v1_dot_support__service__pb2.SummarizeSignalsRequest.SerializeToString,
@@ -103,7 +163,8 @@ class SupportServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RouteTicket(self, request, context):
-        """Opens a ticket: classifies it, stores it, starts its SLA clocks, assigns its owner and drafts the first response.
+        """Opens a ticket: classifies it, stores it, starts its SLA clocks, assigns its owner and drafts the first response, which
+        then waits for a person (ApprovalService).
 
         The same request_id with the same content answers the ticket that was opened then. A `minimum_priority` below the
         classified priority has no effect: nobody lowers a ticket. A `follows_ticket_id` that does not exist: NOT_FOUND
@@ -131,6 +192,135 @@ class SupportServiceServicer:
 
     def ListTickets(self, request, context):
         """Lists tickets, newest first. No match answers an empty page.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RaiseTicketPriority(self, request, context):
+        """Raises a ticket's priority; nobody lowers one. Targets are recomputed from the original start, and breaches that were
+        recorded stay. A first response that was not sent yet is drafted anew for the new priority; its approval is void.
+
+        The priority it has, or a lower one, or a blank reason: INVALID_ARGUMENT (INVALID_FIELDS). A resolved or closed ticket:
+        FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Unknown: NOT_FOUND
+        (TICKET_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AddCustomerMessage(self, request, context):
+        """Adds what the customer wrote to a ticket. Software may do this: nothing is decided here, and no answer is made.
+
+        It ends a wait, and reopens a resolved ticket within seven days of its resolution, the last instant included, unless the
+        whole text is thanks: that is added and flagged. After the seven days, or on a closed ticket: FAILED_PRECONDITION
+        (TICKET_FOLLOW_UP_REQUIRED), open a new ticket with `follows_ticket_id`. A blank text, a time in the future or before the
+        ticket was opened: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND (TICKET_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DraftReply(self, request, context):
+        """Drafts an answer to the customer after the first response. It waits for a person (ApprovalService), and the clocks run on.
+
+        Before the first response was sent, edit its draft instead: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED), as on a closed
+        ticket. An identifier of a ticket, an incident or a draft in a text: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND
+        (TICKET_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecordFirstResponseSent(self, request, context):
+        """Records that the approved first response was sent, outside this system: this, and not the approval, stops its clock. The
+        ticket goes to IN_PROGRESS and the approval is used up.
+
+        Sent before: ALREADY_EXISTS (SLA_EVENT_EXISTS). FAILED_PRECONDITION: no approval (APPROVAL_REQUIRED), used before
+        (APPROVAL_USED), expired before the sending (APPROVAL_EXPIRED), void after an edit (APPROVAL_VOID), of another draft
+        (APPROVAL_MISMATCH), a closed ticket (SLA_EVENT_NOT_ALLOWED). Software as the actor or the sender: PERMISSION_DENIED
+        (PERSON_REQUIRED). A time in the future or before the approval: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND
+        (TICKET_NOT_FOUND, DRAFT_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecordReplySent(self, request, context):
+        """Records that an approved reply was sent, outside this system: this stops the next-response clock and uses up the approval.
+
+        The errors are those of RecordFirstResponseSent; a draft that is no reply of this ticket: FAILED_PRECONDITION
+        (APPROVAL_MISMATCH).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WaitOnCustomer(self, request, context):
+        """Lets a ticket wait on the customer or a third party, with a reason. The resolution clock pauses; the response clocks run on.
+
+        Unless it is IN_PROGRESS: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED); before the first response was sent it is ours to
+        answer. A blank reason: INVALID_ARGUMENT (INVALID_FIELDS). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED).
+        Unknown: NOT_FOUND (TICKET_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeTicket(self, request, context):
+        """Ends a wait: the ticket goes back to IN_PROGRESS and the resolution clock runs again.
+
+        Unless it is WAITING: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED). Unknown: NOT_FOUND (TICKET_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResolveTicket(self, request, context):
+        """Resolves a ticket: its resolution clock stops, it waits for the customer's confirmation, and reopens within seven days.
+
+        A first response that was never sent stays due: its clock runs on. Resolved before: ALREADY_EXISTS (SLA_EVENT_EXISTS).
+        Closed: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED). A time in the future or before the opening: INVALID_ARGUMENT
+        (INVALID_FIELDS). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Unknown: NOT_FOUND (TICKET_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CloseTicket(self, request, context):
+        """Closes a resolved ticket with the customer's confirmation: who, how and when.
+
+        Unless it is RESOLVED: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED). A confirmation in the future or before the opening:
+        INVALID_ARGUMENT (INVALID_FIELDS). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Unknown: NOT_FOUND
+        (TICKET_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LinkTickets(self, request, context):
+        """Links two tickets. The link shows on both.
+
+        Linked alike before: answers that link, and records nothing new but that it was asked. A ticket with itself, or a duplicate
+        of another customer's ticket: INVALID_ARGUMENT (INVALID_FIELDS). Either unknown: NOT_FOUND (TICKET_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTicketLinks(self, request, context):
+        """Lists the links of a ticket in both directions, oldest first.
+
+        Unknown: NOT_FOUND (TICKET_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTicketMessages(self, request, context):
+        """Lists a ticket's conversation after its opening text, in the order in which it was written.
+
+        Unknown: NOT_FOUND (TICKET_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -176,6 +366,66 @@ def add_SupportServiceServicer_to_server(servicer, server):
                     servicer.ListTickets,
                     request_deserializer=dealix_dot_support_dot_v1_dot_support__service__pb2.ListTicketsRequest.FromString,
                     response_serializer=dealix_dot_support_dot_v1_dot_support__service__pb2.ListTicketsResponse.SerializeToString,
+            ),
+            'RaiseTicketPriority': grpc.unary_unary_rpc_method_handler(
+                    servicer.RaiseTicketPriority,
+                    request_deserializer=dealix_dot_support_dot_v1_dot_support__service__pb2.RaiseTicketPriorityRequest.FromString,
+                    response_serializer=dealix_dot_support_dot_v1_dot_support__service__pb2.RaiseTicketPriorityResponse.SerializeToString,
+            ),
+            'AddCustomerMessage': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddCustomerMessage,
+                    request_deserializer=dealix_dot_support_dot_v1_dot_support__service__pb2.AddCustomerMessageRequest.FromString,
+                    response_serializer=dealix_dot_support_dot_v1_dot_support__service__pb2.AddCustomerMessageResponse.SerializeToString,
+            ),
+            'DraftReply': grpc.unary_unary_rpc_method_handler(
+                    servicer.DraftReply,
+                    request_deserializer=dealix_dot_support_dot_v1_dot_support__service__pb2.DraftReplyRequest.FromString,
+                    response_serializer=dealix_dot_support_dot_v1_dot_support__service__pb2.DraftReplyResponse.SerializeToString,
+            ),
+            'RecordFirstResponseSent': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordFirstResponseSent,
+                    request_deserializer=dealix_dot_support_dot_v1_dot_support__service__pb2.RecordFirstResponseSentRequest.FromString,
+                    response_serializer=dealix_dot_support_dot_v1_dot_support__service__pb2.RecordFirstResponseSentResponse.SerializeToString,
+            ),
+            'RecordReplySent': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordReplySent,
+                    request_deserializer=dealix_dot_support_dot_v1_dot_support__service__pb2.RecordReplySentRequest.FromString,
+                    response_serializer=dealix_dot_support_dot_v1_dot_support__service__pb2.RecordReplySentResponse.SerializeToString,
+            ),
+            'WaitOnCustomer': grpc.unary_unary_rpc_method_handler(
+                    servicer.WaitOnCustomer,
+                    request_deserializer=dealix_dot_support_dot_v1_dot_support__service__pb2.WaitOnCustomerRequest.FromString,
+                    response_serializer=dealix_dot_support_dot_v1_dot_support__service__pb2.WaitOnCustomerResponse.SerializeToString,
+            ),
+            'ResumeTicket': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeTicket,
+                    request_deserializer=dealix_dot_support_dot_v1_dot_support__service__pb2.ResumeTicketRequest.FromString,
+                    response_serializer=dealix_dot_support_dot_v1_dot_support__service__pb2.ResumeTicketResponse.SerializeToString,
+            ),
+            'ResolveTicket': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResolveTicket,
+                    request_deserializer=dealix_dot_support_dot_v1_dot_support__service__pb2.ResolveTicketRequest.FromString,
+                    response_serializer=dealix_dot_support_dot_v1_dot_support__service__pb2.ResolveTicketResponse.SerializeToString,
+            ),
+            'CloseTicket': grpc.unary_unary_rpc_method_handler(
+                    servicer.CloseTicket,
+                    request_deserializer=dealix_dot_support_dot_v1_dot_support__service__pb2.CloseTicketRequest.FromString,
+                    response_serializer=dealix_dot_support_dot_v1_dot_support__service__pb2.CloseTicketResponse.SerializeToString,
+            ),
+            'LinkTickets': grpc.unary_unary_rpc_method_handler(
+                    servicer.LinkTickets,
+                    request_deserializer=dealix_dot_support_dot_v1_dot_support__service__pb2.LinkTicketsRequest.FromString,
+                    response_serializer=dealix_dot_support_dot_v1_dot_support__service__pb2.LinkTicketsResponse.SerializeToString,
+            ),
+            'ListTicketLinks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTicketLinks,
+                    request_deserializer=dealix_dot_support_dot_v1_dot_support__service__pb2.ListTicketLinksRequest.FromString,
+                    response_serializer=dealix_dot_support_dot_v1_dot_support__service__pb2.ListTicketLinksResponse.SerializeToString,
+            ),
+            'ListTicketMessages': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTicketMessages,
+                    request_deserializer=dealix_dot_support_dot_v1_dot_support__service__pb2.ListTicketMessagesRequest.FromString,
+                    response_serializer=dealix_dot_support_dot_v1_dot_support__service__pb2.ListTicketMessagesResponse.SerializeToString,
             ),
             'SummarizeSignals': grpc.unary_unary_rpc_method_handler(
                     servicer.SummarizeSignals,
@@ -351,6 +601,330 @@ class SupportService:
             '/dealix.support.v1.SupportService/ListTickets',
             dealix_dot_support_dot_v1_dot_support__service__pb2.ListTicketsRequest.SerializeToString,
             dealix_dot_support_dot_v1_dot_support__service__pb2.ListTicketsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RaiseTicketPriority(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.support.v1.SupportService/RaiseTicketPriority',
+            dealix_dot_support_dot_v1_dot_support__service__pb2.RaiseTicketPriorityRequest.SerializeToString,
+            dealix_dot_support_dot_v1_dot_support__service__pb2.RaiseTicketPriorityResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddCustomerMessage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.support.v1.SupportService/AddCustomerMessage',
+            dealix_dot_support_dot_v1_dot_support__service__pb2.AddCustomerMessageRequest.SerializeToString,
+            dealix_dot_support_dot_v1_dot_support__service__pb2.AddCustomerMessageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DraftReply(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.support.v1.SupportService/DraftReply',
+            dealix_dot_support_dot_v1_dot_support__service__pb2.DraftReplyRequest.SerializeToString,
+            dealix_dot_support_dot_v1_dot_support__service__pb2.DraftReplyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordFirstResponseSent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.support.v1.SupportService/RecordFirstResponseSent',
+            dealix_dot_support_dot_v1_dot_support__service__pb2.RecordFirstResponseSentRequest.SerializeToString,
+            dealix_dot_support_dot_v1_dot_support__service__pb2.RecordFirstResponseSentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordReplySent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.support.v1.SupportService/RecordReplySent',
+            dealix_dot_support_dot_v1_dot_support__service__pb2.RecordReplySentRequest.SerializeToString,
+            dealix_dot_support_dot_v1_dot_support__service__pb2.RecordReplySentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WaitOnCustomer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.support.v1.SupportService/WaitOnCustomer',
+            dealix_dot_support_dot_v1_dot_support__service__pb2.WaitOnCustomerRequest.SerializeToString,
+            dealix_dot_support_dot_v1_dot_support__service__pb2.WaitOnCustomerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeTicket(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.support.v1.SupportService/ResumeTicket',
+            dealix_dot_support_dot_v1_dot_support__service__pb2.ResumeTicketRequest.SerializeToString,
+            dealix_dot_support_dot_v1_dot_support__service__pb2.ResumeTicketResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResolveTicket(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.support.v1.SupportService/ResolveTicket',
+            dealix_dot_support_dot_v1_dot_support__service__pb2.ResolveTicketRequest.SerializeToString,
+            dealix_dot_support_dot_v1_dot_support__service__pb2.ResolveTicketResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CloseTicket(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.support.v1.SupportService/CloseTicket',
+            dealix_dot_support_dot_v1_dot_support__service__pb2.CloseTicketRequest.SerializeToString,
+            dealix_dot_support_dot_v1_dot_support__service__pb2.CloseTicketResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LinkTickets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.support.v1.SupportService/LinkTickets',
+            dealix_dot_support_dot_v1_dot_support__service__pb2.LinkTicketsRequest.SerializeToString,
+            dealix_dot_support_dot_v1_dot_support__service__pb2.LinkTicketsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTicketLinks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.support.v1.SupportService/ListTicketLinks',
+            dealix_dot_support_dot_v1_dot_support__service__pb2.ListTicketLinksRequest.SerializeToString,
+            dealix_dot_support_dot_v1_dot_support__service__pb2.ListTicketLinksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTicketMessages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.support.v1.SupportService/ListTicketMessages',
+            dealix_dot_support_dot_v1_dot_support__service__pb2.ListTicketMessagesRequest.SerializeToString,
+            dealix_dot_support_dot_v1_dot_support__service__pb2.ListTicketMessagesResponse.FromString,
             options,
             channel_credentials,
             insecure,

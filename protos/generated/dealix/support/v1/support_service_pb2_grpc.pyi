@@ -47,7 +47,8 @@ class SupportServiceStub:
     Empty text is P3. More than 20,000 characters: INVALID_ARGUMENT (INVALID_FIELDS).
     """
     RouteTicket: _grpc.UnaryUnaryMultiCallable[_support_service_pb2.RouteTicketRequest, _support_service_pb2.RouteTicketResponse]
-    """Opens a ticket: classifies it, stores it, starts its SLA clocks, assigns its owner and drafts the first response.
+    """Opens a ticket: classifies it, stores it, starts its SLA clocks, assigns its owner and drafts the first response, which
+    then waits for a person (ApprovalService).
 
     The same request_id with the same content answers the ticket that was opened then. A `minimum_priority` below the
     classified priority has no effect: nobody lowers a ticket. A `follows_ticket_id` that does not exist: NOT_FOUND
@@ -62,6 +63,87 @@ class SupportServiceStub:
     """
     ListTickets: _grpc.UnaryUnaryMultiCallable[_support_service_pb2.ListTicketsRequest, _support_service_pb2.ListTicketsResponse]
     """Lists tickets, newest first. No match answers an empty page."""
+    RaiseTicketPriority: _grpc.UnaryUnaryMultiCallable[_support_service_pb2.RaiseTicketPriorityRequest, _support_service_pb2.RaiseTicketPriorityResponse]
+    """Raises a ticket's priority; nobody lowers one. Targets are recomputed from the original start, and breaches that were
+    recorded stay. A first response that was not sent yet is drafted anew for the new priority; its approval is void.
+
+    The priority it has, or a lower one, or a blank reason: INVALID_ARGUMENT (INVALID_FIELDS). A resolved or closed ticket:
+    FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Unknown: NOT_FOUND
+    (TICKET_NOT_FOUND).
+    """
+    AddCustomerMessage: _grpc.UnaryUnaryMultiCallable[_support_service_pb2.AddCustomerMessageRequest, _support_service_pb2.AddCustomerMessageResponse]
+    """Adds what the customer wrote to a ticket. Software may do this: nothing is decided here, and no answer is made.
+
+    It ends a wait, and reopens a resolved ticket within seven days of its resolution, the last instant included, unless the
+    whole text is thanks: that is added and flagged. After the seven days, or on a closed ticket: FAILED_PRECONDITION
+    (TICKET_FOLLOW_UP_REQUIRED), open a new ticket with `follows_ticket_id`. A blank text, a time in the future or before the
+    ticket was opened: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND (TICKET_NOT_FOUND).
+    """
+    DraftReply: _grpc.UnaryUnaryMultiCallable[_support_service_pb2.DraftReplyRequest, _support_service_pb2.DraftReplyResponse]
+    """Drafts an answer to the customer after the first response. It waits for a person (ApprovalService), and the clocks run on.
+
+    Before the first response was sent, edit its draft instead: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED), as on a closed
+    ticket. An identifier of a ticket, an incident or a draft in a text: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND
+    (TICKET_NOT_FOUND).
+    """
+    RecordFirstResponseSent: _grpc.UnaryUnaryMultiCallable[_support_service_pb2.RecordFirstResponseSentRequest, _support_service_pb2.RecordFirstResponseSentResponse]
+    """Records that the approved first response was sent, outside this system: this, and not the approval, stops its clock. The
+    ticket goes to IN_PROGRESS and the approval is used up.
+
+    Sent before: ALREADY_EXISTS (SLA_EVENT_EXISTS). FAILED_PRECONDITION: no approval (APPROVAL_REQUIRED), used before
+    (APPROVAL_USED), expired before the sending (APPROVAL_EXPIRED), void after an edit (APPROVAL_VOID), of another draft
+    (APPROVAL_MISMATCH), a closed ticket (SLA_EVENT_NOT_ALLOWED). Software as the actor or the sender: PERMISSION_DENIED
+    (PERSON_REQUIRED). A time in the future or before the approval: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND
+    (TICKET_NOT_FOUND, DRAFT_NOT_FOUND).
+    """
+    RecordReplySent: _grpc.UnaryUnaryMultiCallable[_support_service_pb2.RecordReplySentRequest, _support_service_pb2.RecordReplySentResponse]
+    """Records that an approved reply was sent, outside this system: this stops the next-response clock and uses up the approval.
+
+    The errors are those of RecordFirstResponseSent; a draft that is no reply of this ticket: FAILED_PRECONDITION
+    (APPROVAL_MISMATCH).
+    """
+    WaitOnCustomer: _grpc.UnaryUnaryMultiCallable[_support_service_pb2.WaitOnCustomerRequest, _support_service_pb2.WaitOnCustomerResponse]
+    """Lets a ticket wait on the customer or a third party, with a reason. The resolution clock pauses; the response clocks run on.
+
+    Unless it is IN_PROGRESS: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED); before the first response was sent it is ours to
+    answer. A blank reason: INVALID_ARGUMENT (INVALID_FIELDS). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED).
+    Unknown: NOT_FOUND (TICKET_NOT_FOUND).
+    """
+    ResumeTicket: _grpc.UnaryUnaryMultiCallable[_support_service_pb2.ResumeTicketRequest, _support_service_pb2.ResumeTicketResponse]
+    """Ends a wait: the ticket goes back to IN_PROGRESS and the resolution clock runs again.
+
+    Unless it is WAITING: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED). Unknown: NOT_FOUND (TICKET_NOT_FOUND).
+    """
+    ResolveTicket: _grpc.UnaryUnaryMultiCallable[_support_service_pb2.ResolveTicketRequest, _support_service_pb2.ResolveTicketResponse]
+    """Resolves a ticket: its resolution clock stops, it waits for the customer's confirmation, and reopens within seven days.
+
+    A first response that was never sent stays due: its clock runs on. Resolved before: ALREADY_EXISTS (SLA_EVENT_EXISTS).
+    Closed: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED). A time in the future or before the opening: INVALID_ARGUMENT
+    (INVALID_FIELDS). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Unknown: NOT_FOUND (TICKET_NOT_FOUND).
+    """
+    CloseTicket: _grpc.UnaryUnaryMultiCallable[_support_service_pb2.CloseTicketRequest, _support_service_pb2.CloseTicketResponse]
+    """Closes a resolved ticket with the customer's confirmation: who, how and when.
+
+    Unless it is RESOLVED: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED). A confirmation in the future or before the opening:
+    INVALID_ARGUMENT (INVALID_FIELDS). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Unknown: NOT_FOUND
+    (TICKET_NOT_FOUND).
+    """
+    LinkTickets: _grpc.UnaryUnaryMultiCallable[_support_service_pb2.LinkTicketsRequest, _support_service_pb2.LinkTicketsResponse]
+    """Links two tickets. The link shows on both.
+
+    Linked alike before: answers that link, and records nothing new but that it was asked. A ticket with itself, or a duplicate
+    of another customer's ticket: INVALID_ARGUMENT (INVALID_FIELDS). Either unknown: NOT_FOUND (TICKET_NOT_FOUND).
+    """
+    ListTicketLinks: _grpc.UnaryUnaryMultiCallable[_support_service_pb2.ListTicketLinksRequest, _support_service_pb2.ListTicketLinksResponse]
+    """Lists the links of a ticket in both directions, oldest first.
+
+    Unknown: NOT_FOUND (TICKET_NOT_FOUND).
+    """
+    ListTicketMessages: _grpc.UnaryUnaryMultiCallable[_support_service_pb2.ListTicketMessagesRequest, _support_service_pb2.ListTicketMessagesResponse]
+    """Lists a ticket's conversation after its opening text, in the order in which it was written.
+
+    Unknown: NOT_FOUND (TICKET_NOT_FOUND).
+    """
     SummarizeSignals: _grpc.UnaryUnaryMultiCallable[_support_service_pb2.SummarizeSignalsRequest, _support_service_pb2.SummarizeSignalsResponse]
     """Counts the tickets that are not resolved, were opened since an instant and carry one of the signals, and the distinct
     customers behind them. The gateway asks this when an incident is triaged.
@@ -86,7 +168,8 @@ class SupportServiceAsyncStub(SupportServiceStub):
     Empty text is P3. More than 20,000 characters: INVALID_ARGUMENT (INVALID_FIELDS).
     """
     RouteTicket: _aio.UnaryUnaryMultiCallable[_support_service_pb2.RouteTicketRequest, _support_service_pb2.RouteTicketResponse]  # type: ignore[assignment]
-    """Opens a ticket: classifies it, stores it, starts its SLA clocks, assigns its owner and drafts the first response.
+    """Opens a ticket: classifies it, stores it, starts its SLA clocks, assigns its owner and drafts the first response, which
+    then waits for a person (ApprovalService).
 
     The same request_id with the same content answers the ticket that was opened then. A `minimum_priority` below the
     classified priority has no effect: nobody lowers a ticket. A `follows_ticket_id` that does not exist: NOT_FOUND
@@ -101,6 +184,87 @@ class SupportServiceAsyncStub(SupportServiceStub):
     """
     ListTickets: _aio.UnaryUnaryMultiCallable[_support_service_pb2.ListTicketsRequest, _support_service_pb2.ListTicketsResponse]  # type: ignore[assignment]
     """Lists tickets, newest first. No match answers an empty page."""
+    RaiseTicketPriority: _aio.UnaryUnaryMultiCallable[_support_service_pb2.RaiseTicketPriorityRequest, _support_service_pb2.RaiseTicketPriorityResponse]  # type: ignore[assignment]
+    """Raises a ticket's priority; nobody lowers one. Targets are recomputed from the original start, and breaches that were
+    recorded stay. A first response that was not sent yet is drafted anew for the new priority; its approval is void.
+
+    The priority it has, or a lower one, or a blank reason: INVALID_ARGUMENT (INVALID_FIELDS). A resolved or closed ticket:
+    FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Unknown: NOT_FOUND
+    (TICKET_NOT_FOUND).
+    """
+    AddCustomerMessage: _aio.UnaryUnaryMultiCallable[_support_service_pb2.AddCustomerMessageRequest, _support_service_pb2.AddCustomerMessageResponse]  # type: ignore[assignment]
+    """Adds what the customer wrote to a ticket. Software may do this: nothing is decided here, and no answer is made.
+
+    It ends a wait, and reopens a resolved ticket within seven days of its resolution, the last instant included, unless the
+    whole text is thanks: that is added and flagged. After the seven days, or on a closed ticket: FAILED_PRECONDITION
+    (TICKET_FOLLOW_UP_REQUIRED), open a new ticket with `follows_ticket_id`. A blank text, a time in the future or before the
+    ticket was opened: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND (TICKET_NOT_FOUND).
+    """
+    DraftReply: _aio.UnaryUnaryMultiCallable[_support_service_pb2.DraftReplyRequest, _support_service_pb2.DraftReplyResponse]  # type: ignore[assignment]
+    """Drafts an answer to the customer after the first response. It waits for a person (ApprovalService), and the clocks run on.
+
+    Before the first response was sent, edit its draft instead: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED), as on a closed
+    ticket. An identifier of a ticket, an incident or a draft in a text: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND
+    (TICKET_NOT_FOUND).
+    """
+    RecordFirstResponseSent: _aio.UnaryUnaryMultiCallable[_support_service_pb2.RecordFirstResponseSentRequest, _support_service_pb2.RecordFirstResponseSentResponse]  # type: ignore[assignment]
+    """Records that the approved first response was sent, outside this system: this, and not the approval, stops its clock. The
+    ticket goes to IN_PROGRESS and the approval is used up.
+
+    Sent before: ALREADY_EXISTS (SLA_EVENT_EXISTS). FAILED_PRECONDITION: no approval (APPROVAL_REQUIRED), used before
+    (APPROVAL_USED), expired before the sending (APPROVAL_EXPIRED), void after an edit (APPROVAL_VOID), of another draft
+    (APPROVAL_MISMATCH), a closed ticket (SLA_EVENT_NOT_ALLOWED). Software as the actor or the sender: PERMISSION_DENIED
+    (PERSON_REQUIRED). A time in the future or before the approval: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND
+    (TICKET_NOT_FOUND, DRAFT_NOT_FOUND).
+    """
+    RecordReplySent: _aio.UnaryUnaryMultiCallable[_support_service_pb2.RecordReplySentRequest, _support_service_pb2.RecordReplySentResponse]  # type: ignore[assignment]
+    """Records that an approved reply was sent, outside this system: this stops the next-response clock and uses up the approval.
+
+    The errors are those of RecordFirstResponseSent; a draft that is no reply of this ticket: FAILED_PRECONDITION
+    (APPROVAL_MISMATCH).
+    """
+    WaitOnCustomer: _aio.UnaryUnaryMultiCallable[_support_service_pb2.WaitOnCustomerRequest, _support_service_pb2.WaitOnCustomerResponse]  # type: ignore[assignment]
+    """Lets a ticket wait on the customer or a third party, with a reason. The resolution clock pauses; the response clocks run on.
+
+    Unless it is IN_PROGRESS: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED); before the first response was sent it is ours to
+    answer. A blank reason: INVALID_ARGUMENT (INVALID_FIELDS). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED).
+    Unknown: NOT_FOUND (TICKET_NOT_FOUND).
+    """
+    ResumeTicket: _aio.UnaryUnaryMultiCallable[_support_service_pb2.ResumeTicketRequest, _support_service_pb2.ResumeTicketResponse]  # type: ignore[assignment]
+    """Ends a wait: the ticket goes back to IN_PROGRESS and the resolution clock runs again.
+
+    Unless it is WAITING: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED). Unknown: NOT_FOUND (TICKET_NOT_FOUND).
+    """
+    ResolveTicket: _aio.UnaryUnaryMultiCallable[_support_service_pb2.ResolveTicketRequest, _support_service_pb2.ResolveTicketResponse]  # type: ignore[assignment]
+    """Resolves a ticket: its resolution clock stops, it waits for the customer's confirmation, and reopens within seven days.
+
+    A first response that was never sent stays due: its clock runs on. Resolved before: ALREADY_EXISTS (SLA_EVENT_EXISTS).
+    Closed: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED). A time in the future or before the opening: INVALID_ARGUMENT
+    (INVALID_FIELDS). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Unknown: NOT_FOUND (TICKET_NOT_FOUND).
+    """
+    CloseTicket: _aio.UnaryUnaryMultiCallable[_support_service_pb2.CloseTicketRequest, _support_service_pb2.CloseTicketResponse]  # type: ignore[assignment]
+    """Closes a resolved ticket with the customer's confirmation: who, how and when.
+
+    Unless it is RESOLVED: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED). A confirmation in the future or before the opening:
+    INVALID_ARGUMENT (INVALID_FIELDS). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Unknown: NOT_FOUND
+    (TICKET_NOT_FOUND).
+    """
+    LinkTickets: _aio.UnaryUnaryMultiCallable[_support_service_pb2.LinkTicketsRequest, _support_service_pb2.LinkTicketsResponse]  # type: ignore[assignment]
+    """Links two tickets. The link shows on both.
+
+    Linked alike before: answers that link, and records nothing new but that it was asked. A ticket with itself, or a duplicate
+    of another customer's ticket: INVALID_ARGUMENT (INVALID_FIELDS). Either unknown: NOT_FOUND (TICKET_NOT_FOUND).
+    """
+    ListTicketLinks: _aio.UnaryUnaryMultiCallable[_support_service_pb2.ListTicketLinksRequest, _support_service_pb2.ListTicketLinksResponse]  # type: ignore[assignment]
+    """Lists the links of a ticket in both directions, oldest first.
+
+    Unknown: NOT_FOUND (TICKET_NOT_FOUND).
+    """
+    ListTicketMessages: _aio.UnaryUnaryMultiCallable[_support_service_pb2.ListTicketMessagesRequest, _support_service_pb2.ListTicketMessagesResponse]  # type: ignore[assignment]
+    """Lists a ticket's conversation after its opening text, in the order in which it was written.
+
+    Unknown: NOT_FOUND (TICKET_NOT_FOUND).
+    """
     SummarizeSignals: _aio.UnaryUnaryMultiCallable[_support_service_pb2.SummarizeSignalsRequest, _support_service_pb2.SummarizeSignalsResponse]  # type: ignore[assignment]
     """Counts the tickets that are not resolved, were opened since an instant and carry one of the signals, and the distinct
     customers behind them. The gateway asks this when an incident is triaged.
@@ -140,7 +304,8 @@ class SupportServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _support_service_pb2.RouteTicketRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_support_service_pb2.RouteTicketResponse, _abc.Awaitable[_support_service_pb2.RouteTicketResponse]]:
-        """Opens a ticket: classifies it, stores it, starts its SLA clocks, assigns its owner and drafts the first response.
+        """Opens a ticket: classifies it, stores it, starts its SLA clocks, assigns its owner and drafts the first response, which
+        then waits for a person (ApprovalService).
 
         The same request_id with the same content answers the ticket that was opened then. A `minimum_priority` below the
         classified priority has no effect: nobody lowers a ticket. A `follows_ticket_id` that does not exist: NOT_FOUND
@@ -173,6 +338,159 @@ class SupportServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_support_service_pb2.ListTicketsResponse, _abc.Awaitable[_support_service_pb2.ListTicketsResponse]]:
         """Lists tickets, newest first. No match answers an empty page."""
+
+    @_abc_1.abstractmethod
+    def RaiseTicketPriority(
+        self,
+        request: _support_service_pb2.RaiseTicketPriorityRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_support_service_pb2.RaiseTicketPriorityResponse, _abc.Awaitable[_support_service_pb2.RaiseTicketPriorityResponse]]:
+        """Raises a ticket's priority; nobody lowers one. Targets are recomputed from the original start, and breaches that were
+        recorded stay. A first response that was not sent yet is drafted anew for the new priority; its approval is void.
+
+        The priority it has, or a lower one, or a blank reason: INVALID_ARGUMENT (INVALID_FIELDS). A resolved or closed ticket:
+        FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Unknown: NOT_FOUND
+        (TICKET_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def AddCustomerMessage(
+        self,
+        request: _support_service_pb2.AddCustomerMessageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_support_service_pb2.AddCustomerMessageResponse, _abc.Awaitable[_support_service_pb2.AddCustomerMessageResponse]]:
+        """Adds what the customer wrote to a ticket. Software may do this: nothing is decided here, and no answer is made.
+
+        It ends a wait, and reopens a resolved ticket within seven days of its resolution, the last instant included, unless the
+        whole text is thanks: that is added and flagged. After the seven days, or on a closed ticket: FAILED_PRECONDITION
+        (TICKET_FOLLOW_UP_REQUIRED), open a new ticket with `follows_ticket_id`. A blank text, a time in the future or before the
+        ticket was opened: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND (TICKET_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def DraftReply(
+        self,
+        request: _support_service_pb2.DraftReplyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_support_service_pb2.DraftReplyResponse, _abc.Awaitable[_support_service_pb2.DraftReplyResponse]]:
+        """Drafts an answer to the customer after the first response. It waits for a person (ApprovalService), and the clocks run on.
+
+        Before the first response was sent, edit its draft instead: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED), as on a closed
+        ticket. An identifier of a ticket, an incident or a draft in a text: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND
+        (TICKET_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def RecordFirstResponseSent(
+        self,
+        request: _support_service_pb2.RecordFirstResponseSentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_support_service_pb2.RecordFirstResponseSentResponse, _abc.Awaitable[_support_service_pb2.RecordFirstResponseSentResponse]]:
+        """Records that the approved first response was sent, outside this system: this, and not the approval, stops its clock. The
+        ticket goes to IN_PROGRESS and the approval is used up.
+
+        Sent before: ALREADY_EXISTS (SLA_EVENT_EXISTS). FAILED_PRECONDITION: no approval (APPROVAL_REQUIRED), used before
+        (APPROVAL_USED), expired before the sending (APPROVAL_EXPIRED), void after an edit (APPROVAL_VOID), of another draft
+        (APPROVAL_MISMATCH), a closed ticket (SLA_EVENT_NOT_ALLOWED). Software as the actor or the sender: PERMISSION_DENIED
+        (PERSON_REQUIRED). A time in the future or before the approval: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND
+        (TICKET_NOT_FOUND, DRAFT_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def RecordReplySent(
+        self,
+        request: _support_service_pb2.RecordReplySentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_support_service_pb2.RecordReplySentResponse, _abc.Awaitable[_support_service_pb2.RecordReplySentResponse]]:
+        """Records that an approved reply was sent, outside this system: this stops the next-response clock and uses up the approval.
+
+        The errors are those of RecordFirstResponseSent; a draft that is no reply of this ticket: FAILED_PRECONDITION
+        (APPROVAL_MISMATCH).
+        """
+
+    @_abc_1.abstractmethod
+    def WaitOnCustomer(
+        self,
+        request: _support_service_pb2.WaitOnCustomerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_support_service_pb2.WaitOnCustomerResponse, _abc.Awaitable[_support_service_pb2.WaitOnCustomerResponse]]:
+        """Lets a ticket wait on the customer or a third party, with a reason. The resolution clock pauses; the response clocks run on.
+
+        Unless it is IN_PROGRESS: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED); before the first response was sent it is ours to
+        answer. A blank reason: INVALID_ARGUMENT (INVALID_FIELDS). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED).
+        Unknown: NOT_FOUND (TICKET_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def ResumeTicket(
+        self,
+        request: _support_service_pb2.ResumeTicketRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_support_service_pb2.ResumeTicketResponse, _abc.Awaitable[_support_service_pb2.ResumeTicketResponse]]:
+        """Ends a wait: the ticket goes back to IN_PROGRESS and the resolution clock runs again.
+
+        Unless it is WAITING: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED). Unknown: NOT_FOUND (TICKET_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def ResolveTicket(
+        self,
+        request: _support_service_pb2.ResolveTicketRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_support_service_pb2.ResolveTicketResponse, _abc.Awaitable[_support_service_pb2.ResolveTicketResponse]]:
+        """Resolves a ticket: its resolution clock stops, it waits for the customer's confirmation, and reopens within seven days.
+
+        A first response that was never sent stays due: its clock runs on. Resolved before: ALREADY_EXISTS (SLA_EVENT_EXISTS).
+        Closed: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED). A time in the future or before the opening: INVALID_ARGUMENT
+        (INVALID_FIELDS). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Unknown: NOT_FOUND (TICKET_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def CloseTicket(
+        self,
+        request: _support_service_pb2.CloseTicketRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_support_service_pb2.CloseTicketResponse, _abc.Awaitable[_support_service_pb2.CloseTicketResponse]]:
+        """Closes a resolved ticket with the customer's confirmation: who, how and when.
+
+        Unless it is RESOLVED: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED). A confirmation in the future or before the opening:
+        INVALID_ARGUMENT (INVALID_FIELDS). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Unknown: NOT_FOUND
+        (TICKET_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def LinkTickets(
+        self,
+        request: _support_service_pb2.LinkTicketsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_support_service_pb2.LinkTicketsResponse, _abc.Awaitable[_support_service_pb2.LinkTicketsResponse]]:
+        """Links two tickets. The link shows on both.
+
+        Linked alike before: answers that link, and records nothing new but that it was asked. A ticket with itself, or a duplicate
+        of another customer's ticket: INVALID_ARGUMENT (INVALID_FIELDS). Either unknown: NOT_FOUND (TICKET_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def ListTicketLinks(
+        self,
+        request: _support_service_pb2.ListTicketLinksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_support_service_pb2.ListTicketLinksResponse, _abc.Awaitable[_support_service_pb2.ListTicketLinksResponse]]:
+        """Lists the links of a ticket in both directions, oldest first.
+
+        Unknown: NOT_FOUND (TICKET_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def ListTicketMessages(
+        self,
+        request: _support_service_pb2.ListTicketMessagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_support_service_pb2.ListTicketMessagesResponse, _abc.Awaitable[_support_service_pb2.ListTicketMessagesResponse]]:
+        """Lists a ticket's conversation after its opening text, in the order in which it was written.
+
+        Unknown: NOT_FOUND (TICKET_NOT_FOUND).
+        """
 
     @_abc_1.abstractmethod
     def SummarizeSignals(

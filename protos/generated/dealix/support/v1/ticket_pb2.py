@@ -22,25 +22,50 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from dealix.common.v1 import actor_pb2 as dealix_dot_common_dot_v1_dot_actor__pb2
 from dealix.common.v1 import approval_pb2 as dealix_dot_common_dot_v1_dot_approval__pb2
 from dealix.common.v1 import channel_pb2 as dealix_dot_common_dot_v1_dot_channel__pb2
+from dealix.common.v1 import sent_record_pb2 as dealix_dot_common_dot_v1_dot_sent__record__pb2
 from dealix.support.v1 import classification_pb2 as dealix_dot_support_dot_v1_dot_classification__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x64\x65\x61lix/support/v1/ticket.proto\x12\x11\x64\x65\x61lix.support.v1\x1a\x1f\x64\x65\x61lix/common/v1/approval.proto\x1a\x1e\x64\x65\x61lix/common/v1/channel.proto\x1a&dealix/support/v1/classification.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xda\x03\n\x06Ticket\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x0c\n\x04\x62ody\x18\x04 \x01(\t\x12*\n\x07\x63hannel\x18\x05 \x01(\x0e\x32\x19.dealix.common.v1.Channel\x12-\n\x08priority\x18\x06 \x01(\x0e\x32\x1b.dealix.support.v1.Priority\x12\x39\n\x0e\x63lassification\x18\x07 \x01(\x0b\x32!.dealix.support.v1.Classification\x12-\n\x05state\x18\x08 \x01(\x0e\x32\x1e.dealix.support.v1.TicketState\x12\r\n\x05owner\x18\t \x01(\t\x12*\n\x03sla\x18\n \x01(\x0b\x32\x1d.dealix.support.v1.SlaTargets\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\r \x01(\t\x12\x19\n\x11\x66ollows_ticket_id\x18\x0e \x01(\t\"\xb7\x01\n\nSlaTargets\x12-\n\x08priority\x18\x01 \x01(\x0e\x32\x1b.dealix.support.v1.Priority\x12\x12\n\nmeaning_ar\x18\x02 \x01(\t\x12\x12\n\nmeaning_en\x18\x03 \x01(\t\x12\x1e\n\x16\x66irst_response_minutes\x18\x04 \x01(\x05\x12\x18\n\x10resolution_hours\x18\x05 \x01(\x05\x12\x18\n\x10\x65scalation_owner\x18\x06 \x01(\t\"\xb1\x01\n\x15\x46irstResponseTemplate\x12-\n\x08priority\x18\x01 \x01(\x0e\x32\x1b.dealix.support.v1.Priority\x12\x0f\n\x07\x62ody_ar\x18\x02 \x01(\t\x12\x0f\n\x07\x62ody_en\x18\x03 \x01(\t\x12\x31\n\x0b\x64raft_state\x18\x04 \x01(\x0e\x32\x1c.dealix.common.v1.DraftState\x12\x14\n\x0c\x63ontent_hash\x18\x05 \x01(\t*\xd7\x01\n\x0bTicketState\x12\x1c\n\x18TICKET_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10TICKET_STATE_NEW\x10\x01\x12(\n$TICKET_STATE_AWAITING_FIRST_RESPONSE\x10\x02\x12\x1c\n\x18TICKET_STATE_IN_PROGRESS\x10\x03\x12\x18\n\x14TICKET_STATE_WAITING\x10\x04\x12\x19\n\x15TICKET_STATE_RESOLVED\x10\x05\x12\x17\n\x13TICKET_STATE_CLOSED\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x64\x65\x61lix/support/v1/ticket.proto\x12\x11\x64\x65\x61lix.support.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x64\x65\x61lix/common/v1/actor.proto\x1a\x1f\x64\x65\x61lix/common/v1/approval.proto\x1a\x1e\x64\x65\x61lix/common/v1/channel.proto\x1a\"dealix/common/v1/sent_record.proto\x1a&dealix/support/v1/classification.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfe\x05\n\x06Ticket\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x0c\n\x04\x62ody\x18\x04 \x01(\t\x12*\n\x07\x63hannel\x18\x05 \x01(\x0e\x32\x19.dealix.common.v1.Channel\x12-\n\x08priority\x18\x06 \x01(\x0e\x32\x1b.dealix.support.v1.Priority\x12\x39\n\x0e\x63lassification\x18\x07 \x01(\x0b\x32!.dealix.support.v1.Classification\x12-\n\x05state\x18\x08 \x01(\x0e\x32\x1e.dealix.support.v1.TicketState\x12\r\n\x05owner\x18\t \x01(\t\x12*\n\x03sla\x18\n \x01(\x0b\x32\x1d.dealix.support.v1.SlaTargets\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\r \x01(\t\x12\x19\n\x11\x66ollows_ticket_id\x18\x0e \x01(\t\x12\x30\n\nwaiting_on\x18\x0f \x01(\x0e\x32\x1c.dealix.support.v1.WaitingOn\x12\x16\n\x0ewaiting_reason\x18\x10 \x01(\t\x12\x30\n\x0cresolve_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11reopen_until_time\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12=\n\x0c\x63onfirmation\x18\x13 \x01(\x0b\x32\'.dealix.support.v1.CustomerConfirmation\x12\x0f\n\x07thanked\x18\x14 \x01(\x08\x12\x1f\n\x17\x66irst_response_draft_id\x18\x15 \x01(\t\"\xf2\x01\n\x14\x43ustomerConfirmation\x12?\n\x0c\x63onfirmed_by\x18\x01 \x01(\tB)\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$\x12\x36\n\x07\x63hannel\x18\x02 \x01(\x0e\x32\x19.dealix.common.v1.ChannelB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x38\n\x0c\x63onfirm_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\'\n\treference\x18\x04 \x01(\tB\x14\xbaH\x11r\x0f\x18\xc8\x01\x32\n^[^\\x00]*$\"\xd2\x03\n\rTicketMessage\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x30\n\x06\x61uthor\x18\x03 \x01(\x0e\x32 .dealix.support.v1.MessageAuthor\x12*\n\x07\x63hannel\x18\x04 \x01(\x0e\x32\x19.dealix.common.v1.Channel\x12\x0c\n\x04\x62ody\x18\x05 \x01(\t\x12\x0f\n\x07\x62ody_ar\x18\x06 \x01(\t\x12\x0f\n\x07\x62ody_en\x18\x07 \x01(\t\x12.\n\noccur_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brecord_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x05\x61\x63tor\x18\n \x01(\x0b\x32\x17.dealix.common.v1.Actor\x12\x30\n\x06\x65\x66\x66\x65\x63t\x18\x0b \x01(\x0e\x32 .dealix.support.v1.MessageEffect\x12\x13\n\x0bthanks_only\x18\x0c \x01(\x08\x12\x10\n\x08\x64raft_id\x18\r \x01(\t\x12*\n\x04sent\x18\x0e \x01(\x0b\x32\x1c.dealix.common.v1.SentRecord\"\xc2\x01\n\nTicketLink\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x17\n\x0fother_ticket_id\x18\x02 \x01(\t\x12/\n\x04kind\x18\x03 \x01(\x0e\x32!.dealix.support.v1.TicketLinkKind\x12&\n\x05\x61\x63tor\x18\x04 \x01(\x0b\x32\x17.dealix.common.v1.Actor\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x83\x02\n\nSlaTargets\x12-\n\x08priority\x18\x01 \x01(\x0e\x32\x1b.dealix.support.v1.Priority\x12\x12\n\nmeaning_ar\x18\x02 \x01(\t\x12\x12\n\nmeaning_en\x18\x03 \x01(\t\x12\x1e\n\x16\x66irst_response_minutes\x18\x04 \x01(\x05\x12\x18\n\x10resolution_hours\x18\x05 \x01(\x05\x12\x18\n\x10\x65scalation_owner\x18\x06 \x01(\t\x12\x1d\n\x15next_response_minutes\x18\x07 \x01(\x05\x12\x13\n\x0b\x63\x61lendar_id\x18\x08 \x01(\t\x12\x16\n\x0epolicy_version\x18\t \x01(\t\"\xb1\x01\n\x15\x46irstResponseTemplate\x12-\n\x08priority\x18\x01 \x01(\x0e\x32\x1b.dealix.support.v1.Priority\x12\x0f\n\x07\x62ody_ar\x18\x02 \x01(\t\x12\x0f\n\x07\x62ody_en\x18\x03 \x01(\t\x12\x31\n\x0b\x64raft_state\x18\x04 \x01(\x0e\x32\x1c.dealix.common.v1.DraftState\x12\x14\n\x0c\x63ontent_hash\x18\x05 \x01(\t*\\\n\tWaitingOn\x12\x1a\n\x16WAITING_ON_UNSPECIFIED\x10\x00\x12\x17\n\x13WAITING_ON_CUSTOMER\x10\x01\x12\x1a\n\x16WAITING_ON_THIRD_PARTY\x10\x02*g\n\rMessageAuthor\x12\x1e\n\x1aMESSAGE_AUTHOR_UNSPECIFIED\x10\x00\x12\x1b\n\x17MESSAGE_AUTHOR_CUSTOMER\x10\x01\x12\x19\n\x15MESSAGE_AUTHOR_DEALIX\x10\x02*\xe5\x01\n\rMessageEffect\x12\x1e\n\x1aMESSAGE_EFFECT_UNSPECIFIED\x10\x00\x12\x18\n\x14MESSAGE_EFFECT_ADDED\x10\x01\x12\x1a\n\x16MESSAGE_EFFECT_RESUMED\x10\x02\x12\x1b\n\x17MESSAGE_EFFECT_REOPENED\x10\x03\x12!\n\x1dMESSAGE_EFFECT_THANKS_FLAGGED\x10\x04\x12!\n\x1dMESSAGE_EFFECT_FIRST_RESPONSE\x10\x05\x12\x1b\n\x17MESSAGE_EFFECT_ANSWERED\x10\x06*\x91\x01\n\x0eTicketLinkKind\x12 \n\x1cTICKET_LINK_KIND_UNSPECIFIED\x10\x00\x12\x1c\n\x18TICKET_LINK_KIND_RELATED\x10\x01\x12!\n\x1dTICKET_LINK_KIND_DUPLICATE_OF\x10\x02\x12\x1c\n\x18TICKET_LINK_KIND_FOLLOWS\x10\x03*\xd7\x01\n\x0bTicketState\x12\x1c\n\x18TICKET_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10TICKET_STATE_NEW\x10\x01\x12(\n$TICKET_STATE_AWAITING_FIRST_RESPONSE\x10\x02\x12\x1c\n\x18TICKET_STATE_IN_PROGRESS\x10\x03\x12\x18\n\x14TICKET_STATE_WAITING\x10\x04\x12\x19\n\x15TICKET_STATE_RESOLVED\x10\x05\x12\x17\n\x13TICKET_STATE_CLOSED\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dealix.support.v1.ticket_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TICKETSTATE']._serialized_start=1035
-  _globals['_TICKETSTATE']._serialized_end=1250
-  _globals['_TICKET']._serialized_start=192
-  _globals['_TICKET']._serialized_end=666
-  _globals['_SLATARGETS']._serialized_start=669
-  _globals['_SLATARGETS']._serialized_end=852
-  _globals['_FIRSTRESPONSETEMPLATE']._serialized_start=855
-  _globals['_FIRSTRESPONSETEMPLATE']._serialized_end=1032
+  _globals['_CUSTOMERCONFIRMATION'].fields_by_name['confirmed_by']._loaded_options = None
+  _globals['_CUSTOMERCONFIRMATION'].fields_by_name['confirmed_by']._serialized_options = b'\272H&r$2\"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$'
+  _globals['_CUSTOMERCONFIRMATION'].fields_by_name['channel']._loaded_options = None
+  _globals['_CUSTOMERCONFIRMATION'].fields_by_name['channel']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
+  _globals['_CUSTOMERCONFIRMATION'].fields_by_name['confirm_time']._loaded_options = None
+  _globals['_CUSTOMERCONFIRMATION'].fields_by_name['confirm_time']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_CUSTOMERCONFIRMATION'].fields_by_name['reference']._loaded_options = None
+  _globals['_CUSTOMERCONFIRMATION'].fields_by_name['reference']._serialized_options = b'\272H\021r\017\030\310\0012\n^[^\\x00]*$'
+  _globals['_WAITINGON']._serialized_start=2408
+  _globals['_WAITINGON']._serialized_end=2500
+  _globals['_MESSAGEAUTHOR']._serialized_start=2502
+  _globals['_MESSAGEAUTHOR']._serialized_end=2605
+  _globals['_MESSAGEEFFECT']._serialized_start=2608
+  _globals['_MESSAGEEFFECT']._serialized_end=2837
+  _globals['_TICKETLINKKIND']._serialized_start=2840
+  _globals['_TICKETLINKKIND']._serialized_end=2985
+  _globals['_TICKETSTATE']._serialized_start=2988
+  _globals['_TICKETSTATE']._serialized_end=3203
+  _globals['_TICKET']._serialized_start=287
+  _globals['_TICKET']._serialized_end=1053
+  _globals['_CUSTOMERCONFIRMATION']._serialized_start=1056
+  _globals['_CUSTOMERCONFIRMATION']._serialized_end=1298
+  _globals['_TICKETMESSAGE']._serialized_start=1301
+  _globals['_TICKETMESSAGE']._serialized_end=1767
+  _globals['_TICKETLINK']._serialized_start=1770
+  _globals['_TICKETLINK']._serialized_end=1964
+  _globals['_SLATARGETS']._serialized_start=1967
+  _globals['_SLATARGETS']._serialized_end=2226
+  _globals['_FIRSTRESPONSETEMPLATE']._serialized_start=2229
+  _globals['_FIRSTRESPONSETEMPLATE']._serialized_end=2406
 # @@protoc_insertion_point(module_scope)

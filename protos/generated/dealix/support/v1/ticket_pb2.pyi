@@ -3,8 +3,10 @@
 isort:skip_file
 """
 
+from dealix.common.v1 import actor_pb2 as _actor_pb2
 from dealix.common.v1 import approval_pb2 as _approval_pb2
 from dealix.common.v1 import channel_pb2 as _channel_pb2
+from dealix.common.v1 import sent_record_pb2 as _sent_record_pb2
 from dealix.support.v1 import classification_pb2 as _classification_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -20,6 +22,122 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _WaitingOn:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _WaitingOnEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WaitingOn.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    WAITING_ON_UNSPECIFIED: _WaitingOn.ValueType  # 0
+    """Not waiting."""
+    WAITING_ON_CUSTOMER: _WaitingOn.ValueType  # 1
+    """The customer has to answer or do something."""
+    WAITING_ON_THIRD_PARTY: _WaitingOn.ValueType  # 2
+    """Somebody outside, such as a provider, has to do something."""
+
+class WaitingOn(_WaitingOn, metaclass=_WaitingOnEnumTypeWrapper):
+    """On whom a ticket waits. Waiting for our own approver is not waiting: it never pauses a clock."""
+
+WAITING_ON_UNSPECIFIED: WaitingOn.ValueType  # 0
+"""Not waiting."""
+WAITING_ON_CUSTOMER: WaitingOn.ValueType  # 1
+"""The customer has to answer or do something."""
+WAITING_ON_THIRD_PARTY: WaitingOn.ValueType  # 2
+"""Somebody outside, such as a provider, has to do something."""
+Global___WaitingOn: _TypeAlias = WaitingOn  # noqa: Y015
+
+class _MessageAuthor:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _MessageAuthorEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MessageAuthor.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    MESSAGE_AUTHOR_UNSPECIFIED: _MessageAuthor.ValueType  # 0
+    """Never set in an answer."""
+    MESSAGE_AUTHOR_CUSTOMER: _MessageAuthor.ValueType  # 1
+    """The customer."""
+    MESSAGE_AUTHOR_DEALIX: _MessageAuthor.ValueType  # 2
+    """A person of Dealix, with an approved text."""
+
+class MessageAuthor(_MessageAuthor, metaclass=_MessageAuthorEnumTypeWrapper):
+    """Who wrote a message."""
+
+MESSAGE_AUTHOR_UNSPECIFIED: MessageAuthor.ValueType  # 0
+"""Never set in an answer."""
+MESSAGE_AUTHOR_CUSTOMER: MessageAuthor.ValueType  # 1
+"""The customer."""
+MESSAGE_AUTHOR_DEALIX: MessageAuthor.ValueType  # 2
+"""A person of Dealix, with an approved text."""
+Global___MessageAuthor: _TypeAlias = MessageAuthor  # noqa: Y015
+
+class _MessageEffect:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _MessageEffectEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MessageEffect.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    MESSAGE_EFFECT_UNSPECIFIED: _MessageEffect.ValueType  # 0
+    """Never set in an answer."""
+    MESSAGE_EFFECT_ADDED: _MessageEffect.ValueType  # 1
+    """It was added; the ticket's state stayed."""
+    MESSAGE_EFFECT_RESUMED: _MessageEffect.ValueType  # 2
+    """It ended a wait: the resolution clock runs again."""
+    MESSAGE_EFFECT_REOPENED: _MessageEffect.ValueType  # 3
+    """It reopened a resolved ticket: the resolution clock runs again."""
+    MESSAGE_EFFECT_THANKS_FLAGGED: _MessageEffect.ValueType  # 4
+    """Bare thanks on a resolved ticket: it was added and flagged, and reopened nothing."""
+    MESSAGE_EFFECT_FIRST_RESPONSE: _MessageEffect.ValueType  # 5
+    """It was our first response: its clock stopped."""
+    MESSAGE_EFFECT_ANSWERED: _MessageEffect.ValueType  # 6
+    """It was our answer: the next-response clock stopped."""
+
+class MessageEffect(_MessageEffect, metaclass=_MessageEffectEnumTypeWrapper):
+    """What a message did to its ticket."""
+
+MESSAGE_EFFECT_UNSPECIFIED: MessageEffect.ValueType  # 0
+"""Never set in an answer."""
+MESSAGE_EFFECT_ADDED: MessageEffect.ValueType  # 1
+"""It was added; the ticket's state stayed."""
+MESSAGE_EFFECT_RESUMED: MessageEffect.ValueType  # 2
+"""It ended a wait: the resolution clock runs again."""
+MESSAGE_EFFECT_REOPENED: MessageEffect.ValueType  # 3
+"""It reopened a resolved ticket: the resolution clock runs again."""
+MESSAGE_EFFECT_THANKS_FLAGGED: MessageEffect.ValueType  # 4
+"""Bare thanks on a resolved ticket: it was added and flagged, and reopened nothing."""
+MESSAGE_EFFECT_FIRST_RESPONSE: MessageEffect.ValueType  # 5
+"""It was our first response: its clock stopped."""
+MESSAGE_EFFECT_ANSWERED: MessageEffect.ValueType  # 6
+"""It was our answer: the next-response clock stopped."""
+Global___MessageEffect: _TypeAlias = MessageEffect  # noqa: Y015
+
+class _TicketLinkKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TicketLinkKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TicketLinkKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TICKET_LINK_KIND_UNSPECIFIED: _TicketLinkKind.ValueType  # 0
+    """Never valid in a request, never set in an answer."""
+    TICKET_LINK_KIND_RELATED: _TicketLinkKind.ValueType  # 1
+    """They concern the same thing."""
+    TICKET_LINK_KIND_DUPLICATE_OF: _TicketLinkKind.ValueType  # 2
+    """The first one says again what the other, of the same customer, said before."""
+    TICKET_LINK_KIND_FOLLOWS: _TicketLinkKind.ValueType  # 3
+    """The first one was opened to follow up the other. Made by RouteTicket only."""
+
+class TicketLinkKind(_TicketLinkKind, metaclass=_TicketLinkKindEnumTypeWrapper):
+    """How two tickets belong together."""
+
+TICKET_LINK_KIND_UNSPECIFIED: TicketLinkKind.ValueType  # 0
+"""Never valid in a request, never set in an answer."""
+TICKET_LINK_KIND_RELATED: TicketLinkKind.ValueType  # 1
+"""They concern the same thing."""
+TICKET_LINK_KIND_DUPLICATE_OF: TicketLinkKind.ValueType  # 2
+"""The first one says again what the other, of the same customer, said before."""
+TICKET_LINK_KIND_FOLLOWS: TicketLinkKind.ValueType  # 3
+"""The first one was opened to follow up the other. Made by RouteTicket only."""
+Global___TicketLinkKind: _TypeAlias = TicketLinkKind  # noqa: Y015
 
 class _TicketState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -81,6 +199,13 @@ class Ticket(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     FOLLOWS_TICKET_ID_FIELD_NUMBER: _builtins.int
+    WAITING_ON_FIELD_NUMBER: _builtins.int
+    WAITING_REASON_FIELD_NUMBER: _builtins.int
+    RESOLVE_TIME_FIELD_NUMBER: _builtins.int
+    REOPEN_UNTIL_TIME_FIELD_NUMBER: _builtins.int
+    CONFIRMATION_FIELD_NUMBER: _builtins.int
+    THANKED_FIELD_NUMBER: _builtins.int
+    FIRST_RESPONSE_DRAFT_ID_FIELD_NUMBER: _builtins.int
     ticket_id: _builtins.str
     """Unguessable identifier, `tkt_` and 26 letters and digits. It never stands in a text for a customer or a public channel."""
     customer_id: _builtins.str
@@ -101,6 +226,14 @@ class Ticket(_message.Message):
     """Changes with every change of the ticket."""
     follows_ticket_id: _builtins.str
     """The earlier ticket that this one follows up; empty for none."""
+    waiting_on: Global___WaitingOn.ValueType
+    """On whom it waits; set in state WAITING only."""
+    waiting_reason: _builtins.str
+    """Why it waits; empty in other states."""
+    thanked: _builtins.bool
+    """True where the customer only said thanks after the resolution: a person may want to look, and ask for the confirmation."""
+    first_response_draft_id: _builtins.str
+    """The first-response draft, for the ApprovalService; unset on tickets from before drafts were kept."""
     @_builtins.property
     def classification(self) -> _classification_pb2.Classification:
         """What the classifier made of subject and body when the ticket was opened."""
@@ -116,6 +249,18 @@ class Ticket(_message.Message):
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When it last changed, UTC."""
+
+    @_builtins.property
+    def resolve_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was resolved last, UTC; set in the states RESOLVED and CLOSED."""
+
+    @_builtins.property
+    def reopen_until_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when a message of the customer reopens it, UTC, this instant included; set in state RESOLVED."""
+
+    @_builtins.property
+    def confirmation(self) -> Global___CustomerConfirmation:
+        """The customer's confirmation that closed it; set in state CLOSED."""
 
     def __init__(
         self,
@@ -134,14 +279,181 @@ class Ticket(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
         follows_ticket_id: _builtins.str = ...,
+        waiting_on: Global___WaitingOn.ValueType = ...,
+        waiting_reason: _builtins.str = ...,
+        resolve_time: _timestamp_pb2.Timestamp | None = ...,
+        reopen_until_time: _timestamp_pb2.Timestamp | None = ...,
+        confirmation: Global___CustomerConfirmation | None = ...,
+        thanked: _builtins.bool = ...,
+        first_response_draft_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["classification", b"classification", "create_time", b"create_time", "sla", b"sla", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["classification", b"classification", "confirmation", b"confirmation", "create_time", b"create_time", "reopen_until_time", b"reopen_until_time", "resolve_time", b"resolve_time", "sla", b"sla", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "channel", b"channel", "classification", b"classification", "create_time", b"create_time", "customer_id", b"customer_id", "etag", b"etag", "follows_ticket_id", b"follows_ticket_id", "owner", b"owner", "priority", b"priority", "sla", b"sla", "state", b"state", "subject", b"subject", "ticket_id", b"ticket_id", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "channel", b"channel", "classification", b"classification", "confirmation", b"confirmation", "create_time", b"create_time", "customer_id", b"customer_id", "etag", b"etag", "first_response_draft_id", b"first_response_draft_id", "follows_ticket_id", b"follows_ticket_id", "owner", b"owner", "priority", b"priority", "reopen_until_time", b"reopen_until_time", "resolve_time", b"resolve_time", "sla", b"sla", "state", b"state", "subject", b"subject", "thanked", b"thanked", "ticket_id", b"ticket_id", "update_time", b"update_time", "waiting_on", b"waiting_on", "waiting_reason", b"waiting_reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Ticket: _TypeAlias = Ticket  # noqa: Y015
+
+@_typing.final
+class CustomerConfirmation(_message.Message):
+    """A customer's confirmation that a ticket can be closed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONFIRMED_BY_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    CONFIRM_TIME_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    confirmed_by: _builtins.str
+    """Who of the customer confirmed: an identifier or a function, such as `contact-3` or `sales-manager`. Never a name or an address."""
+    channel: _channel_pb2.Channel.ValueType
+    """How."""
+    reference: _builtins.str
+    """Where it can be found, such as the message id of the mail system; may be empty for a call."""
+    @_builtins.property
+    def confirm_time(self) -> _timestamp_pb2.Timestamp:
+        """When, UTC. Not before the opening, not in the future."""
+
+    def __init__(
+        self,
+        *,
+        confirmed_by: _builtins.str = ...,
+        channel: _channel_pb2.Channel.ValueType = ...,
+        confirm_time: _timestamp_pb2.Timestamp | None = ...,
+        reference: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["confirm_time", b"confirm_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "confirm_time", b"confirm_time", "confirmed_by", b"confirmed_by", "reference", b"reference"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CustomerConfirmation: _TypeAlias = CustomerConfirmation  # noqa: Y015
+
+@_typing.final
+class TicketMessage(_message.Message):
+    """One message of a ticket's conversation after the opening text, which stands in the ticket."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    BODY_FIELD_NUMBER: _builtins.int
+    BODY_AR_FIELD_NUMBER: _builtins.int
+    BODY_EN_FIELD_NUMBER: _builtins.int
+    OCCUR_TIME_FIELD_NUMBER: _builtins.int
+    RECORD_TIME_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    EFFECT_FIELD_NUMBER: _builtins.int
+    THANKS_ONLY_FIELD_NUMBER: _builtins.int
+    DRAFT_ID_FIELD_NUMBER: _builtins.int
+    SENT_FIELD_NUMBER: _builtins.int
+    message_id: _builtins.str
+    """Identifier, `msg_` and 26 letters and digits."""
+    ticket_id: _builtins.str
+    """The ticket."""
+    author: Global___MessageAuthor.ValueType
+    """Who wrote it."""
+    channel: _channel_pb2.Channel.ValueType
+    """The channel it came or went on."""
+    body: _builtins.str
+    """The customer's text as it was sent; empty for a message of ours."""
+    body_ar: _builtins.str
+    """Our text in Arabic; empty for a message of the customer."""
+    body_en: _builtins.str
+    """Our text in English; empty for a message of the customer."""
+    effect: Global___MessageEffect.ValueType
+    """What it did to the ticket."""
+    thanks_only: _builtins.bool
+    """True where a customer's whole text is a word of thanks."""
+    draft_id: _builtins.str
+    """The approved draft that was sent; empty for a message of the customer."""
+    @_builtins.property
+    def occur_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was written or sent, UTC."""
+
+    @_builtins.property
+    def record_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was recorded here, UTC."""
+
+    @_builtins.property
+    def actor(self) -> _actor_pb2.Actor:
+        """Who recorded it."""
+
+    @_builtins.property
+    def sent(self) -> _sent_record_pb2.SentRecord:
+        """The record of the sending; unset for a message of the customer."""
+
+    def __init__(
+        self,
+        *,
+        message_id: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
+        author: Global___MessageAuthor.ValueType = ...,
+        channel: _channel_pb2.Channel.ValueType = ...,
+        body: _builtins.str = ...,
+        body_ar: _builtins.str = ...,
+        body_en: _builtins.str = ...,
+        occur_time: _timestamp_pb2.Timestamp | None = ...,
+        record_time: _timestamp_pb2.Timestamp | None = ...,
+        actor: _actor_pb2.Actor | None = ...,
+        effect: Global___MessageEffect.ValueType = ...,
+        thanks_only: _builtins.bool = ...,
+        draft_id: _builtins.str = ...,
+        sent: _sent_record_pb2.SentRecord | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "occur_time", b"occur_time", "record_time", b"record_time", "sent", b"sent"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "author", b"author", "body", b"body", "body_ar", b"body_ar", "body_en", b"body_en", "channel", b"channel", "draft_id", b"draft_id", "effect", b"effect", "message_id", b"message_id", "occur_time", b"occur_time", "record_time", b"record_time", "sent", b"sent", "thanks_only", b"thanks_only", "ticket_id", b"ticket_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TicketMessage: _TypeAlias = TicketMessage  # noqa: Y015
+
+@_typing.final
+class TicketLink(_message.Message):
+    """That two tickets belong together."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TICKET_ID_FIELD_NUMBER: _builtins.int
+    OTHER_TICKET_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    ticket_id: _builtins.str
+    """One ticket."""
+    other_ticket_id: _builtins.str
+    """The other one."""
+    kind: Global___TicketLinkKind.ValueType
+    """How they belong together, read from the first to the other."""
+    @_builtins.property
+    def actor(self) -> _actor_pb2.Actor:
+        """Who linked them."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When, UTC."""
+
+    def __init__(
+        self,
+        *,
+        ticket_id: _builtins.str = ...,
+        other_ticket_id: _builtins.str = ...,
+        kind: Global___TicketLinkKind.ValueType = ...,
+        actor: _actor_pb2.Actor | None = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "create_time", b"create_time", "kind", b"kind", "other_ticket_id", b"other_ticket_id", "ticket_id", b"ticket_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TicketLink: _TypeAlias = TicketLink  # noqa: Y015
 
 @_typing.final
 class SlaTargets(_message.Message):
@@ -155,6 +467,9 @@ class SlaTargets(_message.Message):
     FIRST_RESPONSE_MINUTES_FIELD_NUMBER: _builtins.int
     RESOLUTION_HOURS_FIELD_NUMBER: _builtins.int
     ESCALATION_OWNER_FIELD_NUMBER: _builtins.int
+    NEXT_RESPONSE_MINUTES_FIELD_NUMBER: _builtins.int
+    CALENDAR_ID_FIELD_NUMBER: _builtins.int
+    POLICY_VERSION_FIELD_NUMBER: _builtins.int
     priority: _classification_pb2.Priority.ValueType
     """The priority."""
     meaning_ar: _builtins.str
@@ -167,6 +482,12 @@ class SlaTargets(_message.Message):
     """Hours from opening to resolution."""
     escalation_owner: _builtins.str
     """The role that owns a ticket of this priority."""
+    next_response_minutes: _builtins.int
+    """Minutes from a customer's unanswered message to our answer, after the first response."""
+    calendar_id: _builtins.str
+    """The calendar in which the targets count, such as `24x7`."""
+    policy_version: _builtins.str
+    """The version of the policy that they come from."""
     def __init__(
         self,
         *,
@@ -176,10 +497,13 @@ class SlaTargets(_message.Message):
         first_response_minutes: _builtins.int = ...,
         resolution_hours: _builtins.int = ...,
         escalation_owner: _builtins.str = ...,
+        next_response_minutes: _builtins.int = ...,
+        calendar_id: _builtins.str = ...,
+        policy_version: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["escalation_owner", b"escalation_owner", "first_response_minutes", b"first_response_minutes", "meaning_ar", b"meaning_ar", "meaning_en", b"meaning_en", "priority", b"priority", "resolution_hours", b"resolution_hours"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calendar_id", b"calendar_id", "escalation_owner", b"escalation_owner", "first_response_minutes", b"first_response_minutes", "meaning_ar", b"meaning_ar", "meaning_en", b"meaning_en", "next_response_minutes", b"next_response_minutes", "policy_version", b"policy_version", "priority", b"priority", "resolution_hours", b"resolution_hours"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
