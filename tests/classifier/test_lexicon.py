@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from services.support.domain.classifier import Classifier
 from services.support.domain.lexicon import (
     DEFAULT_DIRECTORY,
     LexiconError,
@@ -148,10 +149,45 @@ def test_a_service_refuses_a_lexicon_in_which_two_priorities_claim_a_word(tmp_pa
     assert load_linted(tmp_path).version == VERSION
     base = tmp_path / "base.toml"
     text = base.read_text(encoding="utf-8")
-    base.write_text(text.replace('words = ["secret", ', 'words = ["gmail", "secret", '), encoding="utf-8")
+    base.write_text(text.replace('words = "secret, ', 'words = "gmail, secret, '), encoding="utf-8")
     with pytest.raises(LexiconError):
         load_linted(tmp_path)
     load_lexicon(tmp_path)
+
+
+def test_forms_may_be_one_text_or_a_list(tmp_path: Path) -> None:
+    (tmp_path / "text.toml").write_text('[[group]]\nid = "a"\nwords = """\none thing,\n  عطل، two/2\nthings,\n"""\n')
+    (tmp_path / "list.toml").write_text('[[group]]\nid = "a"\nwords = ["one thing", "عطل", "two/2 things"]\n')
+    as_list, as_text = read_directory(tmp_path)[0]["group"]
+    assert as_text == as_list
+
+
+def test_star_stands_for_one_word_of_any_kind() -> None:
+    raw = copy.deepcopy(dict(RAW))
+    raw["group"] += [{"id": "zz", "words": ["zzza * zzzb", "زززا ل*"]}]
+    entry(raw, "hacked")["rule"].append({"parts": ["zz"]})
+    classifier = Classifier(compile_lexicon(raw, VERSION))
+    found = {
+        text: [hit.text for hit in classifier.classify(text).hits]
+        for text in (
+            "so zzza Noura zzzb",
+            "zzza zzzb",
+            "zzza, zzzb",
+            "zzza. zzzb",
+            "zzza Noura Ahmed zzzb",
+            "زززا لنورة",
+            "زززا نورة",
+        )
+    }
+    assert found == {
+        "so zzza Noura zzzb": ["zzza Noura zzzb"],
+        "zzza zzzb": [],
+        "zzza, zzzb": [],
+        "zzza. zzzb": [],
+        "zzza Noura Ahmed zzzb": [],
+        "زززا لنورة": ["زززا لنورة"],
+        "زززا نورة": [],
+    }
 
 
 def test_noun_takes_the_closed_set_of_clitics() -> None:

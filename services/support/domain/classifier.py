@@ -24,7 +24,19 @@ from services.domain.arabic import (
     tokenize,
     written_once,
 )
-from services.support.domain.lexicon import JOINS_FA, JOINS_WAW, Chain, Context, Entry, Lexicon, Rule, Signal, mask_of
+from services.support.domain.lexicon import (
+    ANY_WORD,
+    FOR_ANYONE,
+    JOINS_FA,
+    JOINS_WAW,
+    Chain,
+    Context,
+    Entry,
+    Lexicon,
+    Rule,
+    Signal,
+    mask_of,
+)
 from services.support.domain.priorities import Priority, urgency
 
 __all__ = ["Classification", "Classifier", "Hit", "Priority", "Signal"]
@@ -330,10 +342,16 @@ class Classifier:
                 node = children.get(tokens[k])
                 if node is None:
                     # A phrase may run on over a line end or a dash.
-                    if tokens[k] in _JOINTS:
+                    following = tokens[k]
+                    if following in _JOINTS:
                         k += 1
                         continue
-                    break
+                    if following[0] == "ل":
+                        node = children.get(FOR_ANYONE)
+                    if node is None:
+                        node = children.get(ANY_WORD)
+                        if node is None or following in _CLAUSE_ENDS:
+                            break
                 groups, bits, children, _ = node
                 k += 1
                 if bits:
