@@ -13,7 +13,9 @@ from services.domain.actors import ActorLike
 from services.domain.channels import Channel
 from services.domain.errors import InvalidInput, NotFound, PersonRequired, Violation
 from services.domain.sent import SentRecord
+from services.domain.texts import Bilingual
 from services.support.domain.classifier import Classification
+from services.support.domain.events import WaitsOn
 from services.support.domain.priorities import Priority, urgency
 from services.support.domain.sla import SlaEvent, SlaEventNotAllowed, SlaEventType
 
@@ -36,8 +38,25 @@ class TicketState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Confirmation:
+    """A customer's word that a ticket can be closed: who of them (an identifier or a function), how, when (UTC), and where
+    it can be found.
+    """
+
+    confirmed_by: str
+    channel: Channel
+    confirmed_at: datetime
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ticket:
-    """A ticket as it stands. Times are UTC; ``revision`` counts its changes from 1."""
+    """A ticket as it stands. Times are UTC; ``revision`` counts its changes from 1.
+
+    ``waits_on`` and ``waiting_reason`` hold in state WAITING, ``resolved_at`` in RESOLVED and CLOSED, ``reopens_until`` in
+    RESOLVED, ``confirmation`` in CLOSED. ``thanked``: the customer only said thanks after the resolution. ``draft_id`` is
+    that of the first response, empty on tickets from before drafts were kept.
+    """
 
     ticket_id: str
     customer_id: str
@@ -51,6 +70,13 @@ class Ticket:
     created_at: datetime
     updated_at: datetime
     revision: int
+    waits_on: WaitsOn | None = None
+    waiting_reason: str = ""
+    resolved_at: datetime | None = None
+    reopens_until: datetime | None = None
+    confirmation: Confirmation | None = None
+    thanked: bool = False
+    draft_id: str = ""
 
     @property
     def etag(self) -> str:
@@ -67,6 +93,60 @@ class TicketEvent:
     actor: ActorLike
     note: str = ""
     sent: SentRecord | None = None
+
+
+class MessageAuthor(StrEnum):
+    CUSTOMER = "customer"
+    DEALIX = "dealix"
+
+
+class MessageEffect(StrEnum):
+    """What a message did to its ticket."""
+
+    ADDED = "added"
+    RESUMED = "resumed"
+    REOPENED = "reopened"
+    THANKS_FLAGGED = "thanks_flagged"
+    FIRST_RESPONSE = "first_response"
+    ANSWERED = "answered"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message after the opening text. ``body`` is the customer's; ``ours`` and ``sent`` belong to what we sent."""
+
+    message_id: str
+    ticket_id: str
+    author: MessageAuthor
+    channel: Channel
+    occurred_at: datetime
+    recorded_at: datetime
+    actor: ActorLike
+    effect: MessageEffect
+    body: str = ""
+    ours: Bilingual | None = None
+    thanks_only: bool = False
+    draft_id: str = ""
+    sent: SentRecord | None = None
+
+
+class LinkKind(StrEnum):
+    """How two tickets belong together, read from the first to the other."""
+
+    RELATED = "related"
+    DUPLICATE_OF = "duplicate_of"
+    FOLLOWS = "follows"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """That two tickets belong together."""
+
+    ticket_id: str
+    other_ticket_id: str
+    kind: LinkKind
+    actor: ActorLike
+    created_at: datetime
 
 
 def text_to_classify(subject: str, body: str) -> str:
