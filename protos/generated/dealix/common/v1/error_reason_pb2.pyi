@@ -96,6 +96,66 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The ticket does not reopen any more; open one that follows it. Metadata: `ticket_id`, `state`."""
     ERROR_REASON_INCIDENT_NOT_FOUND: _ErrorReason.ValueType  # 200
     """NOT_FOUND. Metadata: `incident_id`."""
+    ERROR_REASON_INCIDENT_TRANSITION_REFUSED: _ErrorReason.ValueType  # 201
+    """FAILED_PRECONDITION. An incident cannot go from its state to the one asked for. Metadata: `incident_id`, `from`, `to`, `allowed`."""
+    ERROR_REASON_INCIDENT_STATE_REFUSED: _ErrorReason.ValueType  # 202
+    """FAILED_PRECONDITION. The incident's state does not allow it. Metadata: `incident_id`, `state`, `action`."""
+    ERROR_REASON_INCIDENT_NOT_CLOSABLE: _ErrorReason.ValueType  # 203
+    """FAILED_PRECONDITION. The incident still owes something; the PreconditionFailure detail lists what. Metadata: `incident_id`."""
+    ERROR_REASON_LATE_REASON_REQUIRED: _ErrorReason.ValueType  # 204
+    """FAILED_PRECONDITION. What was due is late, and why is not said. Metadata: `due_time`, and `incident_id` with `obligation_id`, or
+    `action_item_id`.
+    """
+    ERROR_REASON_OBLIGATION_STATE_REFUSED: _ErrorReason.ValueType  # 205
+    """FAILED_PRECONDITION. The obligation's state does not allow it. Metadata: `incident_id`, `obligation`, `state`."""
+    ERROR_REASON_PLAN_TASK_BLOCKED: _ErrorReason.ValueType  # 206
+    """FAILED_PRECONDITION. Other tasks go before; the PreconditionFailure detail lists them. Metadata: `incident_id`, `task_number`."""
+    ERROR_REASON_PLAN_TASK_STATE_REFUSED: _ErrorReason.ValueType  # 207
+    """FAILED_PRECONDITION. The task's state or kind does not allow it. Metadata: `incident_id`, `task_number`, `state`, and `obligation` where
+    that is to be completed instead.
+    """
+    ERROR_REASON_ACTION_ITEM_NOT_FOUND: _ErrorReason.ValueType  # 208
+    """NOT_FOUND. Metadata: `action_item_id`."""
+    ERROR_REASON_ACTION_ITEM_STATE_REFUSED: _ErrorReason.ValueType  # 209
+    """FAILED_PRECONDITION. The action item is done or dropped. Metadata: `action_item_id`, `state`."""
+    ERROR_REASON_FREEZE_NOT_FOUND: _ErrorReason.ValueType  # 220
+    """NOT_FOUND. Metadata: `freeze_id`."""
+    ERROR_REASON_FREEZE_RELEASED: _ErrorReason.ValueType  # 221
+    """FAILED_PRECONDITION. The freeze was released before. Metadata: `freeze_id`, `release_time`."""
+    ERROR_REASON_FOUNDER_REQUIRED: _ErrorReason.ValueType  # 222
+    """PERMISSION_DENIED. Only a person with the founder role may do this. Metadata: `action`, `role`."""
+    ERROR_REASON_POST_MORTEM_NOT_FOUND: _ErrorReason.ValueType  # 223
+    """NOT_FOUND. The incident has no post-mortem. Metadata: `incident_id`."""
+    ERROR_REASON_POST_MORTEM_EXISTS: _ErrorReason.ValueType  # 224
+    """ALREADY_EXISTS. The incident has a post-mortem. Metadata: `incident_id`."""
+    ERROR_REASON_POST_MORTEM_STATE_REFUSED: _ErrorReason.ValueType  # 225
+    """FAILED_PRECONDITION. The post-mortem's state does not allow it. Metadata: `incident_id`, `state`, `action`."""
+    ERROR_REASON_POST_MORTEM_INCOMPLETE: _ErrorReason.ValueType  # 226
+    """FAILED_PRECONDITION. The post-mortem lacks something; the PreconditionFailure detail lists what. Metadata: `incident_id`, `missing` (how
+    many things).
+    """
+    ERROR_REASON_LEGAL_ROLE_REQUIRED: _ErrorReason.ValueType  # 227
+    """PERMISSION_DENIED. Only a person with the role legal or dpo may do this. Metadata: `action`, `role`."""
+    ERROR_REASON_NOTICE_NOT_FOUND: _ErrorReason.ValueType  # 228
+    """NOT_FOUND. No notice was begun for the incident. Metadata: `incident_id`."""
+    ERROR_REASON_NOTICE_NOT_DUE: _ErrorReason.ValueType  # 229
+    """FAILED_PRECONDITION. The incident asks for no notice: no data leaked, or it is a drill. Metadata: `incident_id`."""
+    ERROR_REASON_NOTICE_INCOMPLETE: _ErrorReason.ValueType  # 230
+    """FAILED_PRECONDITION. The notice lacks something; the PreconditionFailure detail lists what. Metadata: `incident_id`, `missing` (how many
+    things).
+    """
+    ERROR_REASON_NOTICE_FILED: _ErrorReason.ValueType  # 231
+    """FAILED_PRECONDITION. The notice was filed before: record a supplement. Metadata: `incident_id`."""
+    ERROR_REASON_NOTICE_NOT_FILED: _ErrorReason.ValueType  # 232
+    """FAILED_PRECONDITION. The notice was not filed yet, so there is nothing to supplement. Metadata: `incident_id`."""
+    ERROR_REASON_NOTICE_UNCHANGED: _ErrorReason.ValueType  # 233
+    """FAILED_PRECONDITION. The notice is what was filed last. Metadata: `incident_id`."""
+    ERROR_REASON_COMMUNICATION_REFUSED: _ErrorReason.ValueType  # 234
+    """FAILED_PRECONDITION. The incident is not one to tell customers this of. Metadata: `incident_id`, `kind`, `cause`."""
+    ERROR_REASON_PARITY_BROKEN: _ErrorReason.ValueType  # 235
+    """FAILED_PRECONDITION. The Arabic and the English text differ in a number, date, time, name or address; the PreconditionFailure detail
+    lists each. Metadata: `differences` (how many).
+    """
     ERROR_REASON_CHECKLIST_NOT_FOUND: _ErrorReason.ValueType  # 300
     """NOT_FOUND. Metadata: `customer_id`."""
     ERROR_REASON_CHECKLIST_EXISTS: _ErrorReason.ValueType  # 301
@@ -227,6 +287,66 @@ ERROR_REASON_TICKET_FOLLOW_UP_REQUIRED: ErrorReason.ValueType  # 110
 """FAILED_PRECONDITION. The ticket does not reopen any more; open one that follows it. Metadata: `ticket_id`, `state`."""
 ERROR_REASON_INCIDENT_NOT_FOUND: ErrorReason.ValueType  # 200
 """NOT_FOUND. Metadata: `incident_id`."""
+ERROR_REASON_INCIDENT_TRANSITION_REFUSED: ErrorReason.ValueType  # 201
+"""FAILED_PRECONDITION. An incident cannot go from its state to the one asked for. Metadata: `incident_id`, `from`, `to`, `allowed`."""
+ERROR_REASON_INCIDENT_STATE_REFUSED: ErrorReason.ValueType  # 202
+"""FAILED_PRECONDITION. The incident's state does not allow it. Metadata: `incident_id`, `state`, `action`."""
+ERROR_REASON_INCIDENT_NOT_CLOSABLE: ErrorReason.ValueType  # 203
+"""FAILED_PRECONDITION. The incident still owes something; the PreconditionFailure detail lists what. Metadata: `incident_id`."""
+ERROR_REASON_LATE_REASON_REQUIRED: ErrorReason.ValueType  # 204
+"""FAILED_PRECONDITION. What was due is late, and why is not said. Metadata: `due_time`, and `incident_id` with `obligation_id`, or
+`action_item_id`.
+"""
+ERROR_REASON_OBLIGATION_STATE_REFUSED: ErrorReason.ValueType  # 205
+"""FAILED_PRECONDITION. The obligation's state does not allow it. Metadata: `incident_id`, `obligation`, `state`."""
+ERROR_REASON_PLAN_TASK_BLOCKED: ErrorReason.ValueType  # 206
+"""FAILED_PRECONDITION. Other tasks go before; the PreconditionFailure detail lists them. Metadata: `incident_id`, `task_number`."""
+ERROR_REASON_PLAN_TASK_STATE_REFUSED: ErrorReason.ValueType  # 207
+"""FAILED_PRECONDITION. The task's state or kind does not allow it. Metadata: `incident_id`, `task_number`, `state`, and `obligation` where
+that is to be completed instead.
+"""
+ERROR_REASON_ACTION_ITEM_NOT_FOUND: ErrorReason.ValueType  # 208
+"""NOT_FOUND. Metadata: `action_item_id`."""
+ERROR_REASON_ACTION_ITEM_STATE_REFUSED: ErrorReason.ValueType  # 209
+"""FAILED_PRECONDITION. The action item is done or dropped. Metadata: `action_item_id`, `state`."""
+ERROR_REASON_FREEZE_NOT_FOUND: ErrorReason.ValueType  # 220
+"""NOT_FOUND. Metadata: `freeze_id`."""
+ERROR_REASON_FREEZE_RELEASED: ErrorReason.ValueType  # 221
+"""FAILED_PRECONDITION. The freeze was released before. Metadata: `freeze_id`, `release_time`."""
+ERROR_REASON_FOUNDER_REQUIRED: ErrorReason.ValueType  # 222
+"""PERMISSION_DENIED. Only a person with the founder role may do this. Metadata: `action`, `role`."""
+ERROR_REASON_POST_MORTEM_NOT_FOUND: ErrorReason.ValueType  # 223
+"""NOT_FOUND. The incident has no post-mortem. Metadata: `incident_id`."""
+ERROR_REASON_POST_MORTEM_EXISTS: ErrorReason.ValueType  # 224
+"""ALREADY_EXISTS. The incident has a post-mortem. Metadata: `incident_id`."""
+ERROR_REASON_POST_MORTEM_STATE_REFUSED: ErrorReason.ValueType  # 225
+"""FAILED_PRECONDITION. The post-mortem's state does not allow it. Metadata: `incident_id`, `state`, `action`."""
+ERROR_REASON_POST_MORTEM_INCOMPLETE: ErrorReason.ValueType  # 226
+"""FAILED_PRECONDITION. The post-mortem lacks something; the PreconditionFailure detail lists what. Metadata: `incident_id`, `missing` (how
+many things).
+"""
+ERROR_REASON_LEGAL_ROLE_REQUIRED: ErrorReason.ValueType  # 227
+"""PERMISSION_DENIED. Only a person with the role legal or dpo may do this. Metadata: `action`, `role`."""
+ERROR_REASON_NOTICE_NOT_FOUND: ErrorReason.ValueType  # 228
+"""NOT_FOUND. No notice was begun for the incident. Metadata: `incident_id`."""
+ERROR_REASON_NOTICE_NOT_DUE: ErrorReason.ValueType  # 229
+"""FAILED_PRECONDITION. The incident asks for no notice: no data leaked, or it is a drill. Metadata: `incident_id`."""
+ERROR_REASON_NOTICE_INCOMPLETE: ErrorReason.ValueType  # 230
+"""FAILED_PRECONDITION. The notice lacks something; the PreconditionFailure detail lists what. Metadata: `incident_id`, `missing` (how many
+things).
+"""
+ERROR_REASON_NOTICE_FILED: ErrorReason.ValueType  # 231
+"""FAILED_PRECONDITION. The notice was filed before: record a supplement. Metadata: `incident_id`."""
+ERROR_REASON_NOTICE_NOT_FILED: ErrorReason.ValueType  # 232
+"""FAILED_PRECONDITION. The notice was not filed yet, so there is nothing to supplement. Metadata: `incident_id`."""
+ERROR_REASON_NOTICE_UNCHANGED: ErrorReason.ValueType  # 233
+"""FAILED_PRECONDITION. The notice is what was filed last. Metadata: `incident_id`."""
+ERROR_REASON_COMMUNICATION_REFUSED: ErrorReason.ValueType  # 234
+"""FAILED_PRECONDITION. The incident is not one to tell customers this of. Metadata: `incident_id`, `kind`, `cause`."""
+ERROR_REASON_PARITY_BROKEN: ErrorReason.ValueType  # 235
+"""FAILED_PRECONDITION. The Arabic and the English text differ in a number, date, time, name or address; the PreconditionFailure detail
+lists each. Metadata: `differences` (how many).
+"""
 ERROR_REASON_CHECKLIST_NOT_FOUND: ErrorReason.ValueType  # 300
 """NOT_FOUND. Metadata: `customer_id`."""
 ERROR_REASON_CHECKLIST_EXISTS: ErrorReason.ValueType  # 301
