@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from services.domain.context import ChannelFreeze
 from services.incidents import store
 from services.incidents.domain import incidents
 from services.incidents.domain.declare import Declaration, declare
@@ -14,6 +15,8 @@ from services.incidents.domain.triage import SupportFindings
 from services.storage.database import Tx, UnitOfWork
 
 MAX_LINES = 500
+MAX_OPEN = 500
+"""Freezes and open incidents that the other services are told of, at most: as many as the contract takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,19 @@ def get_incident(tx: Tx, incident_id: str) -> tuple[Incident, list[TimelineLine]
     if found is None:
         raise IncidentNotFound("no such incident", incident_id=incident_id)
     return found, store.lines_of(tx, incident_id, MAX_LINES)
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingContext:
+    """What the other services need to know of incidents before they decide for a customer."""
+
+    freezes: tuple[ChannelFreeze, ...]
+    incidents: tuple[store.OpenIncident, ...]
+
+
+def operating_context(tx: Tx, customer_id: str) -> OperatingContext:
+    """Active freezes and open incidents that concern a customer or everybody."""
+    return OperatingContext(freezes=(), incidents=tuple(store.open_for(tx, customer_id, MAX_OPEN)))
 
 
 def record_policy_breach(unit: UnitOfWork, breach: PolicyBreach) -> int:

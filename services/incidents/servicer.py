@@ -85,6 +85,13 @@ class IncidentServicer:
             next_page_token=token,
         )
 
+    async def GetOperatingContext(
+        self, request: pb.GetOperatingContextRequest, call: Call
+    ) -> pb.GetOperatingContextResponse:
+        now = call.now
+        found = await call.read(lambda tx: handlers.operating_context(tx, request.customer_id))
+        return pb.GetOperatingContextResponse(context=wire.operating_context(found, now))
+
     async def RecordPolicyBreach(self, request: pb.RecordPolicyBreachRequest, call: Call) -> bytes:
         breach = handlers.PolicyBreach(
             service=request.service,
@@ -96,3 +103,22 @@ class IncidentServicer:
             return pb.RecordPolicyBreachResponse(ledger_sequence=handlers.record_policy_breach(unit, breach))
 
         return await call.write(request, record)
+
+
+async def _not_yet(_self: IncidentServicer, _request: object, _call: Call) -> bytes:
+    raise NotImplementedError
+
+
+for _name in (
+    "ListIncidentTimeline",
+    "ChangeIncidentState",
+    "RaiseIncidentSeverity",
+    "AssignIncidentRole",
+    "UpdatePlanTask",
+    "LinkIncident",
+    "MarkIncidentDuplicate",
+    "AddTimelineNote",
+    "RecordIncidentUpdate",
+    "SetIncidentClocksPaused",
+):
+    setattr(IncidentServicer, _name, _not_yet)

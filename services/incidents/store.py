@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,9 @@ from services.storage.schema import KeyText
 from services.storage.times import from_micros, to_micros
 
 METADATA = sa.MetaData()
+
+EVERYBODY = ""
+"""The customer of an incident that names none: it concerns everybody."""
 
 incidents = sa.Table(
     "incidents",
@@ -49,6 +53,11 @@ incidents = sa.Table(
     sa.Column("update_us", sa.BigInteger, nullable=False),
     sa.Column("revision", sa.BigInteger, nullable=False),
     sa.Column("plan", sa.Text, nullable=False),
+    sa.Column("duplicate_of", sa.Text),
+    sa.Column("roles", sa.Text),
+    sa.Column("resolve_us", sa.BigInteger),
+    sa.Column("leak_aware_us", sa.BigInteger),
+    sa.Column("clocks_paused", sa.BigInteger),
     sa.Index("incidents_by_time", "create_us", "incident_id"),
     sa.Index("incidents_by_open", "is_open", "create_us", "incident_id"),
     sa.Index("incidents_by_state", "state", "create_us", "incident_id"),
@@ -77,6 +86,82 @@ timeline = sa.Table(
     sa.Column("actor_kind", sa.Text, nullable=False),
     sa.Column("actor_id", sa.Text, nullable=False),
     sa.Column("actor_role", sa.Text, nullable=False),
+    sa.Column("text_en", sa.Text),
+    sa.Column("subject", sa.Text),
+    sa.Column("detail", sa.Text),
+)
+
+# What is open now, by the customers that it concerns: the empty one stands for everybody. Asked for with every call that the
+# gateway passes on, so it holds what is open and nothing else.
+open_incidents = sa.Table(
+    "open_incidents",
+    METADATA,
+    sa.Column("customer_id", KeyText, primary_key=True),
+    sa.Column("severity", KeyText, primary_key=True),
+    sa.Column("create_us", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("incident_id", KeyText, sa.ForeignKey("incidents.incident_id"), primary_key=True),
+    sa.Index("open_incidents_by_incident", "incident_id"),
+)
+
+plan_tasks = sa.Table(
+    "plan_tasks",
+    METADATA,
+    sa.Column("incident_id", KeyText, sa.ForeignKey("incidents.incident_id"), primary_key=True),
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("owner_id", sa.Text, nullable=False),
+    sa.Column("step", sa.Text, nullable=False),
+    sa.Column("done_us", sa.BigInteger),
+    sa.Column("done_by_kind", sa.Text, nullable=False),
+    sa.Column("done_by_id", sa.Text, nullable=False),
+    sa.Column("done_by_role", sa.Text, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("times_done", sa.BigInteger, nullable=False),
+)
+
+# Open obligations with their due time, as an index over what the timelines come to: each row holds from the moment it was
+# recorded until another took its place, so that the past can be asked for as it was known.
+obligation_periods = sa.Table(
+    "obligation_periods",
+    METADATA,
+    sa.Column("incident_id", KeyText, sa.ForeignKey("incidents.incident_id"), primary_key=True),
+    sa.Column("obligation_id", KeyText, primary_key=True),
+    sa.Column("from_us", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("until_us", sa.BigInteger),
+    sa.Column("is_open", sa.BigInteger, nullable=False),
+    sa.Column("kind", KeyText, nullable=False),
+    sa.Column("number", sa.BigInteger, nullable=False),
+    sa.Column("severity", sa.Text, nullable=False),
+    sa.Column("start_us", sa.BigInteger, nullable=False),
+    sa.Column("due_us", sa.BigInteger, nullable=False),
+    sa.Index("obligation_periods_open", "is_open", "due_us", "incident_id", "obligation_id"),
+    sa.Index("obligation_periods_open_by_kind", "is_open", "kind", "due_us", "incident_id", "obligation_id"),
+    sa.Index("obligation_periods_by_due", "due_us", "incident_id", "obligation_id"),
+    sa.Index("obligation_periods_by_kind", "kind", "due_us", "incident_id", "obligation_id"),
+)
+
+action_items = sa.Table(
+    "action_items",
+    METADATA,
+    sa.Column("action_item_id", KeyText, primary_key=True),
+    sa.Column("incident_id", KeyText, sa.ForeignKey("incidents.incident_id"), nullable=False),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("owner_id", KeyText, nullable=False),
+    sa.Column("due_us", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("is_open", sa.BigInteger, nullable=False),
+    # The due time that was last reported as passed.
+    sa.Column("breached_due_us", sa.BigInteger),
+    sa.Column("breaches", sa.BigInteger, nullable=False),
+    sa.Column("end_us", sa.BigInteger),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("create_us", sa.BigInteger, nullable=False),
+    sa.Column("update_us", sa.BigInteger, nullable=False),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Index("action_items_by_due", "due_us", "action_item_id"),
+    sa.Index("action_items_open", "is_open", "due_us", "action_item_id"),
+    sa.Index("action_items_by_incident", "incident_id", "due_us", "action_item_id"),
+    sa.Index("action_items_by_owner", "owner_id", "is_open", "due_us", "action_item_id"),
 )
 
 SCHEMA = ServiceSchema("incidents", METADATA, Path(__file__).with_name("migrations"))
@@ -85,12 +170,30 @@ _INSERT_INCIDENT = sa.insert(incidents)
 _INSERT_CUSTOMER = sa.insert(incident_customers)
 _INSERT_LINE = sa.insert(timeline)
 _GET_INCIDENT = sa.select(incidents).where(incidents.c.incident_id == sa.bindparam("incident_id"))
+_INSERT_OPEN = sa.insert(open_incidents)
+_DELETE_OPEN = sa.delete(open_incidents).where(open_incidents.c.incident_id == sa.bindparam("incident_id"))
+# One query for each of the two customers: the primary key gives either in order, an OR would not.
+_OPEN_FOR = (
+    sa.select(open_incidents)
+    .where(open_incidents.c.customer_id == sa.bindparam("customer_id"))
+    .order_by(open_incidents.c.severity, open_incidents.c.create_us, open_incidents.c.incident_id)
+    .limit(sa.bindparam("limit", type_=sa.Integer))
+)
 _LINES_OF = (
     sa.select(timeline)
     .where(timeline.c.incident_id == sa.bindparam("incident_id"))
     .order_by(timeline.c.number)
     .limit(sa.bindparam("limit", type_=sa.Integer))
 )
+
+
+@dataclass(frozen=True, slots=True)
+class OpenIncident:
+    """An open incident that is no drill, as far as the other services ask."""
+
+    incident_id: str
+    severity: Severity
+    declared_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +237,35 @@ def insert_incident(tx: Tx, incident: Incident) -> None:
             _INSERT_CUSTOMER,
             {"customer_id": customer_id, "create_us": create_us, "incident_id": incident.incident_id},
         )
+    put_open(tx, incident)
+
+
+def put_open(tx: Tx, incident: Incident) -> None:
+    """Brings what is open for whom up to the incident as it stands."""
+    tx.run(_DELETE_OPEN, {"incident_id": incident.incident_id}, counts=False)
+    if not incident.open or incident.drill:
+        return
+    for customer_id in incident.customer_ids or (EVERYBODY,):
+        tx.run(
+            _INSERT_OPEN,
+            {
+                "customer_id": customer_id,
+                "severity": incident.severity.value,
+                "create_us": to_micros(incident.declared_at),
+                "incident_id": incident.incident_id,
+            },
+        )
+
+
+def open_for(tx: Tx, customer_id: str, limit: int) -> list[OpenIncident]:
+    """At most ``limit`` open incidents that concern a customer or everybody, the gravest first, then the oldest."""
+    rows = [
+        row
+        for customer in dict.fromkeys((customer_id, EVERYBODY))
+        for row in tx.all(_OPEN_FOR, {"customer_id": customer, "limit": limit})
+    ]
+    rows.sort(key=lambda row: (row.severity, row.create_us, row.incident_id))
+    return [OpenIncident(row.incident_id, Severity(row.severity), from_micros(row.create_us)) for row in rows[:limit]]
 
 
 def append_line(tx: Tx, incident_id: str, line: TimelineLine) -> None:

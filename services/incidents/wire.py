@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dealix.common.v1 import signal_pb2
+from datetime import datetime
+
+from dealix.common.v1 import channel_pb2, context_pb2, signal_pb2
 from dealix.incidents.v1 import incident_pb2
 from dealix.incidents.v1 import incident_service_pb2 as pb
 
@@ -11,9 +13,9 @@ from services.incidents.domain.incidents import Incident, TimelineLine
 from services.incidents.domain.plan import PlanStep
 from services.incidents.domain.severity import Rule, Severity, SeverityDetails, StepClock, StepCondition
 from services.incidents.domain.triage import SupportFindings, TriageFacts, TriageResult
-from services.incidents.handlers import DeclareIncident
+from services.incidents.handlers import DeclareIncident, OperatingContext
 from services.policy.live_send import Breach
-from services.runtime.wire import EnumMap, actor, moment, timestamp
+from services.runtime.wire import CHANNEL_NUMBERS, EnumMap, actor, moment, timestamp
 
 SEVERITIES = EnumMap(incident_pb2.Severity, Severity, "SEVERITY_")
 STATES = EnumMap(incident_pb2.IncidentState, IncidentState, "INCIDENT_STATE_")
@@ -157,4 +159,30 @@ def line(found: TimelineLine) -> incident_pb2.TimelineEntry:
         record_time=timestamp(found.entry.recorded_at),
         actor=actor(found.actor),
         severity=SEVERITIES.to_wire[found.entry.severity],
+    )
+
+
+def operating_context(found: OperatingContext, now: datetime) -> context_pb2.Context:
+    """What the other services need to know, as it stands at ``now``."""
+    return context_pb2.Context(
+        freezes_known=True,
+        freezes=[
+            context_pb2.ChannelFreeze(
+                freeze_id=freeze.freeze_id,
+                channel=CHANNEL_NUMBERS[freeze.channel] if freeze.channel else channel_pb2.CHANNEL_UNSPECIFIED,
+                customer_id=freeze.customer_id,
+                incident_id=freeze.incident_id,
+            )
+            for freeze in found.freezes
+        ],
+        incidents_known=True,
+        incidents=[
+            context_pb2.OpenIncident(
+                incident_id=incident.incident_id,
+                severity=incident.severity.value,
+                create_time=timestamp(incident.declared_at),
+            )
+            for incident in found.incidents
+        ],
+        as_of_time=timestamp(now),
     )

@@ -291,6 +291,13 @@ async def _list_incidents(ask: Ask) -> Message:
     return inc.ListIncidentsRequest(page_size=100)
 
 
+@_sample(inc.GetOperatingContextRequest)
+async def _operating_context(ask: Ask) -> Message:
+    request = declaration()
+    await ask(request)
+    return inc.GetOperatingContextRequest(customer_id=request.customer_ids[0])
+
+
 # --- onboarding -------------------------------------------------------------------------------------------------------
 
 

@@ -1,10 +1,28 @@
 -- Made from the migrations; see services/storage/migrations.py.
 BEGIN TRANSACTION;
+CREATE TABLE action_items (
+	action_item_id TEXT NOT NULL, 
+	incident_id TEXT NOT NULL, 
+	title TEXT NOT NULL, 
+	owner_id TEXT NOT NULL, 
+	due_us BIGINT NOT NULL, 
+	state TEXT NOT NULL, 
+	is_open BIGINT NOT NULL, 
+	breached_due_us BIGINT, 
+	breaches BIGINT NOT NULL, 
+	end_us BIGINT, 
+	reason TEXT NOT NULL, 
+	create_us BIGINT NOT NULL, 
+	update_us BIGINT NOT NULL, 
+	revision BIGINT NOT NULL, 
+	PRIMARY KEY (action_item_id), 
+	FOREIGN KEY(incident_id) REFERENCES incidents (incident_id)
+);
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO "alembic_version" VALUES('0002');
+INSERT INTO "alembic_version" VALUES('0003');
 CREATE TABLE approvals (
 	approval_id TEXT NOT NULL, 
 	draft_id TEXT NOT NULL, 
@@ -66,7 +84,7 @@ CREATE TABLE incidents (
 	create_us BIGINT NOT NULL, 
 	update_us BIGINT NOT NULL, 
 	revision BIGINT NOT NULL, 
-	"plan" TEXT NOT NULL, 
+	"plan" TEXT NOT NULL, duplicate_of TEXT, roles TEXT, resolve_us BIGINT, leak_aware_us BIGINT, clocks_paused BIGINT, 
 	PRIMARY KEY (incident_id)
 );
 CREATE TABLE instance (
@@ -96,6 +114,43 @@ CREATE TABLE ledger_head (
 	hash BLOB NOT NULL, 
 	PRIMARY KEY (id)
 );
+CREATE TABLE obligation_periods (
+	incident_id TEXT NOT NULL, 
+	obligation_id TEXT NOT NULL, 
+	from_us BIGINT NOT NULL, 
+	until_us BIGINT, 
+	is_open BIGINT NOT NULL, 
+	kind TEXT NOT NULL, 
+	number BIGINT NOT NULL, 
+	severity TEXT NOT NULL, 
+	start_us BIGINT NOT NULL, 
+	due_us BIGINT NOT NULL, 
+	PRIMARY KEY (incident_id, obligation_id, from_us), 
+	FOREIGN KEY(incident_id) REFERENCES incidents (incident_id)
+);
+CREATE TABLE open_incidents (
+	customer_id TEXT NOT NULL, 
+	severity TEXT NOT NULL, 
+	create_us BIGINT NOT NULL, 
+	incident_id TEXT NOT NULL, 
+	PRIMARY KEY (customer_id, severity, create_us, incident_id), 
+	FOREIGN KEY(incident_id) REFERENCES incidents (incident_id)
+);
+CREATE TABLE plan_tasks (
+	incident_id TEXT NOT NULL, 
+	number BIGINT NOT NULL, 
+	state TEXT NOT NULL, 
+	owner_id TEXT NOT NULL, 
+	step TEXT NOT NULL, 
+	done_us BIGINT, 
+	done_by_kind TEXT NOT NULL, 
+	done_by_id TEXT NOT NULL, 
+	done_by_role TEXT NOT NULL, 
+	note TEXT NOT NULL, 
+	times_done BIGINT NOT NULL, 
+	PRIMARY KEY (incident_id, number), 
+	FOREIGN KEY(incident_id) REFERENCES incidents (incident_id)
+);
 CREATE TABLE requests (
 	request_id TEXT NOT NULL, 
 	method TEXT NOT NULL, 
@@ -114,7 +169,7 @@ CREATE TABLE timeline (
 	record_us BIGINT NOT NULL, 
 	actor_kind TEXT NOT NULL, 
 	actor_id TEXT NOT NULL, 
-	actor_role TEXT NOT NULL, 
+	actor_role TEXT NOT NULL, text_en TEXT, subject TEXT, detail TEXT, 
 	PRIMARY KEY (incident_id, number), 
 	FOREIGN KEY(incident_id) REFERENCES incidents (incident_id)
 );
@@ -138,4 +193,13 @@ CREATE INDEX drafts_by_time ON drafts (create_us, draft_id);
 CREATE INDEX drafts_pending ON drafts (pending_us, draft_id);
 CREATE INDEX approvals_by_draft ON approvals (draft_id);
 CREATE INDEX timers_by_time ON timers (due_us, timer_id);
+CREATE INDEX open_incidents_by_incident ON open_incidents (incident_id);
+CREATE INDEX obligation_periods_open ON obligation_periods (is_open, due_us, incident_id, obligation_id);
+CREATE INDEX obligation_periods_open_by_kind ON obligation_periods (is_open, kind, due_us, incident_id, obligation_id);
+CREATE INDEX obligation_periods_by_due ON obligation_periods (due_us, incident_id, obligation_id);
+CREATE INDEX obligation_periods_by_kind ON obligation_periods (kind, due_us, incident_id, obligation_id);
+CREATE INDEX action_items_by_due ON action_items (due_us, action_item_id);
+CREATE INDEX action_items_open ON action_items (is_open, due_us, action_item_id);
+CREATE INDEX action_items_by_incident ON action_items (incident_id, due_us, action_item_id);
+CREATE INDEX action_items_by_owner ON action_items (owner_id, is_open, due_us, action_item_id);
 COMMIT;

@@ -171,9 +171,9 @@ class _IncidentStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Inciden
     INCIDENT_STATE_RESOLVED: _IncidentState.ValueType  # 4
     """The cause is gone."""
     INCIDENT_STATE_CLOSED: _IncidentState.ValueType  # 5
-    """Everything that it owed is done."""
+    """Everything that it owed is done, or it is a duplicate of another incident, which owes it now."""
     INCIDENT_STATE_CANCELLED: _IncidentState.ValueType  # 6
-    """A false alarm."""
+    """A false alarm: there was no incident."""
 
 class IncidentState(_IncidentState, metaclass=_IncidentStateEnumTypeWrapper):
     """Where an incident stands."""
@@ -189,10 +189,74 @@ INCIDENT_STATE_MITIGATED: IncidentState.ValueType  # 3
 INCIDENT_STATE_RESOLVED: IncidentState.ValueType  # 4
 """The cause is gone."""
 INCIDENT_STATE_CLOSED: IncidentState.ValueType  # 5
-"""Everything that it owed is done."""
+"""Everything that it owed is done, or it is a duplicate of another incident, which owes it now."""
 INCIDENT_STATE_CANCELLED: IncidentState.ValueType  # 6
-"""A false alarm."""
+"""A false alarm: there was no incident."""
 Global___IncidentState: _TypeAlias = IncidentState  # noqa: Y015
+
+class _IncidentRole:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _IncidentRoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_IncidentRole.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    INCIDENT_ROLE_UNSPECIFIED: _IncidentRole.ValueType  # 0
+    """Never valid in a request."""
+    INCIDENT_ROLE_COMMANDER: _IncidentRole.ValueType  # 1
+    """Leads and decides."""
+    INCIDENT_ROLE_COMMUNICATIONS: _IncidentRole.ValueType  # 2
+    """Writes what customers are told."""
+    INCIDENT_ROLE_SCRIBE: _IncidentRole.ValueType  # 3
+    """Keeps the timeline."""
+    INCIDENT_ROLE_LEGAL_OR_DPO: _IncidentRole.ValueType  # 4
+    """Legal counsel or the data protection officer."""
+
+class IncidentRole(_IncidentRole, metaclass=_IncidentRoleEnumTypeWrapper):
+    """A role in an incident. Each has one holder at most."""
+
+INCIDENT_ROLE_UNSPECIFIED: IncidentRole.ValueType  # 0
+"""Never valid in a request."""
+INCIDENT_ROLE_COMMANDER: IncidentRole.ValueType  # 1
+"""Leads and decides."""
+INCIDENT_ROLE_COMMUNICATIONS: IncidentRole.ValueType  # 2
+"""Writes what customers are told."""
+INCIDENT_ROLE_SCRIBE: IncidentRole.ValueType  # 3
+"""Keeps the timeline."""
+INCIDENT_ROLE_LEGAL_OR_DPO: IncidentRole.ValueType  # 4
+"""Legal counsel or the data protection officer."""
+Global___IncidentRole: _TypeAlias = IncidentRole  # noqa: Y015
+
+class _PlanTaskState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PlanTaskStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PlanTaskState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PLAN_TASK_STATE_UNSPECIFIED: _PlanTaskState.ValueType  # 0
+    """Never set in an answer; in a request: leave it as it is."""
+    PLAN_TASK_STATE_OPEN: _PlanTaskState.ValueType  # 1
+    """To be done."""
+    PLAN_TASK_STATE_DONE: _PlanTaskState.ValueType  # 2
+    """Done. One that comes round again is open until the incident is resolved, then done."""
+    PLAN_TASK_STATE_SKIPPED: _PlanTaskState.ValueType  # 3
+    """A person left it out, with a reason."""
+    PLAN_TASK_STATE_NOT_APPLICABLE: _PlanTaskState.ValueType  # 4
+    """Its condition does not hold, or the severity that asked for it was raised."""
+
+class PlanTaskState(_PlanTaskState, metaclass=_PlanTaskStateEnumTypeWrapper):
+    """Where a task of the plan stands."""
+
+PLAN_TASK_STATE_UNSPECIFIED: PlanTaskState.ValueType  # 0
+"""Never set in an answer; in a request: leave it as it is."""
+PLAN_TASK_STATE_OPEN: PlanTaskState.ValueType  # 1
+"""To be done."""
+PLAN_TASK_STATE_DONE: PlanTaskState.ValueType  # 2
+"""Done. One that comes round again is open until the incident is resolved, then done."""
+PLAN_TASK_STATE_SKIPPED: PlanTaskState.ValueType  # 3
+"""A person left it out, with a reason."""
+PLAN_TASK_STATE_NOT_APPLICABLE: PlanTaskState.ValueType  # 4
+"""Its condition does not hold, or the severity that asked for it was raised."""
+Global___PlanTaskState: _TypeAlias = PlanTaskState  # noqa: Y015
 
 class _PolicyBreachKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -243,7 +307,7 @@ class SeverityDetails(_message.Message):
     meaning_en: _builtins.str
     """Its meaning in English."""
     first_action_minutes: _builtins.int
-    """Minutes from declaration to the first action."""
+    """Minutes from the moment Dealix became aware to the first action."""
     update_interval_minutes: _builtins.int
     """Minutes between updates."""
     post_mortem_hours: _builtins.int
@@ -554,6 +618,11 @@ class Incident(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     PLAN_FIELD_NUMBER: _builtins.int
+    ROLES_FIELD_NUMBER: _builtins.int
+    DUPLICATE_OF_INCIDENT_ID_FIELD_NUMBER: _builtins.int
+    RESOLVE_TIME_FIELD_NUMBER: _builtins.int
+    LEAK_AWARE_TIME_FIELD_NUMBER: _builtins.int
+    CLOCKS_PAUSED_FIELD_NUMBER: _builtins.int
     incident_id: _builtins.str
     """Unguessable identifier, `inc_` and 26 letters and digits."""
     title: _builtins.str
@@ -574,6 +643,10 @@ class Incident(_message.Message):
     """Whether it is a drill: marked, and no obligation runs."""
     etag: _builtins.str
     """Changes with every change of the incident."""
+    duplicate_of_incident_id: _builtins.str
+    """The incident that this one is a duplicate of; empty for none."""
+    clocks_paused: _builtins.bool
+    """Whether those obligation clocks stand still that may be paused; the PDPL's never do."""
     @_builtins.property
     def triage(self) -> Global___Triage:
         """How the severity came about when the incident was declared."""
@@ -600,7 +673,19 @@ class Incident(_message.Message):
 
     @_builtins.property
     def plan(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlanStep]:
-        """The response plan, in order."""
+        """The response plan of its severity, in order. What was done of it stands in the tasks."""
+
+    @_builtins.property
+    def roles(self) -> _containers.RepeatedCompositeFieldContainer[Global___RoleHolder]:
+        """Who holds which role; a role without a holder is left out."""
+
+    @_builtins.property
+    def resolve_time(self) -> _timestamp_pb2.Timestamp:
+        """When its cause was gone, UTC; unset while it is not resolved."""
+
+    @_builtins.property
+    def leak_aware_time(self) -> _timestamp_pb2.Timestamp:
+        """When Dealix became aware that data leaked, UTC: the PDPL's 72 hours run from here. Unset where none did."""
 
     def __init__(
         self,
@@ -622,14 +707,149 @@ class Incident(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
         plan: _abc.Iterable[Global___PlanStep] | None = ...,
+        roles: _abc.Iterable[Global___RoleHolder] | None = ...,
+        duplicate_of_incident_id: _builtins.str = ...,
+        resolve_time: _timestamp_pb2.Timestamp | None = ...,
+        leak_aware_time: _timestamp_pb2.Timestamp | None = ...,
+        clocks_paused: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["aware_time", b"aware_time", "create_time", b"create_time", "triage", b"triage", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["aware_time", b"aware_time", "create_time", b"create_time", "leak_aware_time", b"leak_aware_time", "resolve_time", b"resolve_time", "triage", b"triage", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["aware_time", b"aware_time", "channel", b"channel", "create_time", b"create_time", "customer_ids", b"customer_ids", "data_leak", b"data_leak", "description", b"description", "drill", b"drill", "etag", b"etag", "incident_id", b"incident_id", "plan", b"plan", "severity", b"severity", "state", b"state", "ticket_ids", b"ticket_ids", "title", b"title", "triage", b"triage", "unauthorized_send", b"unauthorized_send", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aware_time", b"aware_time", "channel", b"channel", "clocks_paused", b"clocks_paused", "create_time", b"create_time", "customer_ids", b"customer_ids", "data_leak", b"data_leak", "description", b"description", "drill", b"drill", "duplicate_of_incident_id", b"duplicate_of_incident_id", "etag", b"etag", "incident_id", b"incident_id", "leak_aware_time", b"leak_aware_time", "plan", b"plan", "resolve_time", b"resolve_time", "roles", b"roles", "severity", b"severity", "state", b"state", "ticket_ids", b"ticket_ids", "title", b"title", "triage", b"triage", "unauthorized_send", b"unauthorized_send", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Incident: _TypeAlias = Incident  # noqa: Y015
+
+@_typing.final
+class RoleHolder(_message.Message):
+    """Who holds a role."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROLE_FIELD_NUMBER: _builtins.int
+    PERSON_ID_FIELD_NUMBER: _builtins.int
+    ASSIGN_TIME_FIELD_NUMBER: _builtins.int
+    role: Global___IncidentRole.ValueType
+    """The role."""
+    person_id: _builtins.str
+    """The person, by the identifier that actors have."""
+    @_builtins.property
+    def assign_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when, UTC."""
+
+    def __init__(
+        self,
+        *,
+        role: Global___IncidentRole.ValueType = ...,
+        person_id: _builtins.str = ...,
+        assign_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assign_time", b"assign_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assign_time", b"assign_time", "person_id", b"person_id", "role", b"role"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RoleHolder: _TypeAlias = RoleHolder  # noqa: Y015
+
+@_typing.final
+class PlanTask(_message.Message):
+    """A step of the response plan as a task with an owner."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    STEP_ID_FIELD_NUMBER: _builtins.int
+    TEXT_AR_FIELD_NUMBER: _builtins.int
+    TEXT_EN_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    OWNER_ROLE_FIELD_NUMBER: _builtins.int
+    OWNER_ID_FIELD_NUMBER: _builtins.int
+    DUE_TIME_FIELD_NUMBER: _builtins.int
+    OVERDUE_FIELD_NUMBER: _builtins.int
+    DONE_TIME_FIELD_NUMBER: _builtins.int
+    DONE_BY_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    DEPENDS_ON_FIELD_NUMBER: _builtins.int
+    MAY_BE_SKIPPED_FIELD_NUMBER: _builtins.int
+    REPEAT_MINUTES_FIELD_NUMBER: _builtins.int
+    TIMES_DONE_FIELD_NUMBER: _builtins.int
+    OBLIGATION_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """Its number in the incident, from 1; stays when the severity is raised."""
+    step_id: _builtins.str
+    """The step of the plan, such as `freeze_live_actions`."""
+    text_ar: _builtins.str
+    """What to do, in Arabic."""
+    text_en: _builtins.str
+    """What to do, in English."""
+    state: Global___PlanTaskState.ValueType
+    """Where it stands."""
+    owner_role: _builtins.str
+    """The role that owns it: `founder`, `operator_oncall`, `commander`, `communications`, `scribe` or `legal_or_dpo`."""
+    owner_id: _builtins.str
+    """The person that it was given to, else the holder of the role; empty for nobody yet."""
+    overdue: _builtins.bool
+    """Whether it is open after it was due."""
+    note: _builtins.str
+    """Why it was skipped, or what was noted when it was done; may be empty."""
+    may_be_skipped: _builtins.bool
+    """Whether it may be skipped."""
+    repeat_minutes: _builtins.int
+    """Minutes after which it comes round again, until the incident is resolved; absent for a task that is done once."""
+    times_done: _builtins.int
+    """How often it was done."""
+    obligation: _builtins.str
+    """The obligation that it stands and falls with, such as `pdpl_authority`; empty for none. Such a task is done by completing the
+    obligation.
+    """
+    @_builtins.property
+    def due_time(self) -> _timestamp_pb2.Timestamp:
+        """When it is due, or due again, UTC; unset where it is not timed or what it counts from has not happened."""
+
+    @_builtins.property
+    def done_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was done or skipped, or last done where it comes round again, UTC."""
+
+    @_builtins.property
+    def done_by(self) -> _actor_pb2.Actor:
+        """Who recorded that."""
+
+    @_builtins.property
+    def depends_on(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Numbers of the tasks that must be done, skipped or not applicable before it is done."""
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        step_id: _builtins.str = ...,
+        text_ar: _builtins.str = ...,
+        text_en: _builtins.str = ...,
+        state: Global___PlanTaskState.ValueType = ...,
+        owner_role: _builtins.str = ...,
+        owner_id: _builtins.str = ...,
+        due_time: _timestamp_pb2.Timestamp | None = ...,
+        overdue: _builtins.bool = ...,
+        done_time: _timestamp_pb2.Timestamp | None = ...,
+        done_by: _actor_pb2.Actor | None = ...,
+        note: _builtins.str = ...,
+        depends_on: _abc.Iterable[_builtins.int] | None = ...,
+        may_be_skipped: _builtins.bool = ...,
+        repeat_minutes: _builtins.int | None = ...,
+        times_done: _builtins.int = ...,
+        obligation: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_repeat_minutes", b"_repeat_minutes", "done_by", b"done_by", "done_time", b"done_time", "due_time", b"due_time", "repeat_minutes", b"repeat_minutes"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_repeat_minutes", b"_repeat_minutes", "depends_on", b"depends_on", "done_by", b"done_by", "done_time", b"done_time", "due_time", b"due_time", "may_be_skipped", b"may_be_skipped", "note", b"note", "number", b"number", "obligation", b"obligation", "overdue", b"overdue", "owner_id", b"owner_id", "owner_role", b"owner_role", "repeat_minutes", b"repeat_minutes", "state", b"state", "step_id", b"step_id", "text_ar", b"text_ar", "text_en", b"text_en", "times_done", b"times_done"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__repeat_minutes: _TypeAlias = _typing.Literal["repeat_minutes"]  # noqa: Y015
+    _WhichOneofArgType__repeat_minutes: _TypeAlias = _typing.Literal["_repeat_minutes", b"_repeat_minutes"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__repeat_minutes) -> _WhichOneofReturnType__repeat_minutes | None: ...
+
+Global___PlanTask: _TypeAlias = PlanTask  # noqa: Y015
 
 @_typing.final
 class TimelineEntry(_message.Message):
@@ -644,14 +864,25 @@ class TimelineEntry(_message.Message):
     RECORD_TIME_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
     SEVERITY_FIELD_NUMBER: _builtins.int
+    TEXT_EN_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Position in the incident's timeline, from 1."""
     kind: _builtins.str
-    """What kind of line: `declared` or `severity_raised`."""
+    """What kind of line: `declared`, `severity_raised`, `finding_recorded`, `activated`, `mitigated`, `reopened`, `resolved`, `closed`,
+    `cancelled`, `role_assigned`, `role_handed_over`, `role_released`, `task_assigned`, `task_done`, `task_skipped`, `task_reopened`,
+    `linked`, `duplicate_marked`, `duplicate_merged`, `note`, `update_recorded`, `clocks_paused`, `clocks_resumed`,
+    `obligation_breached`, `obligation_completed`, `obligation_waived`, `action_item_added`, `action_item_changed`,
+    `action_item_done`, `action_item_cancelled` or `action_item_breached`. There may be others.
+    """
     text: _builtins.str
-    """What happened, for people; may be empty."""
+    """What happened, for people: Arabic, or as a person wrote it."""
     severity: Global___Severity.ValueType
     """The severity that holds from this line on."""
+    text_en: _builtins.str
+    """The same as `text` in English, with what a person wrote as it is; empty where the whole line is a person's."""
+    subject: _builtins.str
+    """What of the incident it is about, such as an obligation, a role, the number of a task, or another incident; empty for the incident."""
     @_builtins.property
     def occur_time(self) -> _timestamp_pb2.Timestamp:
         """When it happened, UTC."""
@@ -674,10 +905,12 @@ class TimelineEntry(_message.Message):
         record_time: _timestamp_pb2.Timestamp | None = ...,
         actor: _actor_pb2.Actor | None = ...,
         severity: Global___Severity.ValueType = ...,
+        text_en: _builtins.str = ...,
+        subject: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "occur_time", b"occur_time", "record_time", b"record_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "kind", b"kind", "number", b"number", "occur_time", b"occur_time", "record_time", b"record_time", "severity", b"severity", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "kind", b"kind", "number", b"number", "occur_time", b"occur_time", "record_time", b"record_time", "severity", b"severity", "subject", b"subject", "text", b"text", "text_en", b"text_en"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -5,7 +5,9 @@ isort:skip_file
 
 from collections import abc as _abc
 from dealix.common.v1 import actor_pb2 as _actor_pb2
+from dealix.common.v1 import context_pb2 as _context_pb2
 from dealix.incidents.v1 import incident_pb2 as _incident_pb2
+from dealix.incidents.v1 import obligation_pb2 as _obligation_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -236,7 +238,7 @@ class DeclareIncidentRequest(_message.Message):
 
     @_builtins.property
     def aware_time(self) -> _timestamp_pb2.Timestamp:
-        """When Dealix became aware, UTC; unset means now."""
+        """When Dealix became aware, UTC; unset means now. Not in the future."""
 
     def __init__(
         self,
@@ -332,6 +334,8 @@ class GetIncidentResponse(_message.Message):
     APPROVAL_REQUIRED_FIELD_NUMBER: _builtins.int
     INCIDENT_FIELD_NUMBER: _builtins.int
     TIMELINE_FIELD_NUMBER: _builtins.int
+    TASKS_FIELD_NUMBER: _builtins.int
+    OBLIGATIONS_FIELD_NUMBER: _builtins.int
     live_send_allowed: _builtins.bool
     """Always false, always present: nothing in this system sends."""
     approval_required: _builtins.bool
@@ -342,7 +346,15 @@ class GetIncidentResponse(_message.Message):
 
     @_builtins.property
     def timeline(self) -> _containers.RepeatedCompositeFieldContainer[_incident_pb2.TimelineEntry]:
-        """Its timeline, oldest first; the first 500 lines."""
+        """Its timeline, oldest first; the first 500 lines. `ListIncidentTimeline` gives them all."""
+
+    @_builtins.property
+    def tasks(self) -> _containers.RepeatedCompositeFieldContainer[_incident_pb2.PlanTask]:
+        """The tasks of its plan."""
+
+    @_builtins.property
+    def obligations(self) -> _containers.RepeatedCompositeFieldContainer[_obligation_pb2.Obligation]:
+        """Its obligations as they stand now, but for updates that were met in time; `ListObligations` gives them all."""
 
     def __init__(
         self,
@@ -351,10 +363,12 @@ class GetIncidentResponse(_message.Message):
         approval_required: _builtins.bool | None = ...,
         incident: _incident_pb2.Incident | None = ...,
         timeline: _abc.Iterable[_incident_pb2.TimelineEntry] | None = ...,
+        tasks: _abc.Iterable[_incident_pb2.PlanTask] | None = ...,
+        obligations: _abc.Iterable[_obligation_pb2.Obligation] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "incident", b"incident", "live_send_allowed", b"live_send_allowed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "incident", b"incident", "live_send_allowed", b"live_send_allowed", "timeline", b"timeline"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "incident", b"incident", "live_send_allowed", b"live_send_allowed", "obligations", b"obligations", "tasks", b"tasks", "timeline", b"timeline"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__approval_required: _TypeAlias = _typing.Literal["approval_required"]  # noqa: Y015
     _WhichOneofArgType__approval_required: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required"]  # noqa: Y015
@@ -528,3 +542,976 @@ class RecordPolicyBreachResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__live_send_allowed) -> _WhichOneofReturnType__live_send_allowed | None: ...
 
 Global___RecordPolicyBreachResponse: _TypeAlias = RecordPolicyBreachResponse  # noqa: Y015
+
+@_typing.final
+class GetOperatingContextRequest(_message.Message):
+    """For whom."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    customer_id: _builtins.str
+    """The customer; empty for what concerns everybody only."""
+    def __init__(
+        self,
+        *,
+        customer_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetOperatingContextRequest: _TypeAlias = GetOperatingContextRequest  # noqa: Y015
+
+@_typing.final
+class GetOperatingContextResponse(_message.Message):
+    """What holds now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIVE_SEND_ALLOWED_FIELD_NUMBER: _builtins.int
+    APPROVAL_REQUIRED_FIELD_NUMBER: _builtins.int
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    live_send_allowed: _builtins.bool
+    """Always false, always present: nothing in this system sends."""
+    approval_required: _builtins.bool
+    """Whether the answer holds something that a person must approve before it is used outside; false here."""
+    @_builtins.property
+    def context(self) -> _context_pb2.Context:
+        """Active freezes and open incidents, both known, the gravest and oldest incidents first; at most 500 of each."""
+
+    def __init__(
+        self,
+        *,
+        live_send_allowed: _builtins.bool | None = ...,
+        approval_required: _builtins.bool | None = ...,
+        context: _context_pb2.Context | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "context", b"context", "live_send_allowed", b"live_send_allowed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "context", b"context", "live_send_allowed", b"live_send_allowed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__approval_required: _TypeAlias = _typing.Literal["approval_required"]  # noqa: Y015
+    _WhichOneofArgType__approval_required: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required"]  # noqa: Y015
+    _WhichOneofReturnType__live_send_allowed: _TypeAlias = _typing.Literal["live_send_allowed"]  # noqa: Y015
+    _WhichOneofArgType__live_send_allowed: _TypeAlias = _typing.Literal["_live_send_allowed", b"_live_send_allowed"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__approval_required) -> _WhichOneofReturnType__approval_required | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__live_send_allowed) -> _WhichOneofReturnType__live_send_allowed | None: ...
+
+Global___GetOperatingContextResponse: _TypeAlias = GetOperatingContextResponse  # noqa: Y015
+
+@_typing.final
+class ListIncidentTimelineRequest(_message.Message):
+    """Whose timeline."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    INCIDENT_ID_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Lines on a page, at most 200; 0 means 50."""
+    page_token: _builtins.str
+    """`next_page_token` of the previous page with the same filters; empty for the first."""
+    incident_id: _builtins.str
+    """The incident."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        incident_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["incident_id", b"incident_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListIncidentTimelineRequest: _TypeAlias = ListIncidentTimelineRequest  # noqa: Y015
+
+@_typing.final
+class ListIncidentTimelineResponse(_message.Message):
+    """A page of a timeline."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIVE_SEND_ALLOWED_FIELD_NUMBER: _builtins.int
+    APPROVAL_REQUIRED_FIELD_NUMBER: _builtins.int
+    TIMELINE_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    live_send_allowed: _builtins.bool
+    """Always false, always present: nothing in this system sends."""
+    approval_required: _builtins.bool
+    """Whether the answer holds something that a person must approve before it is used outside; false here."""
+    next_page_token: _builtins.str
+    """Token of the next page; empty on the last."""
+    @_builtins.property
+    def timeline(self) -> _containers.RepeatedCompositeFieldContainer[_incident_pb2.TimelineEntry]:
+        """The lines, oldest first."""
+
+    def __init__(
+        self,
+        *,
+        live_send_allowed: _builtins.bool | None = ...,
+        approval_required: _builtins.bool | None = ...,
+        timeline: _abc.Iterable[_incident_pb2.TimelineEntry] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "live_send_allowed", b"live_send_allowed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "live_send_allowed", b"live_send_allowed", "next_page_token", b"next_page_token", "timeline", b"timeline"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__approval_required: _TypeAlias = _typing.Literal["approval_required"]  # noqa: Y015
+    _WhichOneofArgType__approval_required: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required"]  # noqa: Y015
+    _WhichOneofReturnType__live_send_allowed: _TypeAlias = _typing.Literal["live_send_allowed"]  # noqa: Y015
+    _WhichOneofArgType__live_send_allowed: _TypeAlias = _typing.Literal["_live_send_allowed", b"_live_send_allowed"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__approval_required) -> _WhichOneofReturnType__approval_required | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__live_send_allowed) -> _WhichOneofReturnType__live_send_allowed | None: ...
+
+Global___ListIncidentTimelineResponse: _TypeAlias = ListIncidentTimelineResponse  # noqa: Y015
+
+@_typing.final
+class ChangeIncidentStateRequest(_message.Message):
+    """The step."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    INCIDENT_ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    OCCUR_TIME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """UUID of this write, made by the caller; repeat it to repeat the call safely."""
+    incident_id: _builtins.str
+    """The incident."""
+    state: _incident_pb2.IncidentState.ValueType
+    """The state that follows."""
+    reason: _builtins.str
+    """Why; required to go back, to cancel, and to begin late. Noted otherwise."""
+    etag: _builtins.str
+    """The incident's etag as the caller read it; empty skips the check."""
+    @_builtins.property
+    def actor(self) -> _actor_pb2.Actor:
+        """The person who takes it, or records it."""
+
+    @_builtins.property
+    def occur_time(self) -> _timestamp_pb2.Timestamp:
+        """When it happened, UTC; unset means now."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        actor: _actor_pb2.Actor | None = ...,
+        incident_id: _builtins.str = ...,
+        state: _incident_pb2.IncidentState.ValueType = ...,
+        reason: _builtins.str = ...,
+        occur_time: _timestamp_pb2.Timestamp | None = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "occur_time", b"occur_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "etag", b"etag", "incident_id", b"incident_id", "occur_time", b"occur_time", "reason", b"reason", "request_id", b"request_id", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangeIncidentStateRequest: _TypeAlias = ChangeIncidentStateRequest  # noqa: Y015
+
+@_typing.final
+class ChangeIncidentStateResponse(_message.Message):
+    """The incident after the step."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIVE_SEND_ALLOWED_FIELD_NUMBER: _builtins.int
+    APPROVAL_REQUIRED_FIELD_NUMBER: _builtins.int
+    INCIDENT_FIELD_NUMBER: _builtins.int
+    OBLIGATIONS_FIELD_NUMBER: _builtins.int
+    live_send_allowed: _builtins.bool
+    """Always false, always present: nothing in this system sends."""
+    approval_required: _builtins.bool
+    """Whether the answer holds something that a person must approve before it is used outside."""
+    @_builtins.property
+    def incident(self) -> _incident_pb2.Incident:
+        """The incident."""
+
+    @_builtins.property
+    def obligations(self) -> _containers.RepeatedCompositeFieldContainer[_obligation_pb2.Obligation]:
+        """Its obligations as they stand now, but for updates that were met in time."""
+
+    def __init__(
+        self,
+        *,
+        live_send_allowed: _builtins.bool | None = ...,
+        approval_required: _builtins.bool | None = ...,
+        incident: _incident_pb2.Incident | None = ...,
+        obligations: _abc.Iterable[_obligation_pb2.Obligation] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "incident", b"incident", "live_send_allowed", b"live_send_allowed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "incident", b"incident", "live_send_allowed", b"live_send_allowed", "obligations", b"obligations"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__approval_required: _TypeAlias = _typing.Literal["approval_required"]  # noqa: Y015
+    _WhichOneofArgType__approval_required: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required"]  # noqa: Y015
+    _WhichOneofReturnType__live_send_allowed: _TypeAlias = _typing.Literal["live_send_allowed"]  # noqa: Y015
+    _WhichOneofArgType__live_send_allowed: _TypeAlias = _typing.Literal["_live_send_allowed", b"_live_send_allowed"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__approval_required) -> _WhichOneofReturnType__approval_required | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__live_send_allowed) -> _WhichOneofReturnType__live_send_allowed | None: ...
+
+Global___ChangeIncidentStateResponse: _TypeAlias = ChangeIncidentStateResponse  # noqa: Y015
+
+@_typing.final
+class RaiseIncidentSeverityRequest(_message.Message):
+    """What is graver than it was thought to be."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    INCIDENT_ID_FIELD_NUMBER: _builtins.int
+    SEVERITY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DATA_LEAK_FIELD_NUMBER: _builtins.int
+    UNAUTHORIZED_SEND_FIELD_NUMBER: _builtins.int
+    AWARE_TIME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """UUID of this write, made by the caller; repeat it to repeat the call safely."""
+    incident_id: _builtins.str
+    """The incident."""
+    severity: _incident_pb2.Severity.ValueType
+    """The severity that holds from now on; the present one where only a finding is recorded."""
+    reason: _builtins.str
+    """Why."""
+    data_leak: _builtins.bool
+    """Whether it was found out that data leaked."""
+    unauthorized_send: _builtins.bool
+    """Whether it was found out that something was sent without approval."""
+    etag: _builtins.str
+    """The incident's etag as the caller read it; empty skips the check."""
+    @_builtins.property
+    def actor(self) -> _actor_pb2.Actor:
+        """The person who raises it."""
+
+    @_builtins.property
+    def aware_time(self) -> _timestamp_pb2.Timestamp:
+        """When Dealix became aware of the leak, UTC; unset means now. Only with `data_leak`."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        actor: _actor_pb2.Actor | None = ...,
+        incident_id: _builtins.str = ...,
+        severity: _incident_pb2.Severity.ValueType = ...,
+        reason: _builtins.str = ...,
+        data_leak: _builtins.bool = ...,
+        unauthorized_send: _builtins.bool = ...,
+        aware_time: _timestamp_pb2.Timestamp | None = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "aware_time", b"aware_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "aware_time", b"aware_time", "data_leak", b"data_leak", "etag", b"etag", "incident_id", b"incident_id", "reason", b"reason", "request_id", b"request_id", "severity", b"severity", "unauthorized_send", b"unauthorized_send"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RaiseIncidentSeverityRequest: _TypeAlias = RaiseIncidentSeverityRequest  # noqa: Y015
+
+@_typing.final
+class RaiseIncidentSeverityResponse(_message.Message):
+    """The incident after that."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIVE_SEND_ALLOWED_FIELD_NUMBER: _builtins.int
+    APPROVAL_REQUIRED_FIELD_NUMBER: _builtins.int
+    INCIDENT_FIELD_NUMBER: _builtins.int
+    OBLIGATIONS_FIELD_NUMBER: _builtins.int
+    live_send_allowed: _builtins.bool
+    """Always false, always present: nothing in this system sends."""
+    approval_required: _builtins.bool
+    """Whether the answer holds something that a person must approve before it is used outside."""
+    @_builtins.property
+    def incident(self) -> _incident_pb2.Incident:
+        """The incident."""
+
+    @_builtins.property
+    def obligations(self) -> _containers.RepeatedCompositeFieldContainer[_obligation_pb2.Obligation]:
+        """Its obligations as they stand now, but for updates that were met in time."""
+
+    def __init__(
+        self,
+        *,
+        live_send_allowed: _builtins.bool | None = ...,
+        approval_required: _builtins.bool | None = ...,
+        incident: _incident_pb2.Incident | None = ...,
+        obligations: _abc.Iterable[_obligation_pb2.Obligation] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "incident", b"incident", "live_send_allowed", b"live_send_allowed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "incident", b"incident", "live_send_allowed", b"live_send_allowed", "obligations", b"obligations"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__approval_required: _TypeAlias = _typing.Literal["approval_required"]  # noqa: Y015
+    _WhichOneofArgType__approval_required: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required"]  # noqa: Y015
+    _WhichOneofReturnType__live_send_allowed: _TypeAlias = _typing.Literal["live_send_allowed"]  # noqa: Y015
+    _WhichOneofArgType__live_send_allowed: _TypeAlias = _typing.Literal["_live_send_allowed", b"_live_send_allowed"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__approval_required) -> _WhichOneofReturnType__approval_required | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__live_send_allowed) -> _WhichOneofReturnType__live_send_allowed | None: ...
+
+Global___RaiseIncidentSeverityResponse: _TypeAlias = RaiseIncidentSeverityResponse  # noqa: Y015
+
+@_typing.final
+class AssignIncidentRoleRequest(_message.Message):
+    """Who takes which role."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    INCIDENT_ID_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    PERSON_ID_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """UUID of this write, made by the caller; repeat it to repeat the call safely."""
+    incident_id: _builtins.str
+    """The incident."""
+    role: _incident_pb2.IncidentRole.ValueType
+    """The role."""
+    person_id: _builtins.str
+    """The person, by the identifier that actors have; empty to take the role from its holder."""
+    note: _builtins.str
+    """Why; may be empty."""
+    etag: _builtins.str
+    """The incident's etag as the caller read it; empty skips the check."""
+    @_builtins.property
+    def actor(self) -> _actor_pb2.Actor:
+        """The person who decides it."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        actor: _actor_pb2.Actor | None = ...,
+        incident_id: _builtins.str = ...,
+        role: _incident_pb2.IncidentRole.ValueType = ...,
+        person_id: _builtins.str = ...,
+        note: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "etag", b"etag", "incident_id", b"incident_id", "note", b"note", "person_id", b"person_id", "request_id", b"request_id", "role", b"role"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AssignIncidentRoleRequest: _TypeAlias = AssignIncidentRoleRequest  # noqa: Y015
+
+@_typing.final
+class AssignIncidentRoleResponse(_message.Message):
+    """The incident with its roles."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIVE_SEND_ALLOWED_FIELD_NUMBER: _builtins.int
+    APPROVAL_REQUIRED_FIELD_NUMBER: _builtins.int
+    INCIDENT_FIELD_NUMBER: _builtins.int
+    live_send_allowed: _builtins.bool
+    """Always false, always present: nothing in this system sends."""
+    approval_required: _builtins.bool
+    """Whether the answer holds something that a person must approve before it is used outside."""
+    @_builtins.property
+    def incident(self) -> _incident_pb2.Incident:
+        """The incident."""
+
+    def __init__(
+        self,
+        *,
+        live_send_allowed: _builtins.bool | None = ...,
+        approval_required: _builtins.bool | None = ...,
+        incident: _incident_pb2.Incident | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "incident", b"incident", "live_send_allowed", b"live_send_allowed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "incident", b"incident", "live_send_allowed", b"live_send_allowed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__approval_required: _TypeAlias = _typing.Literal["approval_required"]  # noqa: Y015
+    _WhichOneofArgType__approval_required: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required"]  # noqa: Y015
+    _WhichOneofReturnType__live_send_allowed: _TypeAlias = _typing.Literal["live_send_allowed"]  # noqa: Y015
+    _WhichOneofArgType__live_send_allowed: _TypeAlias = _typing.Literal["_live_send_allowed", b"_live_send_allowed"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__approval_required) -> _WhichOneofReturnType__approval_required | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__live_send_allowed) -> _WhichOneofReturnType__live_send_allowed | None: ...
+
+Global___AssignIncidentRoleResponse: _TypeAlias = AssignIncidentRoleResponse  # noqa: Y015
+
+@_typing.final
+class UpdatePlanTaskRequest(_message.Message):
+    """What becomes of a task."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    INCIDENT_ID_FIELD_NUMBER: _builtins.int
+    TASK_NUMBER_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    OWNER_ID_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """UUID of this write, made by the caller; repeat it to repeat the call safely."""
+    incident_id: _builtins.str
+    """The incident."""
+    task_number: _builtins.int
+    """The number of the task."""
+    state: _incident_pb2.PlanTaskState.ValueType
+    """OPEN, DONE or SKIPPED; unspecified to leave it."""
+    owner_id: _builtins.str
+    """The person who is to do it, by the identifier that actors have; empty to leave it."""
+    note: _builtins.str
+    """Why it is skipped, or what was done; required to skip."""
+    etag: _builtins.str
+    """The incident's etag as the caller read it; empty skips the check."""
+    @_builtins.property
+    def actor(self) -> _actor_pb2.Actor:
+        """Who does it, or records it."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        actor: _actor_pb2.Actor | None = ...,
+        incident_id: _builtins.str = ...,
+        task_number: _builtins.int = ...,
+        state: _incident_pb2.PlanTaskState.ValueType = ...,
+        owner_id: _builtins.str = ...,
+        note: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "etag", b"etag", "incident_id", b"incident_id", "note", b"note", "owner_id", b"owner_id", "request_id", b"request_id", "state", b"state", "task_number", b"task_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdatePlanTaskRequest: _TypeAlias = UpdatePlanTaskRequest  # noqa: Y015
+
+@_typing.final
+class UpdatePlanTaskResponse(_message.Message):
+    """The task and the incident as they stand now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIVE_SEND_ALLOWED_FIELD_NUMBER: _builtins.int
+    APPROVAL_REQUIRED_FIELD_NUMBER: _builtins.int
+    TASK_FIELD_NUMBER: _builtins.int
+    INCIDENT_FIELD_NUMBER: _builtins.int
+    live_send_allowed: _builtins.bool
+    """Always false, always present: nothing in this system sends."""
+    approval_required: _builtins.bool
+    """Whether the answer holds something that a person must approve before it is used outside."""
+    @_builtins.property
+    def task(self) -> _incident_pb2.PlanTask:
+        """The task."""
+
+    @_builtins.property
+    def incident(self) -> _incident_pb2.Incident:
+        """The incident."""
+
+    def __init__(
+        self,
+        *,
+        live_send_allowed: _builtins.bool | None = ...,
+        approval_required: _builtins.bool | None = ...,
+        task: _incident_pb2.PlanTask | None = ...,
+        incident: _incident_pb2.Incident | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "incident", b"incident", "live_send_allowed", b"live_send_allowed", "task", b"task"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "incident", b"incident", "live_send_allowed", b"live_send_allowed", "task", b"task"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__approval_required: _TypeAlias = _typing.Literal["approval_required"]  # noqa: Y015
+    _WhichOneofArgType__approval_required: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required"]  # noqa: Y015
+    _WhichOneofReturnType__live_send_allowed: _TypeAlias = _typing.Literal["live_send_allowed"]  # noqa: Y015
+    _WhichOneofArgType__live_send_allowed: _TypeAlias = _typing.Literal["_live_send_allowed", b"_live_send_allowed"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__approval_required) -> _WhichOneofReturnType__approval_required | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__live_send_allowed) -> _WhichOneofReturnType__live_send_allowed | None: ...
+
+Global___UpdatePlanTaskResponse: _TypeAlias = UpdatePlanTaskResponse  # noqa: Y015
+
+@_typing.final
+class LinkIncidentRequest(_message.Message):
+    """What belongs to the incident."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    INCIDENT_ID_FIELD_NUMBER: _builtins.int
+    CUSTOMER_IDS_FIELD_NUMBER: _builtins.int
+    TICKET_IDS_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """UUID of this write, made by the caller; repeat it to repeat the call safely."""
+    incident_id: _builtins.str
+    """The incident."""
+    etag: _builtins.str
+    """The incident's etag as the caller read it; empty skips the check."""
+    @_builtins.property
+    def actor(self) -> _actor_pb2.Actor:
+        """Who links."""
+
+    @_builtins.property
+    def customer_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Customers that are affected."""
+
+    @_builtins.property
+    def ticket_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Tickets."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        actor: _actor_pb2.Actor | None = ...,
+        incident_id: _builtins.str = ...,
+        customer_ids: _abc.Iterable[_builtins.str] | None = ...,
+        ticket_ids: _abc.Iterable[_builtins.str] | None = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "customer_ids", b"customer_ids", "etag", b"etag", "incident_id", b"incident_id", "request_id", b"request_id", "ticket_ids", b"ticket_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LinkIncidentRequest: _TypeAlias = LinkIncidentRequest  # noqa: Y015
+
+@_typing.final
+class LinkIncidentResponse(_message.Message):
+    """The incident with what is linked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIVE_SEND_ALLOWED_FIELD_NUMBER: _builtins.int
+    APPROVAL_REQUIRED_FIELD_NUMBER: _builtins.int
+    INCIDENT_FIELD_NUMBER: _builtins.int
+    live_send_allowed: _builtins.bool
+    """Always false, always present: nothing in this system sends."""
+    approval_required: _builtins.bool
+    """Whether the answer holds something that a person must approve before it is used outside."""
+    @_builtins.property
+    def incident(self) -> _incident_pb2.Incident:
+        """The incident."""
+
+    def __init__(
+        self,
+        *,
+        live_send_allowed: _builtins.bool | None = ...,
+        approval_required: _builtins.bool | None = ...,
+        incident: _incident_pb2.Incident | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "incident", b"incident", "live_send_allowed", b"live_send_allowed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "incident", b"incident", "live_send_allowed", b"live_send_allowed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__approval_required: _TypeAlias = _typing.Literal["approval_required"]  # noqa: Y015
+    _WhichOneofArgType__approval_required: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required"]  # noqa: Y015
+    _WhichOneofReturnType__live_send_allowed: _TypeAlias = _typing.Literal["live_send_allowed"]  # noqa: Y015
+    _WhichOneofArgType__live_send_allowed: _TypeAlias = _typing.Literal["_live_send_allowed", b"_live_send_allowed"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__approval_required) -> _WhichOneofReturnType__approval_required | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__live_send_allowed) -> _WhichOneofReturnType__live_send_allowed | None: ...
+
+Global___LinkIncidentResponse: _TypeAlias = LinkIncidentResponse  # noqa: Y015
+
+@_typing.final
+class MarkIncidentDuplicateRequest(_message.Message):
+    """Which incident is the same as which."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    INCIDENT_ID_FIELD_NUMBER: _builtins.int
+    DUPLICATE_OF_INCIDENT_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """UUID of this write, made by the caller; repeat it to repeat the call safely."""
+    incident_id: _builtins.str
+    """The incident."""
+    duplicate_of_incident_id: _builtins.str
+    """The incident that it is a duplicate of."""
+    reason: _builtins.str
+    """Why."""
+    etag: _builtins.str
+    """The incident's etag as the caller read it; empty skips the check."""
+    @_builtins.property
+    def actor(self) -> _actor_pb2.Actor:
+        """The person who decides it."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        actor: _actor_pb2.Actor | None = ...,
+        incident_id: _builtins.str = ...,
+        duplicate_of_incident_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "duplicate_of_incident_id", b"duplicate_of_incident_id", "etag", b"etag", "incident_id", b"incident_id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MarkIncidentDuplicateRequest: _TypeAlias = MarkIncidentDuplicateRequest  # noqa: Y015
+
+@_typing.final
+class MarkIncidentDuplicateResponse(_message.Message):
+    """Both incidents as they stand now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIVE_SEND_ALLOWED_FIELD_NUMBER: _builtins.int
+    APPROVAL_REQUIRED_FIELD_NUMBER: _builtins.int
+    INCIDENT_FIELD_NUMBER: _builtins.int
+    DUPLICATE_OF_FIELD_NUMBER: _builtins.int
+    live_send_allowed: _builtins.bool
+    """Always false, always present: nothing in this system sends."""
+    approval_required: _builtins.bool
+    """Whether the answer holds something that a person must approve before it is used outside."""
+    @_builtins.property
+    def incident(self) -> _incident_pb2.Incident:
+        """The duplicate."""
+
+    @_builtins.property
+    def duplicate_of(self) -> _incident_pb2.Incident:
+        """The other one."""
+
+    def __init__(
+        self,
+        *,
+        live_send_allowed: _builtins.bool | None = ...,
+        approval_required: _builtins.bool | None = ...,
+        incident: _incident_pb2.Incident | None = ...,
+        duplicate_of: _incident_pb2.Incident | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "duplicate_of", b"duplicate_of", "incident", b"incident", "live_send_allowed", b"live_send_allowed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "duplicate_of", b"duplicate_of", "incident", b"incident", "live_send_allowed", b"live_send_allowed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__approval_required: _TypeAlias = _typing.Literal["approval_required"]  # noqa: Y015
+    _WhichOneofArgType__approval_required: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required"]  # noqa: Y015
+    _WhichOneofReturnType__live_send_allowed: _TypeAlias = _typing.Literal["live_send_allowed"]  # noqa: Y015
+    _WhichOneofArgType__live_send_allowed: _TypeAlias = _typing.Literal["_live_send_allowed", b"_live_send_allowed"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__approval_required) -> _WhichOneofReturnType__approval_required | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__live_send_allowed) -> _WhichOneofReturnType__live_send_allowed | None: ...
+
+Global___MarkIncidentDuplicateResponse: _TypeAlias = MarkIncidentDuplicateResponse  # noqa: Y015
+
+@_typing.final
+class AddTimelineNoteRequest(_message.Message):
+    """The note."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    INCIDENT_ID_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    OCCUR_TIME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """UUID of this write, made by the caller; repeat it to repeat the call safely."""
+    incident_id: _builtins.str
+    """The incident."""
+    text: _builtins.str
+    """What happened."""
+    etag: _builtins.str
+    """The incident's etag as the caller read it; empty skips the check."""
+    @_builtins.property
+    def actor(self) -> _actor_pb2.Actor:
+        """Who writes it."""
+
+    @_builtins.property
+    def occur_time(self) -> _timestamp_pb2.Timestamp:
+        """When it happened, UTC; unset means now."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        actor: _actor_pb2.Actor | None = ...,
+        incident_id: _builtins.str = ...,
+        text: _builtins.str = ...,
+        occur_time: _timestamp_pb2.Timestamp | None = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "occur_time", b"occur_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "etag", b"etag", "incident_id", b"incident_id", "occur_time", b"occur_time", "request_id", b"request_id", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddTimelineNoteRequest: _TypeAlias = AddTimelineNoteRequest  # noqa: Y015
+
+@_typing.final
+class AddTimelineNoteResponse(_message.Message):
+    """The line."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIVE_SEND_ALLOWED_FIELD_NUMBER: _builtins.int
+    APPROVAL_REQUIRED_FIELD_NUMBER: _builtins.int
+    LINE_FIELD_NUMBER: _builtins.int
+    INCIDENT_FIELD_NUMBER: _builtins.int
+    live_send_allowed: _builtins.bool
+    """Always false, always present: nothing in this system sends."""
+    approval_required: _builtins.bool
+    """Whether the answer holds something that a person must approve before it is used outside."""
+    @_builtins.property
+    def line(self) -> _incident_pb2.TimelineEntry:
+        """The line."""
+
+    @_builtins.property
+    def incident(self) -> _incident_pb2.Incident:
+        """The incident."""
+
+    def __init__(
+        self,
+        *,
+        live_send_allowed: _builtins.bool | None = ...,
+        approval_required: _builtins.bool | None = ...,
+        line: _incident_pb2.TimelineEntry | None = ...,
+        incident: _incident_pb2.Incident | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "incident", b"incident", "line", b"line", "live_send_allowed", b"live_send_allowed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "incident", b"incident", "line", b"line", "live_send_allowed", b"live_send_allowed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__approval_required: _TypeAlias = _typing.Literal["approval_required"]  # noqa: Y015
+    _WhichOneofArgType__approval_required: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required"]  # noqa: Y015
+    _WhichOneofReturnType__live_send_allowed: _TypeAlias = _typing.Literal["live_send_allowed"]  # noqa: Y015
+    _WhichOneofArgType__live_send_allowed: _TypeAlias = _typing.Literal["_live_send_allowed", b"_live_send_allowed"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__approval_required) -> _WhichOneofReturnType__approval_required | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__live_send_allowed) -> _WhichOneofReturnType__live_send_allowed | None: ...
+
+Global___AddTimelineNoteResponse: _TypeAlias = AddTimelineNoteResponse  # noqa: Y015
+
+@_typing.final
+class RecordIncidentUpdateRequest(_message.Message):
+    """The update."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    INCIDENT_ID_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    OCCUR_TIME_FIELD_NUMBER: _builtins.int
+    LATE_REASON_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """UUID of this write, made by the caller; repeat it to repeat the call safely."""
+    incident_id: _builtins.str
+    """The incident."""
+    text: _builtins.str
+    """What was told."""
+    late_reason: _builtins.str
+    """Why it was late; required where it was."""
+    etag: _builtins.str
+    """The incident's etag as the caller read it; empty skips the check."""
+    @_builtins.property
+    def actor(self) -> _actor_pb2.Actor:
+        """The person who records it."""
+
+    @_builtins.property
+    def occur_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was given, UTC; unset means now."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        actor: _actor_pb2.Actor | None = ...,
+        incident_id: _builtins.str = ...,
+        text: _builtins.str = ...,
+        occur_time: _timestamp_pb2.Timestamp | None = ...,
+        late_reason: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "occur_time", b"occur_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "etag", b"etag", "incident_id", b"incident_id", "late_reason", b"late_reason", "occur_time", b"occur_time", "request_id", b"request_id", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordIncidentUpdateRequest: _TypeAlias = RecordIncidentUpdateRequest  # noqa: Y015
+
+@_typing.final
+class RecordIncidentUpdateResponse(_message.Message):
+    """What was met, and what comes next."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIVE_SEND_ALLOWED_FIELD_NUMBER: _builtins.int
+    APPROVAL_REQUIRED_FIELD_NUMBER: _builtins.int
+    MET_FIELD_NUMBER: _builtins.int
+    NEXT_FIELD_NUMBER: _builtins.int
+    INCIDENT_FIELD_NUMBER: _builtins.int
+    live_send_allowed: _builtins.bool
+    """Always false, always present: nothing in this system sends."""
+    approval_required: _builtins.bool
+    """Whether the answer holds something that a person must approve before it is used outside."""
+    @_builtins.property
+    def met(self) -> _obligation_pb2.Obligation:
+        """The obligation that the update met."""
+
+    @_builtins.property
+    def next(self) -> _obligation_pb2.Obligation:
+        """The next one."""
+
+    @_builtins.property
+    def incident(self) -> _incident_pb2.Incident:
+        """The incident."""
+
+    def __init__(
+        self,
+        *,
+        live_send_allowed: _builtins.bool | None = ...,
+        approval_required: _builtins.bool | None = ...,
+        met: _obligation_pb2.Obligation | None = ...,
+        next: _obligation_pb2.Obligation | None = ...,
+        incident: _incident_pb2.Incident | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "incident", b"incident", "live_send_allowed", b"live_send_allowed", "met", b"met", "next", b"next"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "incident", b"incident", "live_send_allowed", b"live_send_allowed", "met", b"met", "next", b"next"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__approval_required: _TypeAlias = _typing.Literal["approval_required"]  # noqa: Y015
+    _WhichOneofArgType__approval_required: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required"]  # noqa: Y015
+    _WhichOneofReturnType__live_send_allowed: _TypeAlias = _typing.Literal["live_send_allowed"]  # noqa: Y015
+    _WhichOneofArgType__live_send_allowed: _TypeAlias = _typing.Literal["_live_send_allowed", b"_live_send_allowed"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__approval_required) -> _WhichOneofReturnType__approval_required | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__live_send_allowed) -> _WhichOneofReturnType__live_send_allowed | None: ...
+
+Global___RecordIncidentUpdateResponse: _TypeAlias = RecordIncidentUpdateResponse  # noqa: Y015
+
+@_typing.final
+class SetIncidentClocksPausedRequest(_message.Message):
+    """Whether clocks stand still."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    INCIDENT_ID_FIELD_NUMBER: _builtins.int
+    PAUSED_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """UUID of this write, made by the caller; repeat it to repeat the call safely."""
+    incident_id: _builtins.str
+    """The incident."""
+    paused: _builtins.bool
+    """True to stop them, false to start them again."""
+    reason: _builtins.str
+    """Why; required to stop them."""
+    etag: _builtins.str
+    """The incident's etag as the caller read it; empty skips the check."""
+    @_builtins.property
+    def actor(self) -> _actor_pb2.Actor:
+        """The person who decides it."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        actor: _actor_pb2.Actor | None = ...,
+        incident_id: _builtins.str = ...,
+        paused: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "etag", b"etag", "incident_id", b"incident_id", "paused", b"paused", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetIncidentClocksPausedRequest: _TypeAlias = SetIncidentClocksPausedRequest  # noqa: Y015
+
+@_typing.final
+class SetIncidentClocksPausedResponse(_message.Message):
+    """The incident and its clocks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIVE_SEND_ALLOWED_FIELD_NUMBER: _builtins.int
+    APPROVAL_REQUIRED_FIELD_NUMBER: _builtins.int
+    INCIDENT_FIELD_NUMBER: _builtins.int
+    OBLIGATIONS_FIELD_NUMBER: _builtins.int
+    live_send_allowed: _builtins.bool
+    """Always false, always present: nothing in this system sends."""
+    approval_required: _builtins.bool
+    """Whether the answer holds something that a person must approve before it is used outside."""
+    @_builtins.property
+    def incident(self) -> _incident_pb2.Incident:
+        """The incident."""
+
+    @_builtins.property
+    def obligations(self) -> _containers.RepeatedCompositeFieldContainer[_obligation_pb2.Obligation]:
+        """Its obligations as they stand now, but for updates that were met in time."""
+
+    def __init__(
+        self,
+        *,
+        live_send_allowed: _builtins.bool | None = ...,
+        approval_required: _builtins.bool | None = ...,
+        incident: _incident_pb2.Incident | None = ...,
+        obligations: _abc.Iterable[_obligation_pb2.Obligation] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "incident", b"incident", "live_send_allowed", b"live_send_allowed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "incident", b"incident", "live_send_allowed", b"live_send_allowed", "obligations", b"obligations"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__approval_required: _TypeAlias = _typing.Literal["approval_required"]  # noqa: Y015
+    _WhichOneofArgType__approval_required: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required"]  # noqa: Y015
+    _WhichOneofReturnType__live_send_allowed: _TypeAlias = _typing.Literal["live_send_allowed"]  # noqa: Y015
+    _WhichOneofArgType__live_send_allowed: _TypeAlias = _typing.Literal["_live_send_allowed", b"_live_send_allowed"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__approval_required) -> _WhichOneofReturnType__approval_required | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__live_send_allowed) -> _WhichOneofReturnType__live_send_allowed | None: ...
+
+Global___SetIncidentClocksPausedResponse: _TypeAlias = SetIncidentClocksPausedResponse  # noqa: Y015

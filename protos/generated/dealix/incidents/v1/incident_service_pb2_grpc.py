@@ -67,6 +67,61 @@ class IncidentServiceStub:
                 request_serializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.RecordPolicyBreachRequest.SerializeToString,
                 response_deserializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.RecordPolicyBreachResponse.FromString,
                 _registered_method=True)
+        self.GetOperatingContext = channel.unary_unary(
+                '/dealix.incidents.v1.IncidentService/GetOperatingContext',
+                request_serializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.GetOperatingContextRequest.SerializeToString,
+                response_deserializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.GetOperatingContextResponse.FromString,
+                _registered_method=True)
+        self.ListIncidentTimeline = channel.unary_unary(
+                '/dealix.incidents.v1.IncidentService/ListIncidentTimeline',
+                request_serializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.ListIncidentTimelineRequest.SerializeToString,
+                response_deserializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.ListIncidentTimelineResponse.FromString,
+                _registered_method=True)
+        self.ChangeIncidentState = channel.unary_unary(
+                '/dealix.incidents.v1.IncidentService/ChangeIncidentState',
+                request_serializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.ChangeIncidentStateRequest.SerializeToString,
+                response_deserializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.ChangeIncidentStateResponse.FromString,
+                _registered_method=True)
+        self.RaiseIncidentSeverity = channel.unary_unary(
+                '/dealix.incidents.v1.IncidentService/RaiseIncidentSeverity',
+                request_serializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.RaiseIncidentSeverityRequest.SerializeToString,
+                response_deserializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.RaiseIncidentSeverityResponse.FromString,
+                _registered_method=True)
+        self.AssignIncidentRole = channel.unary_unary(
+                '/dealix.incidents.v1.IncidentService/AssignIncidentRole',
+                request_serializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.AssignIncidentRoleRequest.SerializeToString,
+                response_deserializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.AssignIncidentRoleResponse.FromString,
+                _registered_method=True)
+        self.UpdatePlanTask = channel.unary_unary(
+                '/dealix.incidents.v1.IncidentService/UpdatePlanTask',
+                request_serializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.UpdatePlanTaskRequest.SerializeToString,
+                response_deserializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.UpdatePlanTaskResponse.FromString,
+                _registered_method=True)
+        self.LinkIncident = channel.unary_unary(
+                '/dealix.incidents.v1.IncidentService/LinkIncident',
+                request_serializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.LinkIncidentRequest.SerializeToString,
+                response_deserializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.LinkIncidentResponse.FromString,
+                _registered_method=True)
+        self.MarkIncidentDuplicate = channel.unary_unary(
+                '/dealix.incidents.v1.IncidentService/MarkIncidentDuplicate',
+                request_serializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.MarkIncidentDuplicateRequest.SerializeToString,
+                response_deserializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.MarkIncidentDuplicateResponse.FromString,
+                _registered_method=True)
+        self.AddTimelineNote = channel.unary_unary(
+                '/dealix.incidents.v1.IncidentService/AddTimelineNote',
+                request_serializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.AddTimelineNoteRequest.SerializeToString,
+                response_deserializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.AddTimelineNoteResponse.FromString,
+                _registered_method=True)
+        self.RecordIncidentUpdate = channel.unary_unary(
+                '/dealix.incidents.v1.IncidentService/RecordIncidentUpdate',
+                request_serializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.RecordIncidentUpdateRequest.SerializeToString,
+                response_deserializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.RecordIncidentUpdateResponse.FromString,
+                _registered_method=True)
+        self.SetIncidentClocksPaused = channel.unary_unary(
+                '/dealix.incidents.v1.IncidentService/SetIncidentClocksPaused',
+                request_serializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.SetIncidentClocksPausedRequest.SerializeToString,
+                response_deserializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.SetIncidentClocksPausedResponse.FromString,
+                _registered_method=True)
 
 
 class IncidentServiceServicer:
@@ -94,8 +149,10 @@ class IncidentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeclareIncident(self, request, context):
-        """Declares an incident: triages it, stores it in state DECLARED with its plan and opens its timeline.
+        """Declares an incident: triages it, stores it in state DECLARED, makes tasks of its plan, opens its timeline and starts its obligation
+        clocks.
 
+        With an `aware_time` in the past the clocks count from there, so that what is late shows at once. A drill starts none.
         `raise_severity_to` above the triaged severity needs `raise_reason`; below it: INVALID_ARGUMENT (INVALID_FIELDS), since
         nobody lowers a severity. An `aware_time` in the future: INVALID_ARGUMENT (INVALID_FIELDS). Only a person raises a
         severity; a service: PERMISSION_DENIED (PERSON_REQUIRED).
@@ -105,7 +162,7 @@ class IncidentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetIncident(self, request, context):
-        """Returns one incident with its timeline.
+        """Returns one incident with its timeline, its tasks and its obligations as they stand now.
 
         Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
         """
@@ -123,6 +180,126 @@ class IncidentServiceServicer:
     def RecordPolicyBreach(self, request, context):
         """Records in the ledger that a service's answer broke the live-send rule. The gateway calls this; the client has been
         given false in any case.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetOperatingContext(self, request, context):
+        """Returns what the other services need to know before they decide for a customer: the freezes that hold, and the open incidents.
+
+        An incident counts while it is not resolved, closed or cancelled, is no drill and no duplicate, and names the customer or nobody (then it
+        concerns everybody). A customer that nobody has heard of is answered by what concerns everybody; so is the empty customer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListIncidentTimeline(self, request, context):
+        """Lists the timeline of an incident, oldest first.
+
+        Unknown incident: NOT_FOUND (INCIDENT_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangeIncidentState(self, request, context):
+        """Moves an incident to its next state and writes it on the timeline.
+
+        DECLARED to ACTIVE, ACTIVE to MITIGATED, MITIGATED to RESOLVED, MITIGATED back to ACTIVE (it is not over), RESOLVED to CLOSED; DECLARED,
+        ACTIVE and MITIGATED to CANCELLED (a false alarm). Any other step: FAILED_PRECONDITION (INCIDENT_TRANSITION_REFUSED). Going back and a
+        cancellation need `reason`: INVALID_ARGUMENT (INVALID_FIELDS), as are a time in the future, one before the last step or before
+        awareness, and a cancellation at another time than now. ACTIVE after the first action was due needs `reason`: FAILED_PRECONDITION
+        (LATE_REASON_REQUIRED). CLOSED while an obligation, a task or the post-mortem is open: FAILED_PRECONDITION (INCIDENT_NOT_CLOSABLE), with
+        all that is missing. Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RaiseIncidentSeverity(self, request, context):
+        """Raises the severity of an incident, or records what was found out: that data leaked, that something was sent without approval.
+
+        Obligations that are open are recomputed from their original start; what was breached stays so. The plan gains the steps of the new
+        severity. A severity below the present one, one below what the findings give (a leak and an unapproved send are SEV1), nothing new, a blank
+        reason, an `aware_time` in the future: INVALID_ARGUMENT (INVALID_FIELDS). A closed or cancelled incident: FAILED_PRECONDITION
+        (INCIDENT_STATE_REFUSED). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AssignIncidentRole(self, request, context):
+        """Gives a role to a person, hands it over to another, or takes it from its holder (empty `person_id`).
+
+        The holder already, or no holder to take it from: INVALID_ARGUMENT (INVALID_FIELDS). A closed or cancelled incident: FAILED_PRECONDITION
+        (INCIDENT_STATE_REFUSED). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdatePlanTask(self, request, context):
+        """Gives a task to a person, ticks it off, skips it with a reason, or opens it again.
+
+        A task that comes round again is due again after its interval. No such task, nothing to change, NOT_APPLICABLE, a task skipped without
+        `note`: INVALID_ARGUMENT (INVALID_FIELDS). A task that other tasks go before: FAILED_PRECONDITION (PLAN_TASK_BLOCKED), with those. One that
+        may not be skipped, stands for an obligation (complete that instead), is not applicable, or is in the state already: FAILED_PRECONDITION
+        (PLAN_TASK_STATE_REFUSED). A closed or cancelled incident: FAILED_PRECONDITION (INCIDENT_STATE_REFUSED). Software skips nothing:
+        PERMISSION_DENIED (PERSON_REQUIRED). Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LinkIncident(self, request, context):
+        """Adds customers and tickets to an incident; those that are linked already stay. Nothing new: nothing on the timeline.
+
+        An incident that named nobody concerned everybody; from now on it concerns those that it names. None given, or more than 1000 customers or
+        500 tickets in all: INVALID_ARGUMENT (INVALID_FIELDS). A cancelled incident or a duplicate: FAILED_PRECONDITION (INCIDENT_STATE_REFUSED).
+        Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MarkIncidentDuplicate(self, request, context):
+        """Marks an incident as a duplicate of another, which takes over its customers, its tickets and what was found out.
+
+        The duplicate is closed and owes nothing any more; where it knew of a leak earlier, the other one's clock counts from there. Itself, a drill
+        of a real incident or the reverse, a blank reason: INVALID_ARGUMENT (INVALID_FIELDS). An other one that is less grave (raise it first),
+        closed, cancelled or a duplicate itself, and a duplicate that is closed or cancelled: FAILED_PRECONDITION (INCIDENT_STATE_REFUSED). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AddTimelineNote(self, request, context):
+        """Writes a note on the timeline of an incident, whatever its state.
+
+        A blank text, a time in the future: INVALID_ARGUMENT (INVALID_FIELDS). Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecordIncidentUpdate(self, request, context):
+        """Records that an update was given, outside this system: it meets the obligation NEXT_UPDATE and starts the next.
+
+        The task of the plan that comes round with updates is done with it. A blank text, a time in the future, before awareness or before the last
+        update: INVALID_ARGUMENT (INVALID_FIELDS). After it was due without `late_reason`: FAILED_PRECONDITION (LATE_REASON_REQUIRED). An incident
+        that is resolved, closed or cancelled: FAILED_PRECONDITION (INCIDENT_STATE_REFUSED). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetIncidentClocksPaused(self, request, context):
+        """Stops or starts again those obligation clocks that may be paused, from now on. The PDPL's clock never stops.
+
+        As they are already, or a pause with a blank reason: INVALID_ARGUMENT (INVALID_FIELDS). A closed or cancelled incident: FAILED_PRECONDITION
+        (INCIDENT_STATE_REFUSED). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -160,6 +337,61 @@ def add_IncidentServiceServicer_to_server(servicer, server):
                     servicer.RecordPolicyBreach,
                     request_deserializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.RecordPolicyBreachRequest.FromString,
                     response_serializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.RecordPolicyBreachResponse.SerializeToString,
+            ),
+            'GetOperatingContext': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOperatingContext,
+                    request_deserializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.GetOperatingContextRequest.FromString,
+                    response_serializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.GetOperatingContextResponse.SerializeToString,
+            ),
+            'ListIncidentTimeline': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListIncidentTimeline,
+                    request_deserializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.ListIncidentTimelineRequest.FromString,
+                    response_serializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.ListIncidentTimelineResponse.SerializeToString,
+            ),
+            'ChangeIncidentState': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangeIncidentState,
+                    request_deserializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.ChangeIncidentStateRequest.FromString,
+                    response_serializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.ChangeIncidentStateResponse.SerializeToString,
+            ),
+            'RaiseIncidentSeverity': grpc.unary_unary_rpc_method_handler(
+                    servicer.RaiseIncidentSeverity,
+                    request_deserializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.RaiseIncidentSeverityRequest.FromString,
+                    response_serializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.RaiseIncidentSeverityResponse.SerializeToString,
+            ),
+            'AssignIncidentRole': grpc.unary_unary_rpc_method_handler(
+                    servicer.AssignIncidentRole,
+                    request_deserializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.AssignIncidentRoleRequest.FromString,
+                    response_serializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.AssignIncidentRoleResponse.SerializeToString,
+            ),
+            'UpdatePlanTask': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdatePlanTask,
+                    request_deserializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.UpdatePlanTaskRequest.FromString,
+                    response_serializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.UpdatePlanTaskResponse.SerializeToString,
+            ),
+            'LinkIncident': grpc.unary_unary_rpc_method_handler(
+                    servicer.LinkIncident,
+                    request_deserializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.LinkIncidentRequest.FromString,
+                    response_serializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.LinkIncidentResponse.SerializeToString,
+            ),
+            'MarkIncidentDuplicate': grpc.unary_unary_rpc_method_handler(
+                    servicer.MarkIncidentDuplicate,
+                    request_deserializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.MarkIncidentDuplicateRequest.FromString,
+                    response_serializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.MarkIncidentDuplicateResponse.SerializeToString,
+            ),
+            'AddTimelineNote': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddTimelineNote,
+                    request_deserializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.AddTimelineNoteRequest.FromString,
+                    response_serializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.AddTimelineNoteResponse.SerializeToString,
+            ),
+            'RecordIncidentUpdate': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordIncidentUpdate,
+                    request_deserializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.RecordIncidentUpdateRequest.FromString,
+                    response_serializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.RecordIncidentUpdateResponse.SerializeToString,
+            ),
+            'SetIncidentClocksPaused': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetIncidentClocksPaused,
+                    request_deserializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.SetIncidentClocksPausedRequest.FromString,
+                    response_serializer=dealix_dot_incidents_dot_v1_dot_incident__service__pb2.SetIncidentClocksPausedResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -327,6 +559,303 @@ class IncidentService:
             '/dealix.incidents.v1.IncidentService/RecordPolicyBreach',
             dealix_dot_incidents_dot_v1_dot_incident__service__pb2.RecordPolicyBreachRequest.SerializeToString,
             dealix_dot_incidents_dot_v1_dot_incident__service__pb2.RecordPolicyBreachResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOperatingContext(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.incidents.v1.IncidentService/GetOperatingContext',
+            dealix_dot_incidents_dot_v1_dot_incident__service__pb2.GetOperatingContextRequest.SerializeToString,
+            dealix_dot_incidents_dot_v1_dot_incident__service__pb2.GetOperatingContextResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListIncidentTimeline(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.incidents.v1.IncidentService/ListIncidentTimeline',
+            dealix_dot_incidents_dot_v1_dot_incident__service__pb2.ListIncidentTimelineRequest.SerializeToString,
+            dealix_dot_incidents_dot_v1_dot_incident__service__pb2.ListIncidentTimelineResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangeIncidentState(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.incidents.v1.IncidentService/ChangeIncidentState',
+            dealix_dot_incidents_dot_v1_dot_incident__service__pb2.ChangeIncidentStateRequest.SerializeToString,
+            dealix_dot_incidents_dot_v1_dot_incident__service__pb2.ChangeIncidentStateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RaiseIncidentSeverity(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.incidents.v1.IncidentService/RaiseIncidentSeverity',
+            dealix_dot_incidents_dot_v1_dot_incident__service__pb2.RaiseIncidentSeverityRequest.SerializeToString,
+            dealix_dot_incidents_dot_v1_dot_incident__service__pb2.RaiseIncidentSeverityResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AssignIncidentRole(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.incidents.v1.IncidentService/AssignIncidentRole',
+            dealix_dot_incidents_dot_v1_dot_incident__service__pb2.AssignIncidentRoleRequest.SerializeToString,
+            dealix_dot_incidents_dot_v1_dot_incident__service__pb2.AssignIncidentRoleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdatePlanTask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.incidents.v1.IncidentService/UpdatePlanTask',
+            dealix_dot_incidents_dot_v1_dot_incident__service__pb2.UpdatePlanTaskRequest.SerializeToString,
+            dealix_dot_incidents_dot_v1_dot_incident__service__pb2.UpdatePlanTaskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LinkIncident(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.incidents.v1.IncidentService/LinkIncident',
+            dealix_dot_incidents_dot_v1_dot_incident__service__pb2.LinkIncidentRequest.SerializeToString,
+            dealix_dot_incidents_dot_v1_dot_incident__service__pb2.LinkIncidentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MarkIncidentDuplicate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.incidents.v1.IncidentService/MarkIncidentDuplicate',
+            dealix_dot_incidents_dot_v1_dot_incident__service__pb2.MarkIncidentDuplicateRequest.SerializeToString,
+            dealix_dot_incidents_dot_v1_dot_incident__service__pb2.MarkIncidentDuplicateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddTimelineNote(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.incidents.v1.IncidentService/AddTimelineNote',
+            dealix_dot_incidents_dot_v1_dot_incident__service__pb2.AddTimelineNoteRequest.SerializeToString,
+            dealix_dot_incidents_dot_v1_dot_incident__service__pb2.AddTimelineNoteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordIncidentUpdate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.incidents.v1.IncidentService/RecordIncidentUpdate',
+            dealix_dot_incidents_dot_v1_dot_incident__service__pb2.RecordIncidentUpdateRequest.SerializeToString,
+            dealix_dot_incidents_dot_v1_dot_incident__service__pb2.RecordIncidentUpdateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetIncidentClocksPaused(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.incidents.v1.IncidentService/SetIncidentClocksPaused',
+            dealix_dot_incidents_dot_v1_dot_incident__service__pb2.SetIncidentClocksPausedRequest.SerializeToString,
+            dealix_dot_incidents_dot_v1_dot_incident__service__pb2.SetIncidentClocksPausedResponse.FromString,
             options,
             channel_credentials,
             insecure,

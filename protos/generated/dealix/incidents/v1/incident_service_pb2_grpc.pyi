@@ -46,14 +46,16 @@ class IncidentServiceStub:
     GetResponsePlan: _grpc.UnaryUnaryMultiCallable[_incident_service_pb2.GetResponsePlanRequest, _incident_service_pb2.GetResponsePlanResponse]
     """Returns the ordered response plan of a severity."""
     DeclareIncident: _grpc.UnaryUnaryMultiCallable[_incident_service_pb2.DeclareIncidentRequest, _incident_service_pb2.DeclareIncidentResponse]
-    """Declares an incident: triages it, stores it in state DECLARED with its plan and opens its timeline.
+    """Declares an incident: triages it, stores it in state DECLARED, makes tasks of its plan, opens its timeline and starts its obligation
+    clocks.
 
+    With an `aware_time` in the past the clocks count from there, so that what is late shows at once. A drill starts none.
     `raise_severity_to` above the triaged severity needs `raise_reason`; below it: INVALID_ARGUMENT (INVALID_FIELDS), since
     nobody lowers a severity. An `aware_time` in the future: INVALID_ARGUMENT (INVALID_FIELDS). Only a person raises a
     severity; a service: PERMISSION_DENIED (PERSON_REQUIRED).
     """
     GetIncident: _grpc.UnaryUnaryMultiCallable[_incident_service_pb2.GetIncidentRequest, _incident_service_pb2.GetIncidentResponse]
-    """Returns one incident with its timeline.
+    """Returns one incident with its timeline, its tasks and its obligations as they stand now.
 
     Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
     """
@@ -62,6 +64,82 @@ class IncidentServiceStub:
     RecordPolicyBreach: _grpc.UnaryUnaryMultiCallable[_incident_service_pb2.RecordPolicyBreachRequest, _incident_service_pb2.RecordPolicyBreachResponse]
     """Records in the ledger that a service's answer broke the live-send rule. The gateway calls this; the client has been
     given false in any case.
+    """
+    GetOperatingContext: _grpc.UnaryUnaryMultiCallable[_incident_service_pb2.GetOperatingContextRequest, _incident_service_pb2.GetOperatingContextResponse]
+    """Returns what the other services need to know before they decide for a customer: the freezes that hold, and the open incidents.
+
+    An incident counts while it is not resolved, closed or cancelled, is no drill and no duplicate, and names the customer or nobody (then it
+    concerns everybody). A customer that nobody has heard of is answered by what concerns everybody; so is the empty customer.
+    """
+    ListIncidentTimeline: _grpc.UnaryUnaryMultiCallable[_incident_service_pb2.ListIncidentTimelineRequest, _incident_service_pb2.ListIncidentTimelineResponse]
+    """Lists the timeline of an incident, oldest first.
+
+    Unknown incident: NOT_FOUND (INCIDENT_NOT_FOUND).
+    """
+    ChangeIncidentState: _grpc.UnaryUnaryMultiCallable[_incident_service_pb2.ChangeIncidentStateRequest, _incident_service_pb2.ChangeIncidentStateResponse]
+    """Moves an incident to its next state and writes it on the timeline.
+
+    DECLARED to ACTIVE, ACTIVE to MITIGATED, MITIGATED to RESOLVED, MITIGATED back to ACTIVE (it is not over), RESOLVED to CLOSED; DECLARED,
+    ACTIVE and MITIGATED to CANCELLED (a false alarm). Any other step: FAILED_PRECONDITION (INCIDENT_TRANSITION_REFUSED). Going back and a
+    cancellation need `reason`: INVALID_ARGUMENT (INVALID_FIELDS), as are a time in the future, one before the last step or before
+    awareness, and a cancellation at another time than now. ACTIVE after the first action was due needs `reason`: FAILED_PRECONDITION
+    (LATE_REASON_REQUIRED). CLOSED while an obligation, a task or the post-mortem is open: FAILED_PRECONDITION (INCIDENT_NOT_CLOSABLE), with
+    all that is missing. Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
+    """
+    RaiseIncidentSeverity: _grpc.UnaryUnaryMultiCallable[_incident_service_pb2.RaiseIncidentSeverityRequest, _incident_service_pb2.RaiseIncidentSeverityResponse]
+    """Raises the severity of an incident, or records what was found out: that data leaked, that something was sent without approval.
+
+    Obligations that are open are recomputed from their original start; what was breached stays so. The plan gains the steps of the new
+    severity. A severity below the present one, one below what the findings give (a leak and an unapproved send are SEV1), nothing new, a blank
+    reason, an `aware_time` in the future: INVALID_ARGUMENT (INVALID_FIELDS). A closed or cancelled incident: FAILED_PRECONDITION
+    (INCIDENT_STATE_REFUSED). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
+    """
+    AssignIncidentRole: _grpc.UnaryUnaryMultiCallable[_incident_service_pb2.AssignIncidentRoleRequest, _incident_service_pb2.AssignIncidentRoleResponse]
+    """Gives a role to a person, hands it over to another, or takes it from its holder (empty `person_id`).
+
+    The holder already, or no holder to take it from: INVALID_ARGUMENT (INVALID_FIELDS). A closed or cancelled incident: FAILED_PRECONDITION
+    (INCIDENT_STATE_REFUSED). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
+    """
+    UpdatePlanTask: _grpc.UnaryUnaryMultiCallable[_incident_service_pb2.UpdatePlanTaskRequest, _incident_service_pb2.UpdatePlanTaskResponse]
+    """Gives a task to a person, ticks it off, skips it with a reason, or opens it again.
+
+    A task that comes round again is due again after its interval. No such task, nothing to change, NOT_APPLICABLE, a task skipped without
+    `note`: INVALID_ARGUMENT (INVALID_FIELDS). A task that other tasks go before: FAILED_PRECONDITION (PLAN_TASK_BLOCKED), with those. One that
+    may not be skipped, stands for an obligation (complete that instead), is not applicable, or is in the state already: FAILED_PRECONDITION
+    (PLAN_TASK_STATE_REFUSED). A closed or cancelled incident: FAILED_PRECONDITION (INCIDENT_STATE_REFUSED). Software skips nothing:
+    PERMISSION_DENIED (PERSON_REQUIRED). Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
+    """
+    LinkIncident: _grpc.UnaryUnaryMultiCallable[_incident_service_pb2.LinkIncidentRequest, _incident_service_pb2.LinkIncidentResponse]
+    """Adds customers and tickets to an incident; those that are linked already stay. Nothing new: nothing on the timeline.
+
+    An incident that named nobody concerned everybody; from now on it concerns those that it names. None given, or more than 1000 customers or
+    500 tickets in all: INVALID_ARGUMENT (INVALID_FIELDS). A cancelled incident or a duplicate: FAILED_PRECONDITION (INCIDENT_STATE_REFUSED).
+    Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
+    """
+    MarkIncidentDuplicate: _grpc.UnaryUnaryMultiCallable[_incident_service_pb2.MarkIncidentDuplicateRequest, _incident_service_pb2.MarkIncidentDuplicateResponse]
+    """Marks an incident as a duplicate of another, which takes over its customers, its tickets and what was found out.
+
+    The duplicate is closed and owes nothing any more; where it knew of a leak earlier, the other one's clock counts from there. Itself, a drill
+    of a real incident or the reverse, a blank reason: INVALID_ARGUMENT (INVALID_FIELDS). An other one that is less grave (raise it first),
+    closed, cancelled or a duplicate itself, and a duplicate that is closed or cancelled: FAILED_PRECONDITION (INCIDENT_STATE_REFUSED). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
+    """
+    AddTimelineNote: _grpc.UnaryUnaryMultiCallable[_incident_service_pb2.AddTimelineNoteRequest, _incident_service_pb2.AddTimelineNoteResponse]
+    """Writes a note on the timeline of an incident, whatever its state.
+
+    A blank text, a time in the future: INVALID_ARGUMENT (INVALID_FIELDS). Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
+    """
+    RecordIncidentUpdate: _grpc.UnaryUnaryMultiCallable[_incident_service_pb2.RecordIncidentUpdateRequest, _incident_service_pb2.RecordIncidentUpdateResponse]
+    """Records that an update was given, outside this system: it meets the obligation NEXT_UPDATE and starts the next.
+
+    The task of the plan that comes round with updates is done with it. A blank text, a time in the future, before awareness or before the last
+    update: INVALID_ARGUMENT (INVALID_FIELDS). After it was due without `late_reason`: FAILED_PRECONDITION (LATE_REASON_REQUIRED). An incident
+    that is resolved, closed or cancelled: FAILED_PRECONDITION (INCIDENT_STATE_REFUSED). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
+    """
+    SetIncidentClocksPaused: _grpc.UnaryUnaryMultiCallable[_incident_service_pb2.SetIncidentClocksPausedRequest, _incident_service_pb2.SetIncidentClocksPausedResponse]
+    """Stops or starts again those obligation clocks that may be paused, from now on. The PDPL's clock never stops.
+
+    As they are already, or a pause with a blank reason: INVALID_ARGUMENT (INVALID_FIELDS). A closed or cancelled incident: FAILED_PRECONDITION
+    (INCIDENT_STATE_REFUSED). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
     """
 
 @_typing.type_check_only
@@ -82,14 +160,16 @@ class IncidentServiceAsyncStub(IncidentServiceStub):
     GetResponsePlan: _aio.UnaryUnaryMultiCallable[_incident_service_pb2.GetResponsePlanRequest, _incident_service_pb2.GetResponsePlanResponse]  # type: ignore[assignment]
     """Returns the ordered response plan of a severity."""
     DeclareIncident: _aio.UnaryUnaryMultiCallable[_incident_service_pb2.DeclareIncidentRequest, _incident_service_pb2.DeclareIncidentResponse]  # type: ignore[assignment]
-    """Declares an incident: triages it, stores it in state DECLARED with its plan and opens its timeline.
+    """Declares an incident: triages it, stores it in state DECLARED, makes tasks of its plan, opens its timeline and starts its obligation
+    clocks.
 
+    With an `aware_time` in the past the clocks count from there, so that what is late shows at once. A drill starts none.
     `raise_severity_to` above the triaged severity needs `raise_reason`; below it: INVALID_ARGUMENT (INVALID_FIELDS), since
     nobody lowers a severity. An `aware_time` in the future: INVALID_ARGUMENT (INVALID_FIELDS). Only a person raises a
     severity; a service: PERMISSION_DENIED (PERSON_REQUIRED).
     """
     GetIncident: _aio.UnaryUnaryMultiCallable[_incident_service_pb2.GetIncidentRequest, _incident_service_pb2.GetIncidentResponse]  # type: ignore[assignment]
-    """Returns one incident with its timeline.
+    """Returns one incident with its timeline, its tasks and its obligations as they stand now.
 
     Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
     """
@@ -98,6 +178,82 @@ class IncidentServiceAsyncStub(IncidentServiceStub):
     RecordPolicyBreach: _aio.UnaryUnaryMultiCallable[_incident_service_pb2.RecordPolicyBreachRequest, _incident_service_pb2.RecordPolicyBreachResponse]  # type: ignore[assignment]
     """Records in the ledger that a service's answer broke the live-send rule. The gateway calls this; the client has been
     given false in any case.
+    """
+    GetOperatingContext: _aio.UnaryUnaryMultiCallable[_incident_service_pb2.GetOperatingContextRequest, _incident_service_pb2.GetOperatingContextResponse]  # type: ignore[assignment]
+    """Returns what the other services need to know before they decide for a customer: the freezes that hold, and the open incidents.
+
+    An incident counts while it is not resolved, closed or cancelled, is no drill and no duplicate, and names the customer or nobody (then it
+    concerns everybody). A customer that nobody has heard of is answered by what concerns everybody; so is the empty customer.
+    """
+    ListIncidentTimeline: _aio.UnaryUnaryMultiCallable[_incident_service_pb2.ListIncidentTimelineRequest, _incident_service_pb2.ListIncidentTimelineResponse]  # type: ignore[assignment]
+    """Lists the timeline of an incident, oldest first.
+
+    Unknown incident: NOT_FOUND (INCIDENT_NOT_FOUND).
+    """
+    ChangeIncidentState: _aio.UnaryUnaryMultiCallable[_incident_service_pb2.ChangeIncidentStateRequest, _incident_service_pb2.ChangeIncidentStateResponse]  # type: ignore[assignment]
+    """Moves an incident to its next state and writes it on the timeline.
+
+    DECLARED to ACTIVE, ACTIVE to MITIGATED, MITIGATED to RESOLVED, MITIGATED back to ACTIVE (it is not over), RESOLVED to CLOSED; DECLARED,
+    ACTIVE and MITIGATED to CANCELLED (a false alarm). Any other step: FAILED_PRECONDITION (INCIDENT_TRANSITION_REFUSED). Going back and a
+    cancellation need `reason`: INVALID_ARGUMENT (INVALID_FIELDS), as are a time in the future, one before the last step or before
+    awareness, and a cancellation at another time than now. ACTIVE after the first action was due needs `reason`: FAILED_PRECONDITION
+    (LATE_REASON_REQUIRED). CLOSED while an obligation, a task or the post-mortem is open: FAILED_PRECONDITION (INCIDENT_NOT_CLOSABLE), with
+    all that is missing. Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
+    """
+    RaiseIncidentSeverity: _aio.UnaryUnaryMultiCallable[_incident_service_pb2.RaiseIncidentSeverityRequest, _incident_service_pb2.RaiseIncidentSeverityResponse]  # type: ignore[assignment]
+    """Raises the severity of an incident, or records what was found out: that data leaked, that something was sent without approval.
+
+    Obligations that are open are recomputed from their original start; what was breached stays so. The plan gains the steps of the new
+    severity. A severity below the present one, one below what the findings give (a leak and an unapproved send are SEV1), nothing new, a blank
+    reason, an `aware_time` in the future: INVALID_ARGUMENT (INVALID_FIELDS). A closed or cancelled incident: FAILED_PRECONDITION
+    (INCIDENT_STATE_REFUSED). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
+    """
+    AssignIncidentRole: _aio.UnaryUnaryMultiCallable[_incident_service_pb2.AssignIncidentRoleRequest, _incident_service_pb2.AssignIncidentRoleResponse]  # type: ignore[assignment]
+    """Gives a role to a person, hands it over to another, or takes it from its holder (empty `person_id`).
+
+    The holder already, or no holder to take it from: INVALID_ARGUMENT (INVALID_FIELDS). A closed or cancelled incident: FAILED_PRECONDITION
+    (INCIDENT_STATE_REFUSED). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
+    """
+    UpdatePlanTask: _aio.UnaryUnaryMultiCallable[_incident_service_pb2.UpdatePlanTaskRequest, _incident_service_pb2.UpdatePlanTaskResponse]  # type: ignore[assignment]
+    """Gives a task to a person, ticks it off, skips it with a reason, or opens it again.
+
+    A task that comes round again is due again after its interval. No such task, nothing to change, NOT_APPLICABLE, a task skipped without
+    `note`: INVALID_ARGUMENT (INVALID_FIELDS). A task that other tasks go before: FAILED_PRECONDITION (PLAN_TASK_BLOCKED), with those. One that
+    may not be skipped, stands for an obligation (complete that instead), is not applicable, or is in the state already: FAILED_PRECONDITION
+    (PLAN_TASK_STATE_REFUSED). A closed or cancelled incident: FAILED_PRECONDITION (INCIDENT_STATE_REFUSED). Software skips nothing:
+    PERMISSION_DENIED (PERSON_REQUIRED). Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
+    """
+    LinkIncident: _aio.UnaryUnaryMultiCallable[_incident_service_pb2.LinkIncidentRequest, _incident_service_pb2.LinkIncidentResponse]  # type: ignore[assignment]
+    """Adds customers and tickets to an incident; those that are linked already stay. Nothing new: nothing on the timeline.
+
+    An incident that named nobody concerned everybody; from now on it concerns those that it names. None given, or more than 1000 customers or
+    500 tickets in all: INVALID_ARGUMENT (INVALID_FIELDS). A cancelled incident or a duplicate: FAILED_PRECONDITION (INCIDENT_STATE_REFUSED).
+    Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
+    """
+    MarkIncidentDuplicate: _aio.UnaryUnaryMultiCallable[_incident_service_pb2.MarkIncidentDuplicateRequest, _incident_service_pb2.MarkIncidentDuplicateResponse]  # type: ignore[assignment]
+    """Marks an incident as a duplicate of another, which takes over its customers, its tickets and what was found out.
+
+    The duplicate is closed and owes nothing any more; where it knew of a leak earlier, the other one's clock counts from there. Itself, a drill
+    of a real incident or the reverse, a blank reason: INVALID_ARGUMENT (INVALID_FIELDS). An other one that is less grave (raise it first),
+    closed, cancelled or a duplicate itself, and a duplicate that is closed or cancelled: FAILED_PRECONDITION (INCIDENT_STATE_REFUSED). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
+    """
+    AddTimelineNote: _aio.UnaryUnaryMultiCallable[_incident_service_pb2.AddTimelineNoteRequest, _incident_service_pb2.AddTimelineNoteResponse]  # type: ignore[assignment]
+    """Writes a note on the timeline of an incident, whatever its state.
+
+    A blank text, a time in the future: INVALID_ARGUMENT (INVALID_FIELDS). Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
+    """
+    RecordIncidentUpdate: _aio.UnaryUnaryMultiCallable[_incident_service_pb2.RecordIncidentUpdateRequest, _incident_service_pb2.RecordIncidentUpdateResponse]  # type: ignore[assignment]
+    """Records that an update was given, outside this system: it meets the obligation NEXT_UPDATE and starts the next.
+
+    The task of the plan that comes round with updates is done with it. A blank text, a time in the future, before awareness or before the last
+    update: INVALID_ARGUMENT (INVALID_FIELDS). After it was due without `late_reason`: FAILED_PRECONDITION (LATE_REASON_REQUIRED). An incident
+    that is resolved, closed or cancelled: FAILED_PRECONDITION (INCIDENT_STATE_REFUSED). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
+    """
+    SetIncidentClocksPaused: _aio.UnaryUnaryMultiCallable[_incident_service_pb2.SetIncidentClocksPausedRequest, _incident_service_pb2.SetIncidentClocksPausedResponse]  # type: ignore[assignment]
+    """Stops or starts again those obligation clocks that may be paused, from now on. The PDPL's clock never stops.
+
+    As they are already, or a pause with a blank reason: INVALID_ARGUMENT (INVALID_FIELDS). A closed or cancelled incident: FAILED_PRECONDITION
+    (INCIDENT_STATE_REFUSED). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
     """
 
 class IncidentServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -133,8 +289,10 @@ class IncidentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _incident_service_pb2.DeclareIncidentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_incident_service_pb2.DeclareIncidentResponse, _abc.Awaitable[_incident_service_pb2.DeclareIncidentResponse]]:
-        """Declares an incident: triages it, stores it in state DECLARED with its plan and opens its timeline.
+        """Declares an incident: triages it, stores it in state DECLARED, makes tasks of its plan, opens its timeline and starts its obligation
+        clocks.
 
+        With an `aware_time` in the past the clocks count from there, so that what is late shows at once. A drill starts none.
         `raise_severity_to` above the triaged severity needs `raise_reason`; below it: INVALID_ARGUMENT (INVALID_FIELDS), since
         nobody lowers a severity. An `aware_time` in the future: INVALID_ARGUMENT (INVALID_FIELDS). Only a person raises a
         severity; a service: PERMISSION_DENIED (PERSON_REQUIRED).
@@ -146,7 +304,7 @@ class IncidentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _incident_service_pb2.GetIncidentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_incident_service_pb2.GetIncidentResponse, _abc.Awaitable[_incident_service_pb2.GetIncidentResponse]]:
-        """Returns one incident with its timeline.
+        """Returns one incident with its timeline, its tasks and its obligations as they stand now.
 
         Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
         """
@@ -167,6 +325,148 @@ class IncidentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_incident_service_pb2.RecordPolicyBreachResponse, _abc.Awaitable[_incident_service_pb2.RecordPolicyBreachResponse]]:
         """Records in the ledger that a service's answer broke the live-send rule. The gateway calls this; the client has been
         given false in any case.
+        """
+
+    @_abc_1.abstractmethod
+    def GetOperatingContext(
+        self,
+        request: _incident_service_pb2.GetOperatingContextRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_incident_service_pb2.GetOperatingContextResponse, _abc.Awaitable[_incident_service_pb2.GetOperatingContextResponse]]:
+        """Returns what the other services need to know before they decide for a customer: the freezes that hold, and the open incidents.
+
+        An incident counts while it is not resolved, closed or cancelled, is no drill and no duplicate, and names the customer or nobody (then it
+        concerns everybody). A customer that nobody has heard of is answered by what concerns everybody; so is the empty customer.
+        """
+
+    @_abc_1.abstractmethod
+    def ListIncidentTimeline(
+        self,
+        request: _incident_service_pb2.ListIncidentTimelineRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_incident_service_pb2.ListIncidentTimelineResponse, _abc.Awaitable[_incident_service_pb2.ListIncidentTimelineResponse]]:
+        """Lists the timeline of an incident, oldest first.
+
+        Unknown incident: NOT_FOUND (INCIDENT_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def ChangeIncidentState(
+        self,
+        request: _incident_service_pb2.ChangeIncidentStateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_incident_service_pb2.ChangeIncidentStateResponse, _abc.Awaitable[_incident_service_pb2.ChangeIncidentStateResponse]]:
+        """Moves an incident to its next state and writes it on the timeline.
+
+        DECLARED to ACTIVE, ACTIVE to MITIGATED, MITIGATED to RESOLVED, MITIGATED back to ACTIVE (it is not over), RESOLVED to CLOSED; DECLARED,
+        ACTIVE and MITIGATED to CANCELLED (a false alarm). Any other step: FAILED_PRECONDITION (INCIDENT_TRANSITION_REFUSED). Going back and a
+        cancellation need `reason`: INVALID_ARGUMENT (INVALID_FIELDS), as are a time in the future, one before the last step or before
+        awareness, and a cancellation at another time than now. ACTIVE after the first action was due needs `reason`: FAILED_PRECONDITION
+        (LATE_REASON_REQUIRED). CLOSED while an obligation, a task or the post-mortem is open: FAILED_PRECONDITION (INCIDENT_NOT_CLOSABLE), with
+        all that is missing. Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def RaiseIncidentSeverity(
+        self,
+        request: _incident_service_pb2.RaiseIncidentSeverityRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_incident_service_pb2.RaiseIncidentSeverityResponse, _abc.Awaitable[_incident_service_pb2.RaiseIncidentSeverityResponse]]:
+        """Raises the severity of an incident, or records what was found out: that data leaked, that something was sent without approval.
+
+        Obligations that are open are recomputed from their original start; what was breached stays so. The plan gains the steps of the new
+        severity. A severity below the present one, one below what the findings give (a leak and an unapproved send are SEV1), nothing new, a blank
+        reason, an `aware_time` in the future: INVALID_ARGUMENT (INVALID_FIELDS). A closed or cancelled incident: FAILED_PRECONDITION
+        (INCIDENT_STATE_REFUSED). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def AssignIncidentRole(
+        self,
+        request: _incident_service_pb2.AssignIncidentRoleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_incident_service_pb2.AssignIncidentRoleResponse, _abc.Awaitable[_incident_service_pb2.AssignIncidentRoleResponse]]:
+        """Gives a role to a person, hands it over to another, or takes it from its holder (empty `person_id`).
+
+        The holder already, or no holder to take it from: INVALID_ARGUMENT (INVALID_FIELDS). A closed or cancelled incident: FAILED_PRECONDITION
+        (INCIDENT_STATE_REFUSED). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def UpdatePlanTask(
+        self,
+        request: _incident_service_pb2.UpdatePlanTaskRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_incident_service_pb2.UpdatePlanTaskResponse, _abc.Awaitable[_incident_service_pb2.UpdatePlanTaskResponse]]:
+        """Gives a task to a person, ticks it off, skips it with a reason, or opens it again.
+
+        A task that comes round again is due again after its interval. No such task, nothing to change, NOT_APPLICABLE, a task skipped without
+        `note`: INVALID_ARGUMENT (INVALID_FIELDS). A task that other tasks go before: FAILED_PRECONDITION (PLAN_TASK_BLOCKED), with those. One that
+        may not be skipped, stands for an obligation (complete that instead), is not applicable, or is in the state already: FAILED_PRECONDITION
+        (PLAN_TASK_STATE_REFUSED). A closed or cancelled incident: FAILED_PRECONDITION (INCIDENT_STATE_REFUSED). Software skips nothing:
+        PERMISSION_DENIED (PERSON_REQUIRED). Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def LinkIncident(
+        self,
+        request: _incident_service_pb2.LinkIncidentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_incident_service_pb2.LinkIncidentResponse, _abc.Awaitable[_incident_service_pb2.LinkIncidentResponse]]:
+        """Adds customers and tickets to an incident; those that are linked already stay. Nothing new: nothing on the timeline.
+
+        An incident that named nobody concerned everybody; from now on it concerns those that it names. None given, or more than 1000 customers or
+        500 tickets in all: INVALID_ARGUMENT (INVALID_FIELDS). A cancelled incident or a duplicate: FAILED_PRECONDITION (INCIDENT_STATE_REFUSED).
+        Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def MarkIncidentDuplicate(
+        self,
+        request: _incident_service_pb2.MarkIncidentDuplicateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_incident_service_pb2.MarkIncidentDuplicateResponse, _abc.Awaitable[_incident_service_pb2.MarkIncidentDuplicateResponse]]:
+        """Marks an incident as a duplicate of another, which takes over its customers, its tickets and what was found out.
+
+        The duplicate is closed and owes nothing any more; where it knew of a leak earlier, the other one's clock counts from there. Itself, a drill
+        of a real incident or the reverse, a blank reason: INVALID_ARGUMENT (INVALID_FIELDS). An other one that is less grave (raise it first),
+        closed, cancelled or a duplicate itself, and a duplicate that is closed or cancelled: FAILED_PRECONDITION (INCIDENT_STATE_REFUSED). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def AddTimelineNote(
+        self,
+        request: _incident_service_pb2.AddTimelineNoteRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_incident_service_pb2.AddTimelineNoteResponse, _abc.Awaitable[_incident_service_pb2.AddTimelineNoteResponse]]:
+        """Writes a note on the timeline of an incident, whatever its state.
+
+        A blank text, a time in the future: INVALID_ARGUMENT (INVALID_FIELDS). Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def RecordIncidentUpdate(
+        self,
+        request: _incident_service_pb2.RecordIncidentUpdateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_incident_service_pb2.RecordIncidentUpdateResponse, _abc.Awaitable[_incident_service_pb2.RecordIncidentUpdateResponse]]:
+        """Records that an update was given, outside this system: it meets the obligation NEXT_UPDATE and starts the next.
+
+        The task of the plan that comes round with updates is done with it. A blank text, a time in the future, before awareness or before the last
+        update: INVALID_ARGUMENT (INVALID_FIELDS). After it was due without `late_reason`: FAILED_PRECONDITION (LATE_REASON_REQUIRED). An incident
+        that is resolved, closed or cancelled: FAILED_PRECONDITION (INCIDENT_STATE_REFUSED). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def SetIncidentClocksPaused(
+        self,
+        request: _incident_service_pb2.SetIncidentClocksPausedRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_incident_service_pb2.SetIncidentClocksPausedResponse, _abc.Awaitable[_incident_service_pb2.SetIncidentClocksPausedResponse]]:
+        """Stops or starts again those obligation clocks that may be paused, from now on. The PDPL's clock never stops.
+
+        As they are already, or a pause with a blank reason: INVALID_ARGUMENT (INVALID_FIELDS). A closed or cancelled incident: FAILED_PRECONDITION
+        (INCIDENT_STATE_REFUSED). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
         """
 
 def add_IncidentServiceServicer_to_server(servicer: IncidentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
