@@ -78,9 +78,6 @@ class Burn:
         found: timedelta = getattr(self, party.value)
         return found
 
-    def __add__(self, other: Burn) -> Burn:
-        return Burn(*(self.of(party) + other.of(party) for party in Party))
-
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -95,7 +92,8 @@ class Clock:
     """One clock at ``as_of``. Times are UTC.
 
     ``instance`` is the id of the event that started it. ``target``, ``priority`` and ``policy_version`` are those that
-    hold, or held when it stopped; ``target_since`` is when they came to hold. ``elapsed`` is what has run.
+    hold, or held when it stopped; ``target_since`` is when they came to hold. ``elapsed`` is what has run. ``fulfilled``: it
+    stopped because what was promised was done, in time or not.
 
     ``due_at`` is the first moment at which the target has passed, ``at_risk_at`` the same for the part of it from which it
     is at risk. Both look ahead as if a running clock ran on, and a stopped one had; a paused clock has only those that it
@@ -113,6 +111,7 @@ class Clock:
     target_since: datetime | None
     started_at: datetime | None
     stopped_at: datetime | None
+    fulfilled: bool
     at_risk_at: datetime | None
     due_at: datetime | None
     late_after: datetime | None
@@ -180,12 +179,10 @@ def next_rung(clock: Clock) -> Crossing | None:
     return next((crossing for crossing in _crossings(clock) if crossing.at > clock.as_of), None)
 
 
-def total_burn(found: Iterable[Clock]) -> Burn:
-    """What all of them burnt, by party."""
-    total = Burn()
-    for clock in found:
-        total += clock.burn
-    return total
+def total_burn(found: Iterable[Burn]) -> Burn:
+    """The sum of all, by party."""
+    burnt = list(found)
+    return Burn(*(sum((burn.of(party) for burn in burnt), timedelta()) for party in Party))
 
 
 def _crossings(clock: Clock) -> Iterator[Crossing]:
@@ -264,6 +261,7 @@ class _Run:
             target_since=self.target_since,
             started_at=self.started_at,
             stopped_at=self.stopped_at,
+            fulfilled=self.stopped_at is not None and not self.cancelled,
             at_risk_at=_reached(ahead, calendar, at_risk),
             due_at=_reached(ahead, calendar, target),
             late_after=_reached(ahead, calendar, target, latest=True),
@@ -413,6 +411,7 @@ class _Life:
             target_since=None,
             started_at=None,
             stopped_at=None,
+            fulfilled=False,
             at_risk_at=None,
             due_at=None,
             late_after=None,

@@ -21,8 +21,9 @@ from typing import ClassVar
 from services.domain.checks import Checks
 from services.domain.errors import AlreadyExists, InvalidInput, PreconditionFailed, Violation
 from services.domain.texts import Bilingual, Reader, TextsFile
+from services.support.domain.clocks import Burn, Clock, ClockKind, total_burn
 from services.support.domain.policy import TEXTS_DIR, Policies
-from services.support.domain.priorities import Priority
+from services.support.domain.priorities import Priority, urgency
 
 # Bounds of what a caller may state; far beyond any ticket, far within exact floats.
 MAX_FIRST_RESPONSE_MINUTES = 10_000_000.0
@@ -169,6 +170,10 @@ class TicketFacts:
 
     A time that is None has not come yet; then the elapsed time, where known, says how long it has been waited for.
     Without it an open promise is taken as not yet due. A ticket is open until ``resolution_hours`` is known.
+
+    A target that is None is the priority's; a ticket's own is the one that its clock went by. ``closed``: what has not come
+    will not come any more, and the elapsed times grow no further. ``burn``: working time by clock and party, None where
+    nobody counted it.
     """
 
     priority: Priority
@@ -178,6 +183,10 @@ class TicketFacts:
     resolution_elapsed_hours: float | None = None
     ticket_id: str = ""
     customer_id: str = ""
+    first_response_target_minutes: float | None = None
+    resolution_target_hours: float | None = None
+    closed: bool = False
+    burn: Mapping[ClockKind, Burn] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +215,8 @@ class SlaHealthReport:
 
     ``breach_rate`` is a **fraction** from 0 to 1: ``total_breached / rated_tickets``, 0 when nothing is rated. Rated
     are the resolved tickets and those that broke a promise, so an open one that is not yet due does not count and an
-    open overdue one counts as breached. Averages are over the times that are known, None when there are none.
+    open overdue one counts as breached. Averages are over the times that are known, None when there are none. ``burn`` is
+    the working time of all tickets by clock and party, the sum over those for which it was counted.
     """
 
     as_of: datetime
@@ -219,6 +229,7 @@ class SlaHealthReport:
     average_first_response_minutes: float | None
     average_resolution_hours: float | None
     verdict: Verdict
+    burn: Mapping[ClockKind, Burn]
 
     @property
     def actions(self) -> tuple[ReportAction, ...]:
@@ -379,6 +390,38 @@ def facts_from_events(
     )
 
 
+def facts_from_clocks(found: Iterable[Clock], *, ticket_id: str = "", customer_id: str = "") -> TicketFacts | None:
+    """The facts of a stored ticket from its clocks; None when there are none because it was not open then.
+
+    Next responses are no promise of the report; what burnt their time is part of it.
+    """
+    burnt: dict[ClockKind, list[Burn]] = {kind: [] for kind in ClockKind}
+    first: Clock | None = None
+    resolution: Clock | None = None
+    for clock in found:
+        burnt[clock.kind].append(clock.burn)
+        if clock.kind is ClockKind.FIRST_RESPONSE:
+            first = clock
+        elif clock.kind is ClockKind.RESOLUTION:
+            resolution = clock
+    if first is None or resolution is None:
+        return None
+    minutes, hours = first.elapsed / _MINUTE, resolution.elapsed / _HOUR
+    return TicketFacts(
+        priority=first.priority if urgency(first.priority) < urgency(resolution.priority) else resolution.priority,
+        first_response_minutes=minutes if first.fulfilled else None,
+        resolution_hours=hours if resolution.fulfilled else None,
+        first_response_elapsed_minutes=minutes,
+        resolution_elapsed_hours=hours,
+        ticket_id=ticket_id,
+        customer_id=customer_id,
+        first_response_target_minutes=first.target / _MINUTE,
+        resolution_target_hours=resolution.target / _HOUR,
+        closed=first.stopped_at is not None and not first.fulfilled,
+        burn=MappingProxyType({kind: total_burn(each) for kind, each in burnt.items()}),
+    )
+
+
 def facts_from_age(
     priority: Priority,
     *,
@@ -432,6 +475,7 @@ def health_report(tickets: Sequence[TicketFacts], policy: Policies, as_of: datet
         average_first_response_minutes=_mean([t.first_response_minutes for t in tickets]),
         average_resolution_hours=_mean([t.resolution_hours for t in tickets]),
         verdict=verdict(all_breached, all_rated),
+        burn=_total_burn(tickets),
     )
 
 
@@ -499,24 +543,31 @@ def _check(checks: Checks, prefix: str, ticket: TicketFacts) -> None:
 
 def _breaches(ticket: TicketFacts, policy: Policies) -> tuple[Breach, ...]:
     targets = policy[ticket.priority]
-    return tuple(
-        Breach(kind, float(target), float(actual), open=stopped is None)
-        for kind, target, stopped, elapsed in (
-            (
-                BreachKind.FIRST_RESPONSE,
-                targets.first_response_minutes,
-                ticket.first_response_minutes,
-                ticket.first_response_elapsed_minutes,
-            ),
-            (
-                BreachKind.RESOLUTION,
-                targets.resolution_hours,
-                ticket.resolution_hours,
-                ticket.resolution_elapsed_hours,
-            ),
-        )
-        if (actual := stopped if stopped is not None else elapsed) is not None and actual > target
-    )
+    minutes, hours = ticket.first_response_target_minutes, ticket.resolution_target_hours
+    found = []
+    for kind, target, stopped, elapsed in (
+        (
+            BreachKind.FIRST_RESPONSE,
+            targets.first_response_minutes if minutes is None else minutes,
+            ticket.first_response_minutes,
+            ticket.first_response_elapsed_minutes,
+        ),
+        (
+            BreachKind.RESOLUTION,
+            targets.resolution_hours if hours is None else hours,
+            ticket.resolution_hours,
+            ticket.resolution_elapsed_hours,
+        ),
+    ):
+        actual = elapsed if stopped is None else stopped
+        if actual is not None and actual > target:
+            found.append(Breach(kind, float(target), float(actual), open=stopped is None and not ticket.closed))
+    return tuple(found)
+
+
+def _total_burn(tickets: Iterable[TicketFacts]) -> Mapping[ClockKind, Burn]:
+    counted = [ticket.burn for ticket in tickets if ticket.burn is not None]
+    return MappingProxyType({kind: total_burn(burn[kind] for burn in counted) for kind in ClockKind})
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
