@@ -93,6 +93,19 @@ class AtRiskAlert:
 
 
 @dataclass(frozen=True, slots=True)
+class RiskFactor:
+    """One input with what it says.
+
+    ``value`` is None where it is not known or there was no Proof Pack yet, ``points`` only where it is not known.
+    """
+
+    input: RiskInput
+    value: int | None
+    points: int | None
+    text: Bilingual
+
+
+@dataclass(frozen=True, slots=True)
 class Tier:
     at_least: int
     points: int
@@ -113,6 +126,8 @@ class AtRiskTexts:
     medium_from: int
     tiers: Mapping[RiskInput, tuple[Tier, ...]]
     wording: Mapping[RiskInput, Counted]
+    unknown: Mapping[RiskInput, Bilingual]
+    no_proof_pack_yet: Bilingual
     levels: Mapping[RiskLevel, LevelTexts]
 
 
@@ -126,6 +141,7 @@ def load_at_risk_texts(folder: Path) -> AtRiskTexts:
         file.problem("level_from", f"expected medium < high <= {MAX_SCORE}")
     tiers: dict[RiskInput, tuple[Tier, ...]] = {}
     wording: dict[RiskInput, Counted] = {}
+    unknown: dict[RiskInput, Bilingual] = {}
     for name, table in file.table("inputs").each(RiskInput).items():
         rows = [
             Tier(row.integer("at_least", minimum=1), row.integer("points", minimum=1)) for row in table.tables("tiers")
@@ -136,13 +152,22 @@ def load_at_risk_texts(folder: Path) -> AtRiskTexts:
         if [tier.points for tier in tiers[name]] != sorted((tier.points for tier in rows), reverse=True):
             table.problem("tiers", "a higher threshold gives fewer points")
         wording[name] = read_counted(table)
+        unknown[name] = table.bilingual("unknown")
+    no_proof_pack_yet = file.table("no_proof_pack_yet").bilingual("text")
     levels = {
         level: LevelTexts(table.strings("actions"), table.bilingual("recommendation"))
         for level, table in file.table("levels").each(RiskLevel).items()
     }
     file.finish()
     return AtRiskTexts(
-        version, high, medium, MappingProxyType(tiers), MappingProxyType(wording), MappingProxyType(levels)
+        version,
+        high,
+        medium,
+        MappingProxyType(tiers),
+        MappingProxyType(wording),
+        MappingProxyType(unknown),
+        no_proof_pack_yet,
+        MappingProxyType(levels),
     )
 
 
@@ -155,29 +180,62 @@ def assess_risk(facts: AtRiskFacts, texts: AtRiskTexts) -> AtRiskAlert:
         checks.note(RiskInput.DAYS_SINCE_PROOF_PACK.value, "CONTRADICTION", "must be absent where there was none yet")
     checks.done()
     reasons = []
-    unknown = []
     for name in RiskInput:
         value: int | None = getattr(facts, name.value)
-        if value is None:
-            if not (name is RiskInput.DAYS_SINCE_PROOF_PACK and facts.no_proof_pack_yet):
-                unknown.append(name)
-            continue
-        tier = next((tier for tier in texts.tiers[name] if value >= tier.at_least), None)
-        if tier is not None:
+        tier = _tier(name, value, texts)
+        if value is not None and tier is not None:
             said = texts.wording[name].say(value)
             reasons.append(RiskReason(name, value, tier.at_least, tier.points, said.ar, said.en))
-    points = sum(reason.points for reason in reasons)
-    could_add = sum(max(tier.points for tier in texts.tiers[name]) for name in unknown)
-    level = _level(points, could_add, texts)
+    unknown = _unknown(facts)
+    points, level = score_risk(facts, texts)
     return AtRiskAlert(
-        risk_score=min(MAX_SCORE, points),
+        risk_score=points,
         level=level,
         reasons=tuple(sorted(reasons, key=lambda reason: -reason.points)),
-        unknown_inputs=tuple(unknown),
+        unknown_inputs=unknown,
         recommended_actions=texts.levels[level].actions,
         recommended_action_ar=texts.levels[level].recommendation.ar,
         recommended_action_en=texts.levels[level].recommendation.en,
         texts_version=texts.version,
+    )
+
+
+def score_risk(facts: AtRiskFacts, texts: AtRiskTexts) -> tuple[int, RiskLevel]:
+    """The score and its level, without the words; ``facts`` are not checked."""
+    tiers = [_tier(name, getattr(facts, name.value), texts) for name in RiskInput]
+    points = sum(tier.points for tier in tiers if tier is not None)
+    could_add = sum(max(tier.points for tier in texts.tiers[name]) for name in _unknown(facts))
+    return min(MAX_SCORE, points), _level(points, could_add, texts)
+
+
+def explain_risk(facts: AtRiskFacts, texts: AtRiskTexts) -> tuple[RiskFactor, ...]:
+    """All three inputs, those that add nothing or are not known included; ``facts`` are not checked."""
+    unknown = _unknown(facts)
+    factors = []
+    for name in RiskInput:
+        value: int | None = getattr(facts, name.value)
+        if name in unknown:
+            factors.append(RiskFactor(name, None, None, texts.unknown[name]))
+        elif value is None:
+            factors.append(RiskFactor(name, None, 0, texts.no_proof_pack_yet))
+        else:
+            tier = _tier(name, value, texts)
+            factors.append(RiskFactor(name, value, tier.points if tier else 0, texts.wording[name].say(value)))
+    return tuple(factors)
+
+
+def _tier(name: RiskInput, value: int | None, texts: AtRiskTexts) -> Tier | None:
+    if value is None:
+        return None
+    return next((tier for tier in texts.tiers[name] if value >= tier.at_least), None)
+
+
+def _unknown(facts: AtRiskFacts) -> tuple[RiskInput, ...]:
+    return tuple(
+        name
+        for name in RiskInput
+        if getattr(facts, name.value) is None
+        and not (name is RiskInput.DAYS_SINCE_PROOF_PACK and facts.no_proof_pack_yet)
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar
 
+from services.domain.channels import Channel
 from services.domain.checks import MAX_SAR, Checks
 from services.domain.plural import Counted, read_counted
 from services.domain.riyadh import week_key
@@ -36,13 +37,16 @@ _COUNTED = (Topic.DRAFTS_APPROVED, Topic.REPLIES, Topic.MEETINGS, Topic.RISKS_BL
 
 @dataclass(frozen=True, slots=True)
 class CheckInFacts:
-    """The customer's week. Counts of the week; ``pipeline_sar`` is the pipeline's value now, in Saudi riyals."""
+    """The customer's week. Counts of the week; ``pipeline_sar`` is the pipeline's value now, in Saudi riyals.
 
-    drafts_approved: int
-    replies: int
-    meetings: int
-    risks_blocked: int
-    pipeline_sar: float
+    None where nothing was ever recorded: nothing is then said of it, but that the pipeline has no value yet.
+    """
+
+    drafts_approved: int | None
+    replies: int | None
+    meetings: int | None
+    risks_blocked: int | None
+    pipeline_sar: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,7 @@ SUPPRESSING = frozenset({IncidentSeverity.SEV1, IncidentSeverity.SEV2})
 
 class SuppressionKind(StrEnum):
     OPEN_INCIDENT = "open_incident"
+    FROZEN_CHANNEL = "frozen_channel"
     ALREADY_THIS_WEEK = "already_this_week"
 
 
@@ -142,6 +147,8 @@ class CheckInTexts:
     pipeline: Bilingual
     pipeline_empty: Bilingual
     suppressions: Mapping[SuppressionKind, Bilingual]
+    draft_title: Bilingual
+    draft_body: Bilingual
 
 
 def load_check_in_texts(folder: Path) -> CheckInTexts:
@@ -164,14 +171,21 @@ def load_check_in_texts(folder: Path) -> CheckInTexts:
     for text in (pipeline.ar, empty.ar):
         if "Pipeline" not in text:
             file.problem("talking_points.pipeline_sar", "the Arabic does not hold the word Pipeline")
-    placeholders = {SuppressionKind.OPEN_INCIDENT: "severity", SuppressionKind.ALREADY_THIS_WEEK: "week"}
+    placeholders = {
+        SuppressionKind.OPEN_INCIDENT: "severity",
+        SuppressionKind.FROZEN_CHANNEL: "channel",
+        SuppressionKind.ALREADY_THIS_WEEK: "week",
+    }
     suppressions = {
         kind: table.bilingual("text", frozenset({placeholders[kind]}))
         for kind, table in file.table("suppression").each(SuppressionKind).items()
     }
+    draft = file.table("draft")
+    title = draft.bilingual("title", frozenset({"week"}))
+    body = draft.bilingual("body", frozenset({"agenda", "points"}))
     file.finish()
     return CheckInTexts(
-        version, tuple(agenda), MappingProxyType(counted), pipeline, empty, MappingProxyType(suppressions)
+        version, tuple(agenda), MappingProxyType(counted), pipeline, empty, MappingProxyType(suppressions), title, body
     )
 
 
@@ -187,22 +201,38 @@ def build_check_in(facts: CheckInFacts, texts: CheckInTexts) -> CheckIn:
     checks.done()
     points = []
     for topic in _COUNTED:
-        value: int = getattr(facts, topic.value)
+        value: int | None = getattr(facts, topic.value)
+        if value is None:
+            continue
         said = texts.counted[topic].say(value)
         points.append(TalkingPoint(topic, value, said.ar, said.en))
-    amount = show_sar(facts.pipeline_sar)
+    pipeline_sar = facts.pipeline_sar or 0
+    amount = show_sar(pipeline_sar)
     said = texts.pipeline_empty if amount == "0" else texts.pipeline.format(amount=amount)
-    points.append(TalkingPoint(Topic.PIPELINE_SAR, facts.pipeline_sar, said.ar, said.en))
+    points.append(TalkingPoint(Topic.PIPELINE_SAR, pipeline_sar, said.ar, said.en))
     return CheckIn(texts.agenda, tuple(points), texts.version)
 
 
+def check_in_text(draft: CheckIn, texts: CheckInTexts) -> Bilingual:
+    """The check-in as one text, as it is put before a person and would reach the customer."""
+    return Bilingual(
+        texts.draft_body.ar.format(agenda=_lines(draft.agenda_ar), points=_lines(draft.talking_points_ar)),
+        texts.draft_body.en.format(agenda=_lines(draft.agenda_en), points=_lines(draft.talking_points_en)),
+    )
+
+
 def decide_check_in(
-    now: datetime, open_severities: Iterable[IncidentSeverity], check_ins: Iterable[datetime], texts: CheckInTexts
+    now: datetime,
+    open_severities: Iterable[IncidentSeverity],
+    check_ins: Iterable[datetime],
+    texts: CheckInTexts,
+    frozen: Channel | None = None,
 ) -> CheckInDecision:
     """Whether the customer's check-in may be held in the week of ``now``.
 
     ``open_severities`` are those of the open incidents that touch the customer: none is held during a SEV1 or SEV2.
-    ``check_ins`` are the moments of the customer's earlier ones: none is held if one lies in the same week.
+    ``frozen`` is the channel of the check-in where it is frozen for the customer. ``check_ins`` are the moments of the
+    customer's earlier ones: none is held if one lies in the same week.
     """
     week = week_key(now)
     suppressions = []
@@ -211,10 +241,17 @@ def decide_check_in(
         gravest = next(severity for severity in IncidentSeverity if severity in in_the_way)
         said = texts.suppressions[SuppressionKind.OPEN_INCIDENT].format(severity=gravest)
         suppressions.append(Suppression(SuppressionKind.OPEN_INCIDENT, said.ar, said.en, gravest))
+    if frozen is not None:
+        said = texts.suppressions[SuppressionKind.FROZEN_CHANNEL].format(channel=frozen.value)
+        suppressions.append(Suppression(SuppressionKind.FROZEN_CHANNEL, said.ar, said.en))
     if any(week_key(moment) == week for moment in check_ins):
         said = texts.suppressions[SuppressionKind.ALREADY_THIS_WEEK].format(week=week.isoformat())
         suppressions.append(Suppression(SuppressionKind.ALREADY_THIS_WEEK, said.ar, said.en))
     return CheckInDecision(week, tuple(suppressions))
+
+
+def _lines(texts: Iterable[str]) -> str:
+    return "\n".join(f"- {text}" for text in texts)
 
 
 def show_sar(amount: float) -> str:

@@ -1,0 +1,429 @@
+"""A success plan with dates: which touchpoints it has, and what becomes of one that falls due (specification §4).
+
+Dates are calendar days in Riyadh, day 1 of a plan is its start. Three sources make the touchpoints of a plan:
+
+- the lines of the bundle's plan, days 1 to 30. A line of a kind of its own (a check-in, a review) becomes one touchpoint
+  of that kind, an offer to upgrade on such a line a second one, so that holding the offer back does not hold the check-in;
+- what recurs: a check-in in every week (Sunday to Saturday) after that of the start, but for the weeks in which the plan has
+  one; a review of Proof Packs every 30 days after the plan's 30; a QBR every 90 days, which takes the review's place;
+- the renewal: 30 and 7 days before it.
+
+What recurs is dated some way ahead, and further when that end comes near. Slots carry a key that is the same whenever they
+are made, so making them twice makes them once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+
+from services.domain.actors import ActorLike
+from services.domain.channels import Channel
+from services.domain.checks import Checks
+from services.domain.context import Context
+from services.domain.errors import PersonRequired
+from services.domain.riyadh import day_start, week_key
+from services.domain.texts import Bilingual, Reader, TextsFile
+from services.success.domain.check_in import SUPPRESSING
+from services.success.domain.errors import TouchpointHeld, TouchpointStateRefused, WeekTaken
+from services.success.domain.plans import Bundle, PlanLine, PlanTexts
+
+MAX_PLAN_YEARS = 5
+
+
+class TouchpointKind(StrEnum):
+    PLAN_STEP = "plan_step"
+    UPGRADE_TALK = "upgrade_talk"
+    WEEKLY_CHECK_IN = "weekly_check_in"
+    MONTHLY_PROOF_REVIEW = "monthly_proof_review"
+    QUARTERLY_BUSINESS_REVIEW = "quarterly_business_review"
+    RENEWAL_30_DAY = "renewal_30_day"
+    RENEWAL_7_DAY = "renewal_7_day"
+
+
+RENEWALS = (TouchpointKind.RENEWAL_30_DAY, TouchpointKind.RENEWAL_7_DAY)
+SUPPRESSIBLE = frozenset({TouchpointKind.WEEKLY_CHECK_IN, TouchpointKind.UPGRADE_TALK})
+"""What is not held during a SEV1 or SEV2, or on a frozen channel."""
+
+
+class TouchpointState(StrEnum):
+    SCHEDULED = "scheduled"
+    DRAFTED = "drafted"
+    HELD = "held"
+    MISSED = "missed"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+
+
+OPEN = frozenset({TouchpointState.SCHEDULED, TouchpointState.DRAFTED, TouchpointState.HELD})
+
+
+class HoldKind(StrEnum):
+    NO_PROOF_PACK_YET = "no_proof_pack_yet"
+    OPEN_INCIDENT = "open_incident"
+    FROZEN_CHANNEL = "frozen_channel"
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Why a touchpoint is not to be used now; ``detail`` is the severity or the channel, empty for the Proof Pack."""
+
+    kind: HoldKind
+    reason: Bilingual
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KindTexts:
+    """``title`` says what the touchpoint is; subject and body are the draft's, None for the check-in, which writes its own."""
+
+    title: Bilingual
+    body: Bilingual | None
+
+
+@dataclass(frozen=True, slots=True)
+class CadenceTexts:
+    """The rhythm of plans, and what is said. ``weekday`` counts from Sunday, 0; ``due_hour`` is on Riyadh's clock.
+
+    ``ahead_days``: how far recurring touchpoints are dated; ``extend_days``: how near that end may come.
+    """
+
+    version: str
+    weekday: int
+    due_hour: int
+    monthly_days: int
+    quarterly_days: int
+    renewal_days: Mapping[TouchpointKind, int]
+    ahead_days: int
+    extend_days: int
+    kinds: Mapping[TouchpointKind, KindTexts]
+    holds: Mapping[HoldKind, Bilingual]
+    alert_body: Bilingual
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A touchpoint as the plan puts it. ``line`` is that of the bundle's plan, where one is behind it."""
+
+    key: str
+    kind: TouchpointKind
+    day: date
+    plan_day: int
+    line: PlanLine | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Touchpoint:
+    """One dated touchpoint of a customer. Times are UTC; ``revision`` counts its changes from 1.
+
+    ``line_id`` and ``bundle`` say which line of which plan is behind it; ``line_id`` is empty for what recurs and renewals.
+    """
+
+    touchpoint_id: str
+    customer_id: str
+    generation: int
+    key: str
+    kind: TouchpointKind
+    state: TouchpointState
+    planned_on: date
+    due_on: date
+    plan_day: int
+    bundle: Bundle
+    line_id: str
+    revision: int = 1
+    fired_at: datetime | None = None
+    draft_id: str = ""
+    check_in_id: str = ""
+    completed_at: datetime | None = None
+    completer: ActorLike | None = None
+    note: str = ""
+    reference: str = ""
+    reschedule_reason: str = ""
+
+    @property
+    def open(self) -> bool:
+        return self.state in OPEN
+
+    @property
+    def etag(self) -> str:
+        return f"r{self.revision}"
+
+
+def load_cadence_texts(folder: Path) -> CadenceTexts:
+    """Read ``cadence.toml`` in ``folder``; `TextsError` names every fault of it."""
+    file = TextsFile(folder / "cadence.toml")
+    version = file.text("version")
+    rhythm = file.table("rhythm")
+    weekday, hour = rhythm.integer("check_in_weekday"), rhythm.integer("due_hour")
+    if weekday > 4:
+        rhythm.problem("check_in_weekday", "expected a working day, 0 (Sunday) to 4 (Thursday)")
+    if hour > 23:
+        rhythm.problem("due_hour", "expected an hour of the day")
+    monthly, quarterly = rhythm.integer("monthly_days", minimum=7), rhythm.integer("quarterly_days", minimum=30)
+    renewals = rhythm.table("renewal_days")
+    renewal_days = {kind: renewals.integer(kind.value, minimum=1) for kind in RENEWALS}
+    ahead, extend = rhythm.integer("ahead_days", minimum=30), rhythm.integer("extend_days", minimum=7)
+    if extend >= ahead:
+        rhythm.problem("extend_days", "expected less than ahead_days")
+    kinds = {kind: _kind_texts(table, kind) for kind, table in file.table("kinds").each(TouchpointKind).items()}
+    needed = {HoldKind.OPEN_INCIDENT: {"severity"}, HoldKind.FROZEN_CHANNEL: {"channel"}}
+    holds = {
+        kind: table.bilingual("text", frozenset(needed.get(kind, ())))
+        for kind, table in file.table("holds").each(HoldKind).items()
+    }
+    alert = file.table("alert").bilingual("body", frozenset({"score", "reasons", "action"}))
+    file.finish()
+    return CadenceTexts(
+        version,
+        weekday,
+        hour,
+        monthly,
+        quarterly,
+        MappingProxyType(renewal_days),
+        ahead,
+        extend,
+        MappingProxyType(kinds),
+        MappingProxyType(holds),
+        alert,
+    )
+
+
+def dated_slots(
+    bundle: Bundle, start: date, renewal: date, after: date, until: date, plans: PlanTexts, texts: CadenceTexts
+) -> tuple[Slot, ...]:
+    """What a plan has after one day and up to another, by day; nothing beyond the renewal. Without the renewal's own."""
+    lines = plans.plans[bundle].lines
+    found = [slot for line in lines for slot in _line_slots(line, start)]
+    last_line = max(line.day for line in lines)
+    until = min(until, renewal)
+    number = last_line + texts.monthly_days
+    while (day := _plan_day(start, number)) <= until:
+        if number % texts.quarterly_days:
+            found.append(_recurring(TouchpointKind.MONTHLY_PROOF_REVIEW, day, start))
+        number += texts.monthly_days
+    number = texts.quarterly_days
+    while (day := _plan_day(start, number)) <= until:
+        found.append(_recurring(TouchpointKind.QUARTERLY_BUSINESS_REVIEW, day, start))
+        number += texts.quarterly_days
+    taken = {_week(slot.day) for slot in found if slot.kind is TouchpointKind.WEEKLY_CHECK_IN}
+    week = _week(start) + timedelta(days=7)
+    while (day := week + timedelta(days=texts.weekday)) <= until:
+        if week not in taken:
+            found.append(_recurring(TouchpointKind.WEEKLY_CHECK_IN, day, start))
+        week += timedelta(days=7)
+    kept = [slot for slot in found if after < slot.day <= until]
+    return tuple(sorted(kept, key=lambda slot: (slot.day, slot.key)))
+
+
+def renewal_slots(start: date, renewal: date, texts: CadenceTexts) -> tuple[Slot, ...]:
+    """The touchpoints before a renewal. One whose day is over when the date is set is due at once, not lost."""
+    return tuple(
+        Slot(f"{kind.value}/{renewal.isoformat()}", kind, day, (day - start).days + 1)
+        for kind in RENEWALS
+        for day in (renewal - timedelta(days=texts.renewal_days[kind]),)
+    )
+
+
+def dated_until(start: date, today: date, renewal: date, texts: CadenceTexts) -> date:
+    """How far a plan is dated when it begins."""
+    return min(max(start, today) + timedelta(days=texts.ahead_days), renewal)
+
+
+def extended_until(until: date, today: date, renewal: date, texts: CadenceTexts) -> date:
+    """How far a plan is to be dated now; ``until`` itself while that is far enough away, or the renewal."""
+    if until >= renewal or until - today > timedelta(days=texts.extend_days):
+        return min(until, renewal)
+    return min(max(until, today) + timedelta(days=texts.ahead_days), renewal)
+
+
+def due_moment(day: date, texts: CadenceTexts) -> datetime:
+    """When a touchpoint of a day falls due, UTC."""
+    return day_start(day) + timedelta(hours=texts.due_hour)
+
+
+def what_falls_due(found: Touchpoint, today: date, *, proof_pack_delivered: bool) -> TouchpointState:
+    """What becomes of a touchpoint that is due: drafted, held until there is a Proof Pack, or missed.
+
+    A check-in whose week is over is not made up for: two in one week would break the limit of one.
+    """
+    if found.kind is TouchpointKind.UPGRADE_TALK and not proof_pack_delivered:
+        return TouchpointState.HELD
+    if found.kind is TouchpointKind.WEEKLY_CHECK_IN and _week(found.due_on) < _week(today):
+        return TouchpointState.MISSED
+    return TouchpointState.DRAFTED
+
+
+def holds(
+    found: Touchpoint, channel: Channel, context: Context, texts: CadenceTexts, *, proof_pack_delivered: bool
+) -> tuple[Hold, ...]:
+    """Everything that stands in the way of an open touchpoint, as far as it is known."""
+    if not found.open:
+        return ()
+    reasons = []
+    if found.kind is TouchpointKind.UPGRADE_TALK and not proof_pack_delivered:
+        reasons.append(Hold(HoldKind.NO_PROOF_PACK_YET, texts.holds[HoldKind.NO_PROOF_PACK_YET]))
+    if found.kind in SUPPRESSIBLE:
+        reasons += context_holds(channel, found.customer_id, context, texts)
+    return tuple(reasons)
+
+
+def context_holds(channel: Channel, customer_id: str, context: Context, texts: CadenceTexts) -> list[Hold]:
+    """What incidents brings against contact that can wait: a SEV1 or SEV2 that is open, a channel that is frozen."""
+    reasons = []
+    # SEV1 sorts before SEV2.
+    grave = sorted(incident.severity for incident in context.incidents if incident.severity in SUPPRESSING)
+    if grave:
+        said = texts.holds[HoldKind.OPEN_INCIDENT].format(severity=grave[0])
+        reasons.append(Hold(HoldKind.OPEN_INCIDENT, said, grave[0]))
+    if context.frozen(channel, customer_id):
+        said = texts.holds[HoldKind.FROZEN_CHANNEL].format(channel=channel.value)
+        reasons.append(Hold(HoldKind.FROZEN_CHANNEL, said, channel.value))
+    return reasons
+
+
+def line_of(found: Touchpoint, plans: PlanTexts) -> PlanLine | None:
+    """The line of the plan behind a touchpoint; None for what recurs."""
+    return next((line for line in plans.plans[found.bundle].lines if line.id == found.line_id), None)
+
+
+def title(found: Touchpoint, plans: PlanTexts, texts: CadenceTexts) -> Bilingual:
+    """What a touchpoint is, in a line."""
+    line = line_of(found, plans)
+    if line is not None and found.kind is TouchpointKind.PLAN_STEP:
+        return Bilingual(line.text_ar, line.text_en)
+    return texts.kinds[found.kind].title
+
+
+def draft_body(found: Touchpoint, renewal: date, plans: PlanTexts, texts: CadenceTexts) -> Bilingual:
+    """What is drafted for a touchpoint that is no check-in."""
+    body = texts.kinds[found.kind].body
+    if body is None:
+        raise ValueError(f"a {found.kind} has a text of its own")
+    line = title(found, plans, texts)
+    facts = {"date": found.due_on.isoformat(), "renewal": renewal.isoformat()}
+    return Bilingual(body.ar.format_map({**facts, "line": line.ar}), body.en.format_map({**facts, "line": line.en}))
+
+
+def complete(
+    found: Touchpoint,
+    actor: ActorLike,
+    completed_at: datetime,
+    note: str,
+    reference: str,
+    now: datetime,
+    *,
+    proof_pack_delivered: bool,
+    texts: CadenceTexts,
+) -> Touchpoint:
+    """The touchpoint that took place.
+
+    Raises ``PersonRequired``, ``InvalidInput``, ``TouchpointStateRefused`` and ``TouchpointHeld``.
+    """
+    require_person(actor, "complete_touchpoint")
+    checks = Checks()
+    if completed_at > now:
+        checks.note("complete_time", "IN_FUTURE", "must not lie in the future")
+    checks.done()
+    require_open(found)
+    if found.kind is TouchpointKind.UPGRADE_TALK and not proof_pack_delivered:
+        reason = texts.holds[HoldKind.NO_PROOF_PACK_YET]
+        raise TouchpointHeld(
+            "no upgrade is offered before the first Proof Pack is delivered",
+            [(HoldKind.NO_PROOF_PACK_YET.name, f"customer/{found.customer_id}", f"{reason.ar}\n{reason.en}")],
+            touchpoint_id=found.touchpoint_id,
+            customer_id=found.customer_id,
+        )
+    return replace(
+        found,
+        state=TouchpointState.COMPLETED,
+        completed_at=completed_at,
+        completer=actor,
+        note=note,
+        reference=reference,
+        revision=found.revision + 1,
+    )
+
+
+def reschedule(
+    found: Touchpoint, actor: ActorLike, day: date, reason: str, today: date, renewal: date, taken: Iterable[date]
+) -> Touchpoint:
+    """The touchpoint on another day, waiting for it. ``taken`` are the days of the customer's other check-ins.
+
+    Raises ``PersonRequired``, ``InvalidInput``, ``TouchpointStateRefused`` and ``WeekTaken``.
+    """
+    require_person(actor, "reschedule_touchpoint")
+    checks = Checks()
+    checks.text("reason", reason)
+    if day < today:
+        checks.note("due_date", "IN_PAST", "must not lie before today")
+    elif day > renewal:
+        checks.note("due_date", "AFTER_RENEWAL", f"must not lie after the renewal on {renewal}")
+    checks.done()
+    require_open(found)
+    if found.kind is TouchpointKind.WEEKLY_CHECK_IN:
+        require_free_week(found.customer_id, day, taken)
+    return replace(
+        found,
+        state=TouchpointState.SCHEDULED,
+        due_on=day,
+        reschedule_reason=reason,
+        fired_at=None,
+        draft_id="",
+        check_in_id="",
+        revision=found.revision + 1,
+    )
+
+
+def require_person(actor: ActorLike, action: str) -> None:
+    """Raises ``PersonRequired``."""
+    if actor.kind != "person":
+        raise PersonRequired("only a person may do this", action=action)
+
+
+def require_open(found: Touchpoint) -> None:
+    """Raises ``TouchpointStateRefused`` for one that is completed, missed or cancelled."""
+    if not found.open:
+        raise TouchpointStateRefused(
+            "the touchpoint is closed", touchpoint_id=found.touchpoint_id, state=found.state.value
+        )
+
+
+def require_free_week(customer_id: str, day: date, taken: Iterable[date]) -> None:
+    """Raises ``WeekTaken`` where one of the days lies in the same week."""
+    if any(_week(other) == _week(day) for other in taken):
+        raise WeekTaken(
+            "the customer has a check-in in that week", customer_id=customer_id, week_start=_week(day).isoformat()
+        )
+
+
+def _line_slots(line: PlanLine, start: date) -> list[Slot]:
+    day = _plan_day(start, line.day)
+    kind = TouchpointKind(line.kind.value) if line.kind is not None else TouchpointKind.PLAN_STEP
+    slots = [Slot(f"line/{line.id}", kind, day, line.day, line)]
+    if line.upgrade_offer:
+        slots.append(Slot(f"upgrade/{line.id}", TouchpointKind.UPGRADE_TALK, day, line.day, line))
+    return slots
+
+
+def _recurring(kind: TouchpointKind, day: date, start: date) -> Slot:
+    return Slot(f"{kind.value}/{day.isoformat()}", kind, day, (day - start).days + 1)
+
+
+def _plan_day(start: date, number: int) -> date:
+    return start + timedelta(days=number - 1)
+
+
+def _week(day: date) -> date:
+    return week_key(day_start(day))
+
+
+def _kind_texts(table: Reader, kind: TouchpointKind) -> KindTexts:
+    title = table.bilingual("title")
+    if kind is TouchpointKind.WEEKLY_CHECK_IN:
+        return KindTexts(title, None)
+    needed = {TouchpointKind.PLAN_STEP: {"line"}, **{key: {"renewal"} for key in RENEWALS}}.get(kind, {"date"})
+    return KindTexts(title, table.bilingual("body", frozenset(needed)))
