@@ -1,29 +1,21 @@
-"""Which service answers which methods: the stubs of the four services and of the gateway itself."""
+"""Which service answers which methods: every RPC of a service's package in the contract, and the gateway's own."""
 
 from __future__ import annotations
 
-from types import MappingProxyType
+import pkgutil
+from collections.abc import Mapping
+from importlib import import_module
+from types import MappingProxyType, ModuleType
 
-from dealix.gateway.v1 import gateway_service_pb2
-from dealix.incidents.v1 import approval_service_pb2 as incidents_approval_pb2
-from dealix.incidents.v1 import incident_service_pb2
-from dealix.incidents.v1 import ledger_service_pb2 as incidents_ledger_pb2
-from dealix.onboarding.v1 import approval_service_pb2 as onboarding_approval_pb2
-from dealix.onboarding.v1 import connector_service_pb2, onboarding_service_pb2
-from dealix.onboarding.v1 import ledger_service_pb2 as onboarding_ledger_pb2
-from dealix.success.v1 import approval_service_pb2 as success_approval_pb2
-from dealix.success.v1 import ledger_service_pb2 as success_ledger_pb2
-from dealix.success.v1 import success_service_pb2
-from dealix.support.v1 import approval_service_pb2 as support_approval_pb2
-from dealix.support.v1 import ledger_service_pb2 as support_ledger_pb2
-from dealix.support.v1 import sla_service_pb2, support_service_pb2
+SERVICES = ("support", "incidents", "onboarding", "success")
 
-FORWARDED = MappingProxyType(
-    {
-        "support": (support_service_pb2, sla_service_pb2, support_ledger_pb2, support_approval_pb2),
-        "incidents": (incident_service_pb2, incidents_ledger_pb2, incidents_approval_pb2),
-        "onboarding": (onboarding_service_pb2, connector_service_pb2, onboarding_ledger_pb2, onboarding_approval_pb2),
-        "success": (success_service_pb2, success_ledger_pb2, success_approval_pb2),
-    }
-)
-OWN = (gateway_service_pb2,)
+
+def _rpcs_of(name: str) -> tuple[ModuleType, ...]:
+    """The stubs of every ``*_service.proto`` of a package."""
+    package = f"dealix.{name}.v1"
+    found = sorted(module.name for module in pkgutil.iter_modules(import_module(package).__path__))
+    return tuple(import_module(f"{package}.{module}") for module in found if module.endswith("_service_pb2"))
+
+
+FORWARDED: Mapping[str, tuple[ModuleType, ...]] = MappingProxyType({name: _rpcs_of(name) for name in SERVICES})
+OWN = _rpcs_of("gateway")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.compose import Composer
+from gateway.context import forward_with_context, needs_context
 from gateway.contract import FORWARDED, OWN
 from gateway.forward import forward
 from gateway.guard import Guard
@@ -52,12 +53,16 @@ async def open_gateway(
     )
     guard = Guard(observer, upstreams["incidents"])
     pipeline = Pipeline(environment)
-    methods = {}
+    methods = {method.path: method for modules in FORWARDED.values() for method in methods_of(modules)}
+    composer = Composer(upstreams, methods, guard)
     for name, modules in FORWARDED.items():
         for method in methods_of(modules):
-            methods[method.path] = method
-            pipeline.add_stage(method, forward(method, upstreams[name], guard))
-    pipeline.add(methods_of(OWN), [GatewayServicer(Composer(upstreams, methods, guard), upstreams, guard)])
+            if needs_context(method):
+                stage = forward_with_context(method, upstreams[name], guard, composer, methods)
+            else:
+                stage = forward(method, upstreams[name], guard)
+            pipeline.add_stage(method, stage)
+    pipeline.add(methods_of(OWN), [GatewayServicer(composer, upstreams, guard)])
     async with AsyncExitStack() as closers:
         for upstream in upstreams.values():
             closers.push_async_callback(upstream.close)
