@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from services.domain.context import ChannelFreeze
-from services.incidents import store
+from services.incidents import freezes, store
 from services.incidents.domain import incidents
 from services.incidents.domain.declare import Declaration, declare
 from services.incidents.domain.errors import IncidentNotFound
@@ -107,7 +107,9 @@ class OperatingContext:
 
 def operating_context(tx: Tx, customer_id: str) -> OperatingContext:
     """Active freezes and open incidents that concern a customer or everybody."""
-    return OperatingContext(freezes=(), incidents=tuple(store.open_for(tx, customer_id, MAX_OPEN)))
+    return OperatingContext(
+        freezes=freezes.active_freezes(tx, customer_id), incidents=tuple(store.open_for(tx, customer_id, MAX_OPEN))
+    )
 
 
 def record_policy_breach(unit: UnitOfWork, breach: PolicyBreach) -> int:

@@ -22,7 +22,7 @@ CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO "alembic_version" VALUES('0003');
+INSERT INTO "alembic_version" VALUES('0004');
 CREATE TABLE approvals (
 	approval_id TEXT NOT NULL, 
 	draft_id TEXT NOT NULL, 
@@ -58,6 +58,24 @@ CREATE TABLE drafts (
 	update_us BIGINT NOT NULL, 
 	revision BIGINT NOT NULL, 
 	PRIMARY KEY (draft_id)
+);
+CREATE TABLE freezes (
+	freeze_id TEXT NOT NULL, 
+	channel TEXT NOT NULL, 
+	customer_id TEXT NOT NULL, 
+	incident_id TEXT NOT NULL, 
+	reason TEXT NOT NULL, 
+	actor_kind TEXT NOT NULL, 
+	actor_id TEXT NOT NULL, 
+	actor_role TEXT NOT NULL, 
+	freeze_us BIGINT NOT NULL, 
+	is_active BIGINT NOT NULL, 
+	release_actor_kind TEXT, 
+	release_actor_id TEXT, 
+	release_actor_role TEXT, 
+	release_us BIGINT, 
+	release_reason TEXT, 
+	PRIMARY KEY (freeze_id)
 );
 CREATE TABLE incident_customers (
 	customer_id TEXT NOT NULL, 
@@ -202,4 +220,10 @@ CREATE INDEX action_items_by_due ON action_items (due_us, action_item_id);
 CREATE INDEX action_items_open ON action_items (is_open, due_us, action_item_id);
 CREATE INDEX action_items_by_incident ON action_items (incident_id, due_us, action_item_id);
 CREATE INDEX action_items_by_owner ON action_items (owner_id, is_open, due_us, action_item_id);
+CREATE INDEX freezes_by_time ON freezes (freeze_us, freeze_id);
+CREATE INDEX freezes_by_active ON freezes (is_active, freeze_us, freeze_id);
+CREATE INDEX freezes_by_active_customer ON freezes (is_active, customer_id, freeze_us, freeze_id);
+CREATE INDEX freezes_by_customer ON freezes (customer_id, freeze_us, freeze_id);
+CREATE INDEX freezes_by_channel ON freezes (channel, freeze_us, freeze_id);
+CREATE INDEX freezes_by_incident ON freezes (incident_id, freeze_us, freeze_id);
 COMMIT;

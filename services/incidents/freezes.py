@@ -1,0 +1,100 @@
+"""The use cases of freezes: each runs inside one transaction that its caller owns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from services.domain.channels import Channel
+from services.domain.context import ChannelFreeze, Context
+from services.incidents import store, store_freezes
+from services.incidents.domain import freezes as rules
+from services.incidents.domain.errors import IncidentNotFound
+from services.incidents.domain.freezes import Freeze, FreezeNotFound, Scope
+from services.storage.database import Tx, UnitOfWork
+
+MAX_ACTIVE = 500
+"""The most freezes that are told of one customer: as many as a `dealix.common.v1.Context` holds."""
+
+MAX_REMAINING = 100
+
+
+@dataclass(frozen=True, slots=True)
+class FreezeChannel:
+    """What to freeze. ``incident_id`` is empty where no incident leads to it."""
+
+    scope: Scope
+    reason: str
+    incident_id: str
+
+
+def freeze_channel(unit: UnitOfWork, command: FreezeChannel) -> tuple[Freeze, bool]:
+    """Latches a freeze, and says whether it is a new one: what holds for the same reason already stays as it is.
+
+    Raises ``InvalidInput`` and ``IncidentNotFound``.
+    """
+    if command.incident_id and store.get_incident(unit.tx, command.incident_id) is None:
+        raise IncidentNotFound("no such incident", incident_id=command.incident_id)
+    active = tuple(store_freezes.active_of_scope(unit.tx, command.scope, MAX_ACTIVE))
+    found, new = rules.freeze(
+        unit.new_id("frz"), command.scope, command.reason, command.incident_id, unit.actor, unit.now, active
+    )
+    if new:
+        store_freezes.insert_freeze(unit.tx, found)
+    _record(unit, "freeze.latched" if new else "freeze.repeated", found, ("active", "reason") if new else ())
+    return found, new
+
+
+def release_freeze(unit: UnitOfWork, freeze_id: str, reason: str) -> tuple[Freeze, list[Freeze]]:
+    """Releases one freeze; with it the freezes that still hold any of what it held, newest first, at most 100.
+
+    Raises ``PersonRequired``, ``FounderRequired``, ``InvalidInput``, ``FreezeReleased`` and ``FreezeNotFound``.
+    """
+    held = store_freezes.get_freeze(unit.tx, freeze_id)
+    if held is None:
+        raise FreezeNotFound("no such freeze", freeze_id=freeze_id)
+    released = rules.release(held, unit.actor, reason, unit.now)
+    store_freezes.save_release(unit.tx, released)
+    _record(unit, "freeze.released", released, ("active", "release"))
+    others = store_freezes.active_of_customer(unit.tx, held.scope.customer_id, MAX_ACTIVE)
+    remaining = [other for other in others if _overlap(other.scope, held.scope)]
+    return released, remaining[:MAX_REMAINING]
+
+
+def active_freezes(tx: Tx, customer_id: str) -> tuple[ChannelFreeze, ...]:
+    """The active freezes that hold a customer, those for all customers included, newest first; at most 500.
+
+    Of an empty ``customer_id``, what concerns nobody in particular: every active freeze.
+    """
+    return tuple(freeze.as_context for freeze in store_freezes.active_of_customer(tx, customer_id, MAX_ACTIVE))
+
+
+def own_context(tx: Tx, customer_id: str, brought: Context) -> Context:
+    """What to go by in this service: its own freezes, whatever the gateway brought along."""
+    return Context(freezes=active_freezes(tx, customer_id), incidents=brought.incidents)
+
+
+def is_frozen(tx: Tx, channel: Channel, customer_id: str) -> bool:
+    """Whether a freeze holds a channel of a customer; of an empty one, for every customer."""
+    wanted = store_freezes.FreezeFilter(holding=True, channel=channel, customer_id=customer_id)
+    return bool(store_freezes.page_of_freezes(tx, wanted, None, 1))
+
+
+def _overlap(first: Scope, second: Scope) -> bool:
+    channels = first.channel is None or second.channel is None or first.channel is second.channel
+    customers = not first.customer_id or not second.customer_id or first.customer_id == second.customer_id
+    return channels and customers
+
+
+def _record(unit: UnitOfWork, action: str, freeze: Freeze, fields: tuple[str, ...]) -> None:
+    unit.record(
+        action,
+        f"freeze/{freeze.freeze_id}",
+        fields=fields,
+        attributes={
+            "active": "true" if freeze.active else "false",
+            "channel": freeze.scope.channel.value if freeze.scope.channel is not None else "all",
+            # An id of a customer may be "all" as well; an asterisk may not begin one.
+            "customer_id": freeze.scope.customer_id or "*",
+            **({"incident_id": freeze.incident_id} if freeze.incident_id else {}),
+        },
+    )
