@@ -23,6 +23,7 @@ from dealix.common.v1 import (
 )
 from dealix.gateway.v1 import gateway_service_pb2 as gw
 from dealix.incidents.v1 import approval_service_pb2 as inc_approval
+from dealix.incidents.v1 import freeze_service_pb2 as frz
 from dealix.incidents.v1 import incident_pb2
 from dealix.incidents.v1 import incident_service_pb2 as inc
 from dealix.incidents.v1 import ledger_service_pb2 as inc_ledger
@@ -297,6 +298,61 @@ async def _operating_context(ask: Ask) -> Message:
     await ask(request)
     return inc.GetOperatingContextRequest(customer_id=request.customer_ids[0])
 
+
+# --- freezes ----------------------------------------------------------------------------------------------------------
+
+
+def freeze_request(**fields: Any) -> frz.FreezeChannelRequest:
+    """A freeze of one channel for a customer that nobody has heard of."""
+    return frz.FreezeChannelRequest(
+        **_written(
+            **{
+                "channel": channel_pb2.CHANNEL_WHATSAPP,
+                "customer_id": new_customer(),
+                "reason": "ارتفع الحظر على القناة",
+                **fields,
+            }
+        )
+    )
+
+
+@_sample(frz.FreezeChannelRequest)
+async def _freeze(ask: Ask) -> Message:
+    return freeze_request(incident_id=(await ask(declaration())).incident.incident_id)
+
+
+@_sample(frz.ReleaseFreezeRequest)
+async def _release(ask: Ask) -> Message:
+    held = (await ask(freeze_request())).freeze
+    return frz.ReleaseFreezeRequest(**_written(freeze_id=held.freeze_id, reason="عولج السبب"))
+
+
+@_sample(frz.GetFreezesRequest)
+async def _get_freezes(ask: Ask) -> Message:
+    customer_id = new_customer()
+    for channel in (channel_pb2.CHANNEL_WHATSAPP, channel_pb2.CHANNEL_EMAIL):
+        await ask(freeze_request(channel=channel, customer_id=customer_id))
+    return frz.GetFreezesRequest(page_size=100, customer_id=customer_id)
+
+
+@_sample(frz.ListFreezesRequest)
+async def _list_freezes(ask: Ask) -> Message:
+    for _ in range(3):
+        await ask(freeze_request())
+    return frz.ListFreezesRequest(page_size=100)
+
+
+_plain(
+    frz.EvaluateChannelMetricsRequest,
+    lambda: {
+        "channel": channel_pb2.CHANNEL_WHATSAPP,
+        "customer_id": new_customer(),
+        "sent": 1000,
+        "bounced": 20,
+        "complained": 3,
+        "blocked": 30,
+    },
+)
 
 # --- onboarding -------------------------------------------------------------------------------------------------------
 

@@ -659,6 +659,7 @@ async def test_pages_of_one_row_make_up_the_whole(house: House, method: Any, doo
 OTHER_VALUES: dict[str, Any] = {
     "customer_id": "cust-other",
     "ticket_id": "tkt_" + "c" * 26,
+    "incident_id": "inc_" + "c" * 26,
     "current_step_id": "risk_review",
     "step_id": "risk_review",
     "subject": "ticket/other",
