@@ -9,12 +9,24 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import grpc
 from dealix.gateway.v1 import gateway_service_pb2_grpc
-from dealix.incidents.v1 import incident_service_pb2_grpc
+from dealix.incidents.v1 import (
+    action_item_service_pb2_grpc,
+    communication_service_pb2_grpc,
+    freeze_service_pb2_grpc,
+    incident_service_pb2_grpc,
+    notice_service_pb2_grpc,
+    obligation_service_pb2_grpc,
+    post_mortem_service_pb2_grpc,
+)
+from dealix.incidents.v1 import approval_service_pb2_grpc as incidents_approval_grpc
 from dealix.incidents.v1 import ledger_service_pb2_grpc as incidents_ledger_grpc
+from dealix.onboarding.v1 import approval_service_pb2_grpc as onboarding_approval_grpc
 from dealix.onboarding.v1 import connector_service_pb2_grpc, onboarding_service_pb2_grpc
 from dealix.onboarding.v1 import ledger_service_pb2_grpc as onboarding_ledger_grpc
+from dealix.success.v1 import approval_service_pb2_grpc as success_approval_grpc
 from dealix.success.v1 import ledger_service_pb2_grpc as success_ledger_grpc
 from dealix.success.v1 import success_service_pb2_grpc
+from dealix.support.v1 import approval_service_pb2_grpc as support_approval_grpc
 from dealix.support.v1 import ledger_service_pb2_grpc as support_ledger_grpc
 from dealix.support.v1 import sla_service_pb2_grpc, support_service_pb2_grpc
 from google.protobuf.message import Message
@@ -80,6 +92,12 @@ class Client:
         self.support = support_service_pb2_grpc.SupportServiceStub(channel)
         self.sla = sla_service_pb2_grpc.SlaServiceStub(channel)
         self.incidents = incident_service_pb2_grpc.IncidentServiceStub(channel)
+        self.obligations = obligation_service_pb2_grpc.ObligationServiceStub(channel)
+        self.action_items = action_item_service_pb2_grpc.ActionItemServiceStub(channel)
+        self.freezes = freeze_service_pb2_grpc.FreezeServiceStub(channel)
+        self.post_mortems = post_mortem_service_pb2_grpc.PostMortemServiceStub(channel)
+        self.notices = notice_service_pb2_grpc.NoticeServiceStub(channel)
+        self.communications = communication_service_pb2_grpc.CommunicationServiceStub(channel)
         self.onboarding = onboarding_service_pb2_grpc.OnboardingServiceStub(channel)
         self.connectors = connector_service_pb2_grpc.ConnectorServiceStub(channel)
         self.success = success_service_pb2_grpc.SuccessServiceStub(channel)
@@ -88,6 +106,12 @@ class Client:
             "incidents": incidents_ledger_grpc.LedgerServiceStub(channel),
             "onboarding": onboarding_ledger_grpc.LedgerServiceStub(channel),
             "success": success_ledger_grpc.LedgerServiceStub(channel),
+        }
+        self.approvals: dict[str, Any] = {
+            "support": support_approval_grpc.ApprovalServiceStub(channel),
+            "incidents": incidents_approval_grpc.ApprovalServiceStub(channel),
+            "onboarding": onboarding_approval_grpc.ApprovalServiceStub(channel),
+            "success": success_approval_grpc.ApprovalServiceStub(channel),
         }
 
     def call(self, method: grpc.UnaryUnaryMultiCallable[Any, Answer], request: Message) -> Answer:
