@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from customer_ops.cli import incidents, ledger, onboarding, stack, success, support
+from customer_ops.cli import approvals, incidents, ledger, onboarding, stack, success, support
 from customer_ops.exits import EXIT_USAGE, CommandFailed
 from customer_ops.text import one_line
 
@@ -84,4 +84,5 @@ support.add_to(app)
 incidents.add_to(app)
 onboarding.add_to(app)
 success.add_to(app)
+approvals.add_to(app)
 ledger.add_to(app)
