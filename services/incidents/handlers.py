@@ -9,8 +9,9 @@ from services.incidents import freezes, store
 from services.incidents.domain import incidents
 from services.incidents.domain.declare import Declaration, declare
 from services.incidents.domain.errors import IncidentNotFound
-from services.incidents.domain.incidents import Incident, TimelineLine
+from services.incidents.domain.incidents import Incident
 from services.incidents.domain.severity import Catalog
+from services.incidents.domain.timeline import TimelineLine
 from services.incidents.domain.triage import SupportFindings
 from services.storage.database import Tx, UnitOfWork
 

@@ -7,7 +7,7 @@ is JSON in the row of its incident.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cache
@@ -16,10 +16,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.incidents.domain.declare import IncidentState, TimelineEntry, TimelineKind
-from services.incidents.domain.incidents import Incident, TimelineLine
+from services.incidents.domain.action_items import ActionItem, ActionItemState
+from services.incidents.domain.incidents import Incident
+from services.incidents.domain.lifecycle import IncidentState, RoleHolder
+from services.incidents.domain.obligations import Obligation, ObligationKind
 from services.incidents.domain.plan import PlanStep
 from services.incidents.domain.severity import OwnerRole, Rule, Severity, SeverityDetails, StepClock, StepCondition
+from services.incidents.domain.tasks import PlanTask, TaskState
+from services.incidents.domain.timeline import Role, TimelineEntry, TimelineKind, TimelineLine
 from services.incidents.domain.triage import Proposal, RuleHit, TriageResult
 from services.storage.database import Actor, Row, ServiceSchema, Tx
 from services.storage.paging import Key
@@ -169,6 +173,111 @@ SCHEMA = ServiceSchema("incidents", METADATA, Path(__file__).with_name("migratio
 _INSERT_INCIDENT = sa.insert(incidents)
 _INSERT_CUSTOMER = sa.insert(incident_customers)
 _INSERT_LINE = sa.insert(timeline)
+# What an incident is declared with and never changes is left out.
+_SAVE_INCIDENT = (
+    sa.update(incidents)
+    .where(incidents.c.incident_id == sa.bindparam("key"))
+    .values(
+        {
+            column: sa.bindparam(column)
+            for column in (
+                "severity",
+                "state",
+                "is_open",
+                "customer_ids",
+                "ticket_ids",
+                "data_leak",
+                "unauthorized_send",
+                "update_us",
+                "revision",
+                "plan",
+                "duplicate_of",
+                "roles",
+                "resolve_us",
+                "leak_aware_us",
+                "clocks_paused",
+            )
+        }
+    )
+)
+_ALL_LINES = (
+    sa.select(timeline).where(timeline.c.incident_id == sa.bindparam("incident_id")).order_by(timeline.c.number)
+)
+_LINES_AFTER = (
+    sa.select(timeline)
+    .where(
+        timeline.c.incident_id == sa.bindparam("incident_id"),
+        timeline.c.number > sa.bindparam("after", type_=sa.BigInteger),
+    )
+    .order_by(timeline.c.number)
+    .limit(sa.bindparam("limit", type_=sa.Integer))
+)
+_TASKS_OF = (
+    sa.select(plan_tasks).where(plan_tasks.c.incident_id == sa.bindparam("incident_id")).order_by(plan_tasks.c.number)
+)
+_INSERT_TASK = sa.insert(plan_tasks)
+_SAVE_TASK = (
+    sa.update(plan_tasks)
+    .where(plan_tasks.c.incident_id == sa.bindparam("key"), plan_tasks.c.number == sa.bindparam("place"))
+    .values(
+        {
+            column: sa.bindparam(column)
+            for column in (
+                "state",
+                "owner_id",
+                "step",
+                "done_us",
+                "done_by_kind",
+                "done_by_id",
+                "done_by_role",
+                "note",
+                "times_done",
+            )
+        }
+    )
+)
+_OPEN_PERIODS = sa.select(obligation_periods).where(
+    obligation_periods.c.incident_id == sa.bindparam("incident_id"), obligation_periods.c.is_open == 1
+)
+_END_PERIOD = (
+    sa.update(obligation_periods)
+    .where(
+        obligation_periods.c.incident_id == sa.bindparam("incident_id_is"),
+        obligation_periods.c.obligation_id == sa.bindparam("obligation_id_is"),
+        obligation_periods.c.is_open == 1,
+    )
+    .values(is_open=0, until_us=sa.bindparam("until_us"))
+)
+# What began and ended at one instant was never known to anybody.
+_DROP_EMPTY_PERIOD = sa.delete(obligation_periods).where(
+    obligation_periods.c.incident_id == sa.bindparam("incident_id"),
+    obligation_periods.c.obligation_id == sa.bindparam("obligation_id"),
+    obligation_periods.c.from_us == sa.bindparam("at_us"),
+)
+_INSERT_PERIOD = sa.insert(obligation_periods)
+_INSERT_ITEM = sa.insert(action_items)
+_SAVE_ITEM = (
+    sa.update(action_items)
+    .where(action_items.c.action_item_id == sa.bindparam("key"))
+    .values(
+        {
+            column: sa.bindparam(column)
+            for column in (
+                "owner_id",
+                "due_us",
+                "state",
+                "is_open",
+                "breached_due_us",
+                "breaches",
+                "end_us",
+                "reason",
+                "update_us",
+                "revision",
+            )
+        }
+    )
+)
+_GET_ITEM = sa.select(action_items).where(action_items.c.action_item_id == sa.bindparam("action_item_id"))
 _GET_INCIDENT = sa.select(incidents).where(incidents.c.incident_id == sa.bindparam("incident_id"))
 _INSERT_OPEN = sa.insert(open_incidents)
 _DELETE_OPEN = sa.delete(open_incidents).where(open_incidents.c.incident_id == sa.bindparam("incident_id"))
@@ -230,6 +339,7 @@ def insert_incident(tx: Tx, incident: Incident) -> None:
             "update_us": to_micros(incident.updated_at),
             "revision": incident.revision,
             "plan": _json([asdict(step) for step in incident.plan]),
+            **_later(incident),
         },
     )
     for customer_id in incident.customer_ids:
@@ -238,6 +348,340 @@ def insert_incident(tx: Tx, incident: Incident) -> None:
             {"customer_id": customer_id, "create_us": create_us, "incident_id": incident.incident_id},
         )
     put_open(tx, incident)
+
+
+def _later(incident: Incident) -> dict[str, object]:
+    """The columns of what happens to an incident after its declaration."""
+    return {
+        "duplicate_of": incident.duplicate_of,
+        "roles": _json(
+            [
+                {"role": held.role.value, "person_id": held.person_id, "assign_us": to_micros(held.assigned_at)}
+                for held in incident.roles
+            ]
+        ),
+        "resolve_us": _micros(incident.resolved_at),
+        "leak_aware_us": _micros(incident.leak_aware_at),
+        "clocks_paused": int(incident.clocks_paused),
+    }
+
+
+def save_incident(tx: Tx, incident: Incident, before: Incident) -> None:
+    """Stores an incident as it stands after a change."""
+    tx.run(
+        _SAVE_INCIDENT,
+        {
+            "key": incident.incident_id,
+            "severity": incident.severity.value,
+            "state": incident.state.value,
+            "is_open": int(incident.open),
+            "customer_ids": _json(incident.customer_ids),
+            "ticket_ids": _json(incident.ticket_ids),
+            "data_leak": int(incident.data_leak),
+            "unauthorized_send": int(incident.unauthorized_send),
+            "update_us": to_micros(incident.updated_at),
+            "revision": incident.revision,
+            "plan": _json([asdict(step) for step in incident.plan]),
+            **_later(incident),
+        },
+    )
+    for customer_id in incident.customer_ids[len(before.customer_ids) :]:
+        tx.run(
+            _INSERT_CUSTOMER,
+            {
+                "customer_id": customer_id,
+                "create_us": to_micros(incident.declared_at),
+                "incident_id": incident.incident_id,
+            },
+        )
+    if (incident.open, incident.severity, incident.customer_ids) != (before.open, before.severity, before.customer_ids):
+        put_open(tx, incident)
+
+
+def all_lines(tx: Tx, incident_id: str) -> list[TimelineLine]:
+    """An incident's whole timeline, oldest first."""
+    return [_line(row) for row in tx.all(_ALL_LINES, {"incident_id": incident_id})]
+
+
+def lines_after(tx: Tx, incident_id: str, number: int, limit: int) -> list[TimelineLine]:
+    """At most ``limit`` lines of an incident's timeline behind a position, oldest first."""
+    return [_line(row) for row in tx.all(_LINES_AFTER, {"incident_id": incident_id, "after": number, "limit": limit})]
+
+
+# --- tasks ------------------------------------------------------------------------------------------------------------
+
+
+def tasks_of(tx: Tx, incident_id: str) -> tuple[PlanTask, ...]:
+    """The tasks of an incident, by number."""
+    return tuple(_task(row) for row in tx.all(_TASKS_OF, {"incident_id": incident_id}))
+
+
+def insert_task(tx: Tx, incident_id: str, task: PlanTask) -> None:
+    """Stores a new task."""
+    tx.run(_INSERT_TASK, {"incident_id": incident_id, "number": task.number, **_task_columns(task)})
+
+
+def save_task(tx: Tx, incident_id: str, task: PlanTask) -> None:
+    """Stores a task as it stands after a change."""
+    tx.run(_SAVE_TASK, {"key": incident_id, "place": task.number, **_task_columns(task)})
+
+
+def _task_columns(task: PlanTask) -> dict[str, object]:
+    by = task.done_by
+    return {
+        "state": task.state.value,
+        "owner_id": task.owner_id,
+        "step": _json(asdict(task.step)),
+        "done_us": _micros(task.done_at),
+        "done_by_kind": by.kind if by is not None else "",
+        "done_by_id": by.id if by is not None else "",
+        "done_by_role": by.role if by is not None else "",
+        "note": task.note,
+        "times_done": task.times_done,
+    }
+
+
+def _task(row: Row) -> PlanTask:
+    return PlanTask(
+        number=row.number,
+        step=_step(json.loads(row.step)),
+        state=TaskState(row.state),
+        owner_id=row.owner_id,
+        done_at=_moment(row.done_us),
+        done_by=Actor(row.done_by_kind, row.done_by_id, row.done_by_role) if row.done_by_kind else None,
+        note=row.note,
+        times_done=row.times_done,
+    )
+
+
+# --- obligations that are due -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class DueObligation:
+    """An open obligation as the index holds it."""
+
+    incident_id: str
+    obligation_id: str
+    kind: ObligationKind
+    number: int
+    severity: Severity
+    started_at: datetime
+    due_at: datetime
+
+
+def put_periods(tx: Tx, incident_id: str, obligations: Iterable[Obligation], now: datetime) -> None:
+    """Brings the index of open obligations up to what the timeline comes to at ``now``."""
+    wanted = {
+        each.obligation_id: {
+            "kind": each.kind.value,
+            "number": each.number,
+            "severity": each.severity.value,
+            "start_us": to_micros(each.started_at),
+            "due_us": to_micros(each.due_at),
+        }
+        for each in obligations
+        if each.open and each.due_at is not None and each.started_at is not None
+    }
+    now_us = to_micros(now)
+    for row in tx.all(_OPEN_PERIODS, {"incident_id": incident_id}):
+        found = row._asdict()
+        columns = wanted.get(row.obligation_id)
+        if columns is not None and all(found[name] == value for name, value in columns.items()):
+            del wanted[row.obligation_id]
+        elif row.from_us == now_us:
+            key = {"incident_id": incident_id, "obligation_id": row.obligation_id, "at_us": now_us}
+            tx.run(_DROP_EMPTY_PERIOD, key)
+        else:
+            key = {"incident_id_is": incident_id, "obligation_id_is": row.obligation_id, "until_us": now_us}
+            tx.run(_END_PERIOD, key)
+    for obligation_id, columns in wanted.items():
+        tx.run(
+            _INSERT_PERIOD,
+            {
+                "incident_id": incident_id,
+                "obligation_id": obligation_id,
+                "from_us": now_us,
+                "until_us": None,
+                "is_open": 1,
+                **columns,
+            },
+        )
+
+
+def page_of_due(
+    tx: Tx, as_of: datetime, *, past: bool, kind: ObligationKind | None, after: Key | None, limit: int
+) -> list[DueObligation]:
+    """At most ``limit`` open obligations that are due at ``as_of``, the earliest first, after a key of `due_key`.
+
+    ``past``: as they were known at ``as_of``; otherwise as they are known now.
+    """
+    params: dict[str, object] = {"limit": limit, "as_of_us": to_micros(as_of)}
+    if kind is not None:
+        params["kind"] = kind.value
+    if after is not None:
+        params["after_us"], params["after_incident"], params["after_obligation"] = after
+    names = frozenset(params) | ({"past"} if past else set())
+    return [
+        DueObligation(
+            incident_id=row.incident_id,
+            obligation_id=row.obligation_id,
+            kind=ObligationKind(row.kind),
+            number=row.number,
+            severity=Severity(row.severity),
+            started_at=from_micros(row.start_us),
+            due_at=from_micros(row.due_us),
+        )
+        for row in tx.all(_due_statement(names), params)
+    ]
+
+
+def due_key(due: DueObligation) -> Key:
+    """Where an obligation stands in the list of those that are due."""
+    return (to_micros(due.due_at), due.incident_id, due.obligation_id)
+
+
+@cache
+def _due_statement(names: frozenset[str]) -> sa.Select[Any]:
+    """The list for one set of filters, made once each."""
+    periods = obligation_periods.c
+    as_of = sa.bindparam("as_of_us", type_=sa.BigInteger)
+    key = sa.tuple_(periods.due_us, periods.incident_id, periods.obligation_id)
+    conditions = [periods.due_us <= as_of]
+    if "past" in names:
+        conditions += [periods.from_us <= as_of, sa.or_(periods.until_us.is_(None), periods.until_us > as_of)]
+    else:
+        conditions.append(periods.is_open == 1)
+    if "kind" in names:
+        conditions.append(periods.kind == sa.bindparam("kind", type_=sa.Text))
+    if "after_us" in names:
+        after = sa.tuple_(
+            sa.bindparam("after_us", type_=sa.BigInteger),
+            sa.bindparam("after_incident", type_=sa.Text),
+            sa.bindparam("after_obligation", type_=sa.Text),
+        )
+        conditions.append(key > after)
+    return (
+        sa.select(obligation_periods)
+        .where(*conditions)
+        .order_by(periods.due_us, periods.incident_id, periods.obligation_id)
+        .limit(sa.bindparam("limit", type_=sa.Integer))
+    )
+
+
+# --- action items -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ItemFilter:
+    """Which action items to list; empty, false and None match all."""
+
+    incident_id: str = ""
+    owner_id: str = ""
+    open_only: bool = False
+    due_before: datetime | None = None
+
+
+def insert_item(tx: Tx, item: ActionItem) -> None:
+    """Stores a new action item."""
+    tx.run(
+        _INSERT_ITEM,
+        {
+            "action_item_id": item.action_item_id,
+            "incident_id": item.incident_id,
+            "title": item.title,
+            "create_us": to_micros(item.created_at),
+            **_item_columns(item),
+        },
+    )
+
+
+def save_item(tx: Tx, item: ActionItem) -> None:
+    """Stores an action item as it stands after a change."""
+    tx.run(_SAVE_ITEM, {"key": item.action_item_id, **_item_columns(item)})
+
+
+def get_item(tx: Tx, action_item_id: str) -> ActionItem | None:
+    """The action item, or None."""
+    row = tx.one(_GET_ITEM, {"action_item_id": action_item_id})
+    return _item(row) if row is not None else None
+
+
+def page_of_items(tx: Tx, wanted: ItemFilter, after: Key | None, limit: int) -> list[ActionItem]:
+    """At most ``limit`` action items, the one that is due first at the top, after a key of `item_key`."""
+    params: dict[str, object] = {"limit": limit}
+    if wanted.incident_id:
+        params["incident_id"] = wanted.incident_id
+    if wanted.owner_id:
+        params["owner_id"] = wanted.owner_id
+    if wanted.open_only:
+        params["is_open"] = 1
+    if wanted.due_before is not None:
+        params["before_us"] = to_micros(wanted.due_before)
+    if after is not None:
+        params["after_us"], params["after_id"] = after
+    return [_item(row) for row in tx.all(_items_statement(frozenset(params)), params)]
+
+
+def item_key(item: ActionItem) -> Key:
+    """Where an action item stands in a list of action items."""
+    return (to_micros(item.due_at), item.action_item_id)
+
+
+@cache
+def _items_statement(names: frozenset[str]) -> sa.Select[Any]:
+    """The list for one set of filters, made once each."""
+    items = action_items.c
+    conditions = {
+        "incident_id": items.incident_id == sa.bindparam("incident_id", type_=sa.Text),
+        "owner_id": items.owner_id == sa.bindparam("owner_id", type_=sa.Text),
+        "is_open": items.is_open == sa.bindparam("is_open", type_=sa.BigInteger),
+        "before_us": items.due_us < sa.bindparam("before_us", type_=sa.BigInteger),
+        "after_us": sa.tuple_(items.due_us, items.action_item_id)
+        > sa.tuple_(sa.bindparam("after_us", type_=sa.BigInteger), sa.bindparam("after_id", type_=sa.Text)),
+    }
+    return (
+        sa.select(action_items)
+        .where(*(condition for name, condition in conditions.items() if name in names))
+        .order_by(items.due_us, items.action_item_id)
+        .limit(sa.bindparam("limit", type_=sa.Integer))
+    )
+
+
+def _item_columns(item: ActionItem) -> dict[str, object]:
+    return {
+        "owner_id": item.owner_id,
+        "due_us": to_micros(item.due_at),
+        "state": item.state.value,
+        "is_open": int(item.state is ActionItemState.OPEN),
+        "breached_due_us": _micros(item.breached_due_at),
+        "breaches": item.breaches,
+        "end_us": _micros(item.ended_at),
+        "reason": item.reason,
+        "update_us": to_micros(item.updated_at),
+        "revision": item.revision,
+    }
+
+
+def _item(row: Row) -> ActionItem:
+    return ActionItem(
+        action_item_id=row.action_item_id,
+        incident_id=row.incident_id,
+        title=row.title,
+        owner_id=row.owner_id,
+        due_at=from_micros(row.due_us),
+        state=ActionItemState(row.state),
+        created_at=from_micros(row.create_us),
+        updated_at=from_micros(row.update_us),
+        ended_at=_moment(row.end_us),
+        reason=row.reason,
+        breached_due_at=_moment(row.breached_due_us),
+        breaches=row.breaches,
+        revision=row.revision,
+    )
+
+
+# --- incidents --------------------------------------------------------------------------------------------------------
 
 
 def put_open(tx: Tx, incident: Incident) -> None:
@@ -283,6 +727,9 @@ def append_line(tx: Tx, incident_id: str, line: TimelineLine) -> None:
             "actor_kind": line.actor.kind,
             "actor_id": line.actor.id,
             "actor_role": line.actor.role,
+            "text_en": line.entry.text_en,
+            "subject": line.entry.subject,
+            "detail": _json(dict(line.entry.detail)) if line.entry.detail else None,
         },
     )
 
@@ -343,6 +790,14 @@ def _list_statement(names: frozenset[str]) -> sa.Select[Any]:
     )
 
 
+def _micros(moment: datetime | None) -> int | None:
+    return None if moment is None else to_micros(moment)
+
+
+def _moment(micros: int | None) -> datetime | None:
+    return None if micros is None else from_micros(micros)
+
+
 def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
@@ -366,6 +821,14 @@ def _incident(row: Row) -> Incident:
         updated_at=from_micros(row.update_us),
         revision=row.revision,
         plan=tuple(map(_step, json.loads(row.plan))),
+        roles=tuple(
+            RoleHolder(Role(held["role"]), held["person_id"], from_micros(held["assign_us"]))
+            for held in json.loads(row.roles or "[]")
+        ),
+        duplicate_of=row.duplicate_of or "",
+        resolved_at=_moment(row.resolve_us),
+        leak_aware_at=_moment(row.leak_aware_us),
+        clocks_paused=bool(row.clocks_paused),
     )
 
 
@@ -409,6 +872,8 @@ def _step(data: Mapping[str, Any]) -> PlanStep:
         due_from=StepClock(data["due_from"]),
         repeat_minutes=data["repeat_minutes"],
         optional=data["optional"],
+        depends_on=tuple(data.get("depends_on", ())),
+        obligation=data.get("obligation", ""),
     )
 
 
@@ -421,6 +886,9 @@ def _line(row: Row) -> TimelineLine:
             recorded_at=from_micros(row.record_us),
             severity=Severity(row.severity),
             text=row.text,
+            text_en=row.text_en or "",
+            subject=row.subject or "",
+            detail=json.loads(row.detail) if row.detail else {},
         ),
         actor=Actor(row.actor_kind, row.actor_id, row.actor_role),
     )

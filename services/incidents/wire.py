@@ -8,10 +8,12 @@ from dealix.common.v1 import channel_pb2, context_pb2, signal_pb2
 from dealix.incidents.v1 import incident_pb2
 from dealix.incidents.v1 import incident_service_pb2 as pb
 
-from services.incidents.domain.declare import Declaration, IncidentState
-from services.incidents.domain.incidents import Incident, TimelineLine
+from services.incidents.domain.declare import Declaration
+from services.incidents.domain.incidents import Incident
+from services.incidents.domain.lifecycle import IncidentState
 from services.incidents.domain.plan import PlanStep
 from services.incidents.domain.severity import Rule, Severity, SeverityDetails, StepClock, StepCondition
+from services.incidents.domain.timeline import TimelineLine
 from services.incidents.domain.triage import SupportFindings, TriageFacts, TriageResult
 from services.incidents.handlers import DeclareIncident, OperatingContext
 from services.policy.live_send import Breach

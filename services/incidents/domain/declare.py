@@ -8,48 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from services.domain.checks import Checks
 from services.domain.errors import InvalidInput
+from services.incidents.domain.lifecycle import IncidentState
+from services.incidents.domain.obligations import LEAK_AWARE
 from services.incidents.domain.plan import ResponsePlan, response_plan
 from services.incidents.domain.severity import Catalog, Severity
+from services.incidents.domain.timeline import TimelineEntry, TimelineKind
 from services.incidents.domain.triage import SupportFindings, TriageFacts, TriageResult, triage
-
-
-class IncidentState(StrEnum):
-    """Where an incident stands in its life; every incident begins as declared."""
-
-    DECLARED = "declared"
-    ACTIVE = "active"
-    MITIGATED = "mitigated"
-    RESOLVED = "resolved"
-    CLOSED = "closed"
-    CANCELLED = "cancelled"
-
-
-OPEN_STATES = frozenset({IncidentState.DECLARED, IncidentState.ACTIVE, IncidentState.MITIGATED})
-"""An incident is open until it is resolved or cancelled."""
-
-
-class TimelineKind(StrEnum):
-    DECLARED = "declared"
-    SEVERITY_RAISED = "severity_raised"
-
-
-@dataclass(frozen=True, slots=True)
-class TimelineEntry:
-    """One line of the append-only timeline.
-
-    ``occurred_at`` is when it happened, ``recorded_at`` when it was written down. ``severity`` stands from this entry
-    on. ``text`` is for people; it may hold what a person wrote and stays out of the ledger.
-    """
-
-    kind: TimelineKind
-    occurred_at: datetime
-    recorded_at: datetime
-    severity: Severity
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +76,15 @@ def declare(
     elif chosen is not result.severity:
         checks.text("raise_reason", declaration.raise_reason)
     checks.done()
-    timeline = [TimelineEntry(TimelineKind.DECLARED, now, now, result.severity, result.reason_ar)]
+    aware_at = now if declaration.aware_at is None else declaration.aware_at
+    detail = {LEAK_AWARE: aware_at.isoformat()} if result.data_leak else {}
+    timeline = [
+        TimelineEntry(
+            TimelineKind.DECLARED, now, now, result.severity, result.reason_ar, result.reason_en, detail=detail
+        )
+    ]
     if chosen is not result.severity:
-        said = f"{result.severity} → {chosen}: {declaration.raise_reason}"
+        said = raised_text(result.severity, chosen, declaration.raise_reason)
         timeline.append(TimelineEntry(TimelineKind.SEVERITY_RAISED, now, now, chosen, said))
     return DeclaredIncident(
         state=IncidentState.DECLARED,
@@ -121,7 +94,12 @@ def declare(
         data_leak=result.data_leak,
         unauthorized_send=result.unauthorized_send,
         drill=declaration.drill,
-        aware_at=now if declaration.aware_at is None else declaration.aware_at,
+        aware_at=aware_at,
         declared_at=now,
         timeline=tuple(timeline),
     )
+
+
+def raised_text(before: Severity, after: Severity, reason: str) -> str:
+    """What the timeline says of a raise, in a person's words."""
+    return f"{before} → {after}: {reason}"

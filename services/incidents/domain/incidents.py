@@ -7,7 +7,8 @@ from datetime import datetime
 
 from services.domain.actors import ActorLike
 from services.domain.errors import PersonRequired
-from services.incidents.domain.declare import OPEN_STATES, DeclaredIncident, IncidentState, TimelineEntry
+from services.incidents.domain.declare import DeclaredIncident
+from services.incidents.domain.lifecycle import OPEN_STATES, IncidentState, RoleHolder
 from services.incidents.domain.plan import PlanStep
 from services.incidents.domain.severity import Severity
 from services.incidents.domain.triage import TriageResult
@@ -17,8 +18,9 @@ from services.incidents.domain.triage import TriageResult
 class Incident:
     """An incident as it stands. Times are UTC; ``revision`` counts its changes from 1.
 
-    ``severity`` holds now; ``triage`` is what triage decided at the declaration. ``plan`` is the one of that day: a later
-    wording does not change it.
+    ``severity`` holds now; ``triage`` is what triage decided at the declaration. ``plan`` is the one of the day when the
+    severity was decided: a later wording does not change it. ``duplicate_of`` is the incident that this one duplicates, or
+    empty; ``resolved_at`` and ``leak_aware_at`` are None where it is not resolved and where no data is known to have leaked.
     """
 
     incident_id: str
@@ -38,6 +40,11 @@ class Incident:
     updated_at: datetime
     revision: int
     plan: tuple[PlanStep, ...]
+    roles: tuple[RoleHolder, ...] = ()
+    duplicate_of: str = ""
+    resolved_at: datetime | None = None
+    leak_aware_at: datetime | None = None
+    clocks_paused: bool = False
 
     @property
     def etag(self) -> str:
@@ -48,15 +55,6 @@ class Incident:
     def open(self) -> bool:
         """Whether its effect still has to be dealt with: not resolved, closed or cancelled."""
         return self.state in OPEN_STATES
-
-
-@dataclass(frozen=True, slots=True)
-class TimelineLine:
-    """A line of an incident's timeline with its position, from 1, and who recorded it."""
-
-    number: int
-    entry: TimelineEntry
-    actor: ActorLike
 
 
 def check_raise(declared: DeclaredIncident, actor: ActorLike) -> None:

@@ -13,7 +13,8 @@ class PlanStep:
     """One step.
 
     ``number`` counts from 1. ``due_minutes`` counts from ``due_from``; 0 is at once, None not timed.
-    ``repeat_minutes`` is set where the step comes round again until the incident is resolved.
+    ``repeat_minutes`` is set where the step comes round again until the incident is resolved. ``depends_on`` holds the ids of
+    steps that go before; ``obligation`` the obligation that the step stands for, or nothing.
     """
 
     number: int
@@ -26,6 +27,8 @@ class PlanStep:
     due_from: StepClock
     repeat_minutes: int | None
     optional: bool
+    depends_on: tuple[str, ...] = ()
+    obligation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,8 @@ def response_plan(severity: Severity, catalog: Catalog) -> ResponsePlan:
             due_from=step.due_from,
             repeat_minutes=step.repeat_minutes,
             optional=step.optional,
+            depends_on=step.depends_on,
+            obligation=step.obligation,
         )
         for number, step in enumerate(templates, start=1)
     )

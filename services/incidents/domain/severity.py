@@ -111,7 +111,8 @@ class StepTemplate:
     """One step of the response plan as written in ``response_plan.toml``.
 
     ``due_minutes`` counts from ``due_from`` and is None where the step is not timed; 0 means at once.
-    ``repeat_minutes`` is set where the step is done again and again until the incident is resolved.
+    ``repeat_minutes`` is set where the step is done again and again until the incident is resolved. ``depends_on`` holds the
+    ids of steps that go before it; ``obligation`` is that which the step stands for, or nothing.
     """
 
     id: str
@@ -124,6 +125,8 @@ class StepTemplate:
     due_from: StepClock
     repeat_minutes: int | None
     optional: bool
+    depends_on: tuple[str, ...]
+    obligation: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +198,7 @@ def _steps(folder: Path, severities: Mapping[Severity, SeverityDetails]) -> tupl
 
 def _step(table: Reader) -> StepTemplate:
     text = table.bilingual("text")
+    keys = table.keys()
     return StepTemplate(
         id=table.text("id"),
         severities=frozenset(table.members("severities", Severity)),
@@ -206,6 +210,8 @@ def _step(table: Reader) -> StepTemplate:
         due_from=table.member("due_from", StepClock),
         repeat_minutes=table.optional_integer("repeat_minutes", minimum=1),
         optional=table.flag("optional"),
+        depends_on=table.strings("depends_on") if "depends_on" in keys else (),
+        obligation=table.text("obligation") if "obligation" in keys else "",
     )
 
 
@@ -220,7 +226,9 @@ def _check_steps(
             file.problem("steps", f"holds none for {severity}")
         if len(set(ids)) != len(ids):
             file.problem("steps", f"repeats an id for {severity}")
-        for step in plan:
+        for place, step in enumerate(plan):
+            if not set(step.depends_on) <= set(ids[:place]):
+                file.problem("steps", f"{step.id} of {severity} depends on a step that does not go before it")
             if step.id == "post_mortem":
                 hours = None if step.due_minutes is None else step.due_minutes / 60
                 if hours != details.post_mortem_hours:

@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from services.domain.errors import InvalidInput
-from services.incidents.domain.declare import OPEN_STATES, Declaration, IncidentState, TimelineKind, declare
+from services.incidents.domain.declare import Declaration, declare
+from services.incidents.domain.lifecycle import OPEN_STATES, IncidentState
 from services.incidents.domain.plan import response_plan
 from services.incidents.domain.severity import Severity, load_catalog
+from services.incidents.domain.timeline import TimelineKind
 from services.incidents.domain.triage import SupportFindings, TriageFacts
 
 CATALOG = load_catalog()
