@@ -46,7 +46,8 @@ class Event:
     """One appended event; both times UTC. ``recorded_at`` is when it became known here, never before it happened.
 
     ``priority``: what the ticket has from then on (OPENED and PRIORITY_RAISED). ``waits_on``: whom it waits on (PAUSED).
-    ``draft_id``: which draft (DRAFT_PENDING and DRAFT_DECIDED).
+    ``draft_id``: which draft (DRAFT_PENDING and DRAFT_DECIDED). ``sequence`` counts the events of a ticket as they are
+    recorded, from 1: it tells apart what happened at the same instant.
     """
 
     type: EventType
@@ -56,6 +57,7 @@ class Event:
     priority: Priority | None = None
     waits_on: WaitsOn | None = None
     draft_id: str = ""
+    sequence: int = 0
 
     def __post_init__(self) -> None:
         # What is missing here was lost by us on the way: no caller can leave it out.
@@ -69,20 +71,17 @@ class Event:
 
 _WITH_PRIORITY = frozenset({EventType.OPENED, EventType.PRIORITY_RAISED})
 _OF_DRAFTS = frozenset({EventType.DRAFT_PENDING, EventType.DRAFT_DECIDED})
-_RANK = {
-    kind: rank for rank, kind in enumerate([EventType.OPENED, EventType.CUSTOMER_MESSAGE, EventType.CUSTOMER_THANKS])
-}
 
 
 def in_order(events: Iterable[Event]) -> list[Event]:
-    """By time of happening; at the same instant an opening first, then as recorded, a message before what it causes."""
+    """By time of happening; at the same instant an opening first, then as recorded."""
     return sorted(
         events,
         key=lambda e: (
             e.occurred_at,
             e.type is not EventType.OPENED,
+            e.sequence,
             e.recorded_at,
-            _RANK.get(e.type, len(_RANK)),
             e.type,
             e.event_id,
         ),

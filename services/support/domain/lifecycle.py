@@ -56,7 +56,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """What an action makes happen: the events to append, their ids still to be given, and how the ticket stands then."""
+    """What an action makes happen: the events to append, numbered but without ids, and how the ticket stands then."""
 
     events: tuple[Event, ...]
     standing: Standing
@@ -212,7 +212,7 @@ def standing(ticket_id: str, events: Iterable[Event]) -> Standing:
 
 def open_ticket(priority: Priority, now: datetime) -> Transition:
     """A new ticket at ``now``, whose first-response draft is made with it."""
-    event = Event(EventType.OPENED, now, now, priority=priority)
+    event = Event(EventType.OPENED, now, now, priority=priority, sequence=1)
     return Transition((event,), standing("", [event]))
 
 
@@ -229,7 +229,9 @@ def decide(ticket_id: str, events: Sequence[Event], action: Action, actor: Actor
         raise PersonRequired("actor must be a person", action=needs_person)
     before = standing(ticket_id, events)
     _check(before, action, now)
-    added = tuple(_events(ticket_id, before, action, now))
+    last = max((event.sequence for event in events), default=0)
+    made = _events(ticket_id, before, action, now)
+    added = tuple(replace(event, sequence=number) for number, event in enumerate(made, last + 1))
     return Transition(added, standing(ticket_id, [*events, *added]))
 
 
