@@ -4,17 +4,21 @@ to know from another."""
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 import grpc
-from dealix.incidents.v1 import incident_pb2, incident_service_pb2
-from dealix.support.v1 import support_service_pb2
+from dealix.common.v1 import signal_pb2
+from dealix.gateway.v1 import gateway_service_pb2
+from dealix.incidents.v1 import freeze_service_pb2, incident_pb2, incident_service_pb2
+from dealix.support.v1 import classification_pb2, support_service_pb2
 from google.protobuf.message import Message
 
 from gateway.guard import Guard
 from gateway.upstreams import Upstream
+from services.domain.checks import has_visible_text
 from services.runtime.call import Call
 from services.runtime.failure import RpcFailure
 from services.runtime.methods import Method
@@ -33,6 +37,11 @@ _NO_ANSWER = frozenset(
         grpc.StatusCode.INTERNAL,
     }
 )
+
+# What a P0 ticket must tell of for an incident to be declared at once.
+_INCIDENT_SIGNALS = frozenset({signal_pb2.SIGNAL_DATA_LEAK, signal_pb2.SIGNAL_UNAUTHORIZED_SEND})
+_FREEZE_REASON = "تجميد فوري بسبب بلاغ حرج (P0) · Frozen at once because of a critical ticket (P0)"
+_MAX_TITLE = 300
 
 
 class Composer:
@@ -90,6 +99,79 @@ class Composer:
             await self._count_related(findings, call, deadline)
         return findings
 
+    async def handle_ticket(
+        self, request: gateway_service_pb2.HandleTicketRequest, call: Call
+    ) -> gateway_service_pb2.HandleTicketResponse:
+        """Opens a ticket; where it tells of an incident, declares that and freezes the customer's channels.
+
+        Each write's id and content come from the request and from the ticket as it was opened, so that a repeated call
+        repeats each of them exactly, whatever has happened since.
+        """
+        routed: support_service_pb2.RouteTicketResponse = await self.ask(
+            "support",
+            "/dealix.support.v1.SupportService/RouteTicket",
+            support_service_pb2.RouteTicketRequest(
+                request_id=_part_id(request.request_id, "route"),
+                actor=request.actor,
+                customer_id=request.customer_id,
+                subject=request.subject,
+                body=request.body,
+                channel=request.channel,
+                minimum_priority=request.minimum_priority,
+                follows_ticket_id=request.follows_ticket_id,
+            ),
+            call,
+        )
+        answer = gateway_service_pb2.HandleTicketResponse(routed=routed, approval_required=True)
+        ticket = routed.ticket
+        signals = frozenset(routed.classification.signals)
+        if routed.priority != classification_pb2.PRIORITY_P0 or not signals & _INCIDENT_SIGNALS:
+            return answer
+        declared: incident_service_pb2.DeclareIncidentResponse = await self.ask(
+            "incidents",
+            "/dealix.incidents.v1.IncidentService/DeclareIncident",
+            incident_service_pb2.DeclareIncidentRequest(
+                request_id=_part_id(request.request_id, "declare"),
+                actor=request.actor,
+                facts=incident_pb2.TriageFacts(
+                    title=_title(request.subject, request.body),
+                    description=request.body,
+                    affected_customers=1,
+                    data_leak=signal_pb2.SIGNAL_DATA_LEAK in signals,
+                    unauthorized_send=signal_pb2.SIGNAL_UNAUTHORIZED_SEND in signals,
+                ),
+                support_findings=incident_pb2.SupportFindings(
+                    consulted=True,
+                    signals=routed.classification.signals,
+                    matched_keyword=routed.classification.matched_keyword,
+                    open_tickets=1,
+                    distinct_customers=1,
+                    ticket_ids=[ticket.ticket_id],
+                ),
+                customer_ids=[request.customer_id],
+                ticket_ids=[ticket.ticket_id],
+                aware_time=ticket.create_time,
+            ),
+            call,
+        )
+        frozen: freeze_service_pb2.FreezeChannelResponse = await self.ask(
+            "incidents",
+            "/dealix.incidents.v1.FreezeService/FreezeChannel",
+            freeze_service_pb2.FreezeChannelRequest(
+                request_id=_part_id(request.request_id, "freeze"),
+                actor=request.actor,
+                channel=request.freeze_channel,
+                all_channels=not request.freeze_channel,
+                customer_id=request.customer_id,
+                reason=_FREEZE_REASON,
+                incident_id=declared.incident.incident_id,
+            ),
+            call,
+        )
+        answer.incident.CopyFrom(declared.incident)
+        answer.freeze.CopyFrom(frozen.freeze)
+        return answer
+
     async def _count_related(self, findings: incident_pb2.SupportFindings, call: Call, deadline: float) -> None:
         request = support_service_pb2.SummarizeSignalsRequest(signals=findings.signals)
         since: datetime = call.now - RELATED_TICKETS
@@ -100,3 +182,14 @@ class Composer:
         findings.open_tickets = related.ticket_count
         findings.distinct_customers = related.customer_count
         findings.ticket_ids.extend(related.ticket_ids)
+
+
+def _part_id(request_id: str, part: str) -> str:
+    """The id of one write of a composed call: the same for the same call, another for every part."""
+    return str(uuid.uuid5(uuid.UUID(request_id), part))
+
+
+def _title(subject: str, body: str) -> str:
+    """An incident's title from a ticket: its subject, else the first line that says something."""
+    lines = [line.strip() for line in (subject, *body.splitlines())]
+    return next((line for line in lines if has_visible_text(line)), "P0")[:_MAX_TITLE]

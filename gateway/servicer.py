@@ -34,6 +34,9 @@ class GatewayServicer:
             triage=answer.triage,
         )
 
+    async def HandleTicket(self, request: pb.HandleTicketRequest, call: Call) -> pb.HandleTicketResponse:
+        return await self._composer.handle_ticket(request, call)
+
     async def GetStatus(self, _: pb.GetStatusRequest, __: Call) -> pb.GetStatusResponse:
         names = list(self._upstreams)
         serving = await asyncio.gather(*(self._upstreams[name].serving() for name in names))

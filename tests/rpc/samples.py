@@ -641,6 +641,12 @@ for _service, _module in APPROVALS.items():
     _approvals(_module, _service)
 
 _plain(gw.TriageIncidentRequest, lambda: {"facts": facts(title="تسريب بيانات عميل")})
+_plain(
+    gw.HandleTicketRequest,
+    lambda: _written(
+        customer_id=new_customer(), subject="تسريب", body="رسائل عملائنا وصلت إلى شركة أخرى، هذا تسريب بيانات"
+    ),
+)
 _plain(gw.GetStatusRequest)
 
 # What a message field is filled with where a sample leaves it unset, so that its own fields can be made faulty.

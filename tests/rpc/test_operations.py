@@ -55,6 +55,7 @@ HOLDS_SOMETHING_TO_APPROVE = {
     "CreateWeeklyCheckIn",
     "GetWeeklyCheckIn",
     "ListWeeklyCheckIns",
+    "HandleTicket",
     "GetDraft",
     "ListDrafts",
     "ListPendingApprovals",

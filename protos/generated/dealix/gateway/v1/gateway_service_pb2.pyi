@@ -4,7 +4,12 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from dealix.common.v1 import actor_pb2 as _actor_pb2
+from dealix.common.v1 import channel_pb2 as _channel_pb2
+from dealix.incidents.v1 import freeze_pb2 as _freeze_pb2
 from dealix.incidents.v1 import incident_pb2 as _incident_pb2
+from dealix.support.v1 import classification_pb2 as _classification_pb2
+from dealix.support.v1 import support_service_pb2 as _support_service_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
@@ -107,6 +112,115 @@ class TriageIncidentResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__live_send_allowed) -> _WhichOneofReturnType__live_send_allowed | None: ...
 
 Global___TriageIncidentResponse: _TypeAlias = TriageIncidentResponse  # noqa: Y015
+
+@_typing.final
+class HandleTicketRequest(_message.Message):
+    """The ticket to open."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    BODY_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    MINIMUM_PRIORITY_FIELD_NUMBER: _builtins.int
+    FOLLOWS_TICKET_ID_FIELD_NUMBER: _builtins.int
+    FREEZE_CHANNEL_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """UUID of this call, made by the caller; repeat it to repeat the call safely."""
+    customer_id: _builtins.str
+    """The customer."""
+    subject: _builtins.str
+    """The subject line; may be empty."""
+    body: _builtins.str
+    """The customer's text. May be empty."""
+    channel: _channel_pb2.Channel.ValueType
+    """The channel it arrived on."""
+    minimum_priority: _classification_pb2.Priority.ValueType
+    """The lowest urgency a person wants; unspecified leaves it to the classifier."""
+    follows_ticket_id: _builtins.str
+    """The ticket that this one follows up; empty for none."""
+    freeze_channel: _channel_pb2.Channel.ValueType
+    """The channel to freeze if it comes to that, where the caller knows which one went wrong; unspecified freezes every
+    channel of the customer, since the channel on which a customer complains need not be the one that leaked.
+    """
+    @_builtins.property
+    def actor(self) -> _actor_pb2.Actor:
+        """Who hands the ticket in: a person, or the service that received the text."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        actor: _actor_pb2.Actor | None = ...,
+        customer_id: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        body: _builtins.str = ...,
+        channel: _channel_pb2.Channel.ValueType = ...,
+        minimum_priority: _classification_pb2.Priority.ValueType = ...,
+        follows_ticket_id: _builtins.str = ...,
+        freeze_channel: _channel_pb2.Channel.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "body", b"body", "channel", b"channel", "customer_id", b"customer_id", "follows_ticket_id", b"follows_ticket_id", "freeze_channel", b"freeze_channel", "minimum_priority", b"minimum_priority", "request_id", b"request_id", "subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HandleTicketRequest: _TypeAlias = HandleTicketRequest  # noqa: Y015
+
+@_typing.final
+class HandleTicketResponse(_message.Message):
+    """What was done."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIVE_SEND_ALLOWED_FIELD_NUMBER: _builtins.int
+    APPROVAL_REQUIRED_FIELD_NUMBER: _builtins.int
+    ROUTED_FIELD_NUMBER: _builtins.int
+    INCIDENT_FIELD_NUMBER: _builtins.int
+    FREEZE_FIELD_NUMBER: _builtins.int
+    live_send_allowed: _builtins.bool
+    """Always false, always present: nothing in this system sends."""
+    approval_required: _builtins.bool
+    """Whether the answer holds something that a person must approve before it is used outside; true here."""
+    @_builtins.property
+    def routed(self) -> _support_service_pb2.RouteTicketResponse:
+        """The opened ticket with its classification, targets and first-response draft."""
+
+    @_builtins.property
+    def incident(self) -> _incident_pb2.Incident:
+        """The declared incident; unset where the ticket tells of none."""
+
+    @_builtins.property
+    def freeze(self) -> _freeze_pb2.Freeze:
+        """The freeze; set where an incident was declared."""
+
+    def __init__(
+        self,
+        *,
+        live_send_allowed: _builtins.bool | None = ...,
+        approval_required: _builtins.bool | None = ...,
+        routed: _support_service_pb2.RouteTicketResponse | None = ...,
+        incident: _incident_pb2.Incident | None = ...,
+        freeze: _freeze_pb2.Freeze | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "freeze", b"freeze", "incident", b"incident", "live_send_allowed", b"live_send_allowed", "routed", b"routed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "freeze", b"freeze", "incident", b"incident", "live_send_allowed", b"live_send_allowed", "routed", b"routed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__approval_required: _TypeAlias = _typing.Literal["approval_required"]  # noqa: Y015
+    _WhichOneofArgType__approval_required: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required"]  # noqa: Y015
+    _WhichOneofReturnType__live_send_allowed: _TypeAlias = _typing.Literal["live_send_allowed"]  # noqa: Y015
+    _WhichOneofArgType__live_send_allowed: _TypeAlias = _typing.Literal["_live_send_allowed", b"_live_send_allowed"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__approval_required) -> _WhichOneofReturnType__approval_required | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__live_send_allowed) -> _WhichOneofReturnType__live_send_allowed | None: ...
+
+Global___HandleTicketResponse: _TypeAlias = HandleTicketResponse  # noqa: Y015
 
 @_typing.final
 class GetStatusRequest(_message.Message):

@@ -44,6 +44,11 @@ class GatewayServiceStub:
                 request_serializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.TriageIncidentRequest.SerializeToString,
                 response_deserializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.TriageIncidentResponse.FromString,
                 _registered_method=True)
+        self.HandleTicket = channel.unary_unary(
+                '/dealix.gateway.v1.GatewayService/HandleTicket',
+                request_serializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.HandleTicketRequest.SerializeToString,
+                response_deserializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.HandleTicketResponse.FromString,
+                _registered_method=True)
         self.GetStatus = channel.unary_unary(
                 '/dealix.gateway.v1.GatewayService/GetStatus',
                 request_serializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.GetStatusRequest.SerializeToString,
@@ -70,6 +75,18 @@ class GatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def HandleTicket(self, request, context):
+        """Opens a ticket and, where it is P0 with a DATA_LEAK or UNAUTHORIZED_SEND signal, declares the incident that it tells of and
+        freezes the customer's channels: one call, and safe to repeat.
+
+        Each part is a write of its own service under an id that is made from `request_id`; a call that ended half way is repeated
+        with the same `request_id`, and what was done is not done again. The incident is triaged with what support found, names the
+        customer and links the ticket. Errors are those of RouteTicket, DeclareIncident and FreezeChannel.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetStatus(self, request, context):
         """Says which services answer, with the revision of their storage, and how many answers broke the live-send rule since the
         gateway started.
@@ -85,6 +102,11 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.TriageIncident,
                     request_deserializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.TriageIncidentRequest.FromString,
                     response_serializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.TriageIncidentResponse.SerializeToString,
+            ),
+            'HandleTicket': grpc.unary_unary_rpc_method_handler(
+                    servicer.HandleTicket,
+                    request_deserializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.HandleTicketRequest.FromString,
+                    response_serializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.HandleTicketResponse.SerializeToString,
             ),
             'GetStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.GetStatus,
@@ -124,6 +146,33 @@ class GatewayService:
             '/dealix.gateway.v1.GatewayService/TriageIncident',
             dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.TriageIncidentRequest.SerializeToString,
             dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.TriageIncidentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def HandleTicket(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.gateway.v1.GatewayService/HandleTicket',
+            dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.HandleTicketRequest.SerializeToString,
+            dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.HandleTicketResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -45,6 +45,14 @@ class GatewayServiceStub:
     Support down: it triages on the caller's facts and says so (`support_findings.consulted` false). Incidents down:
     UNAVAILABLE (UPSTREAM_UNAVAILABLE). A blank title or a count below 1: INVALID_ARGUMENT (INVALID_FIELDS).
     """
+    HandleTicket: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.HandleTicketRequest, _gateway_service_pb2.HandleTicketResponse]
+    """Opens a ticket and, where it is P0 with a DATA_LEAK or UNAUTHORIZED_SEND signal, declares the incident that it tells of and
+    freezes the customer's channels: one call, and safe to repeat.
+
+    Each part is a write of its own service under an id that is made from `request_id`; a call that ended half way is repeated
+    with the same `request_id`, and what was done is not done again. The incident is triaged with what support found, names the
+    customer and links the ticket. Errors are those of RouteTicket, DeclareIncident and FreezeChannel.
+    """
     GetStatus: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.GetStatusRequest, _gateway_service_pb2.GetStatusResponse]
     """Says which services answer, with the revision of their storage, and how many answers broke the live-send rule since the
     gateway started.
@@ -66,6 +74,14 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
 
     Support down: it triages on the caller's facts and says so (`support_findings.consulted` false). Incidents down:
     UNAVAILABLE (UPSTREAM_UNAVAILABLE). A blank title or a count below 1: INVALID_ARGUMENT (INVALID_FIELDS).
+    """
+    HandleTicket: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.HandleTicketRequest, _gateway_service_pb2.HandleTicketResponse]  # type: ignore[assignment]
+    """Opens a ticket and, where it is P0 with a DATA_LEAK or UNAUTHORIZED_SEND signal, declares the incident that it tells of and
+    freezes the customer's channels: one call, and safe to repeat.
+
+    Each part is a write of its own service under an id that is made from `request_id`; a call that ended half way is repeated
+    with the same `request_id`, and what was done is not done again. The incident is triaged with what support found, names the
+    customer and links the ticket. Errors are those of RouteTicket, DeclareIncident and FreezeChannel.
     """
     GetStatus: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.GetStatusRequest, _gateway_service_pb2.GetStatusResponse]  # type: ignore[assignment]
     """Says which services answer, with the revision of their storage, and how many answers broke the live-send rule since the
@@ -91,6 +107,20 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Support down: it triages on the caller's facts and says so (`support_findings.consulted` false). Incidents down:
         UNAVAILABLE (UPSTREAM_UNAVAILABLE). A blank title or a count below 1: INVALID_ARGUMENT (INVALID_FIELDS).
+        """
+
+    @_abc_1.abstractmethod
+    def HandleTicket(
+        self,
+        request: _gateway_service_pb2.HandleTicketRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_service_pb2.HandleTicketResponse, _abc.Awaitable[_gateway_service_pb2.HandleTicketResponse]]:
+        """Opens a ticket and, where it is P0 with a DATA_LEAK or UNAUTHORIZED_SEND signal, declares the incident that it tells of and
+        freezes the customer's channels: one call, and safe to repeat.
+
+        Each part is a write of its own service under an id that is made from `request_id`; a call that ended half way is repeated
+        with the same `request_id`, and what was done is not done again. The incident is triaged with what support found, names the
+        customer and links the ticket. Errors are those of RouteTicket, DeclareIncident and FreezeChannel.
         """
 
     @_abc_1.abstractmethod
