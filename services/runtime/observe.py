@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from services.runtime.failure import RpcFailure, code_name
 from services.runtime.methods import Method
@@ -70,6 +70,18 @@ class Metrics:
             "customer_ops_policy_breaches",
             "Answers received that broke the live-send rule, by service and kind.",
             ("service", "kind"),
+            registry=registry,
+        )
+        self.timers = Counter(
+            "customer_ops_timers",
+            "Timers answered to, by kind and outcome (fired, failed).",
+            ("service", "kind", "outcome"),
+            registry=registry,
+        )
+        self.timer_lag = Gauge(
+            "customer_ops_timer_lag_seconds",
+            "How long the earliest timer has been due at the last look; 0 when none is due.",
+            ("service",),
             registry=registry,
         )
 

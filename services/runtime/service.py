@@ -104,7 +104,7 @@ async def open_service(
                 ApprovalServicer(definition.approval_module, built.approvals),
             ],
         )
-        worker = Worker(definition.name, database, built.timers, clock)
+        worker = Worker(definition.name, database, built.timers, clock, metrics)
         async with running(worker, settings.worker_seconds if built.timers else 0):
             yield Service(definition.name, pipeline, database, worker)
     finally:

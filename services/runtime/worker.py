@@ -15,6 +15,7 @@ from functools import partial
 
 import structlog
 
+from services.runtime.observe import Metrics
 from services.storage.database import Actor, Database, UnitOfWork
 from services.storage.errors import StorageError
 from services.storage.timers import Timer, claim_due, next_due, set_timer
@@ -33,14 +34,24 @@ class Worker:
     """Fires the timers of one service. ``fires`` holds, by kind of timer, what answers to it."""
 
     def __init__(
-        self, service: str, database: Database, fires: Mapping[str, Fire], clock: Callable[[], datetime]
+        self,
+        service: str,
+        database: Database,
+        fires: Mapping[str, Fire],
+        clock: Callable[[], datetime],
+        metrics: Metrics,
     ) -> None:
-        self._service = service
         self._database = database
         self._fires = fires
         self._clock = clock
         self._actor = Actor("service", f"{service}-clock")
         self._log = structlog.get_logger().bind(service=service)
+        self._outcomes = {
+            (kind, outcome): metrics.timers.labels(service, kind, outcome)
+            for kind in fires
+            for outcome in ("fired", "failed")
+        }
+        self._lag = metrics.timer_lag.labels(service)
 
     async def catch_up(self) -> int:
         """Fires all that is due now, timers that come of it included; how many there were."""
@@ -51,10 +62,12 @@ class Worker:
 
     async def _one_pass(self) -> int:
         due = await self._database.read(next_due)
-        if due is None or due > self._clock():
+        late = (self._clock() - due).total_seconds() if due is not None else -1.0
+        self._lag.set(max(late, 0.0))
+        if late < 0:
             return 0
         try:
-            return await self._database.write_internal(self._actor, self._fire_batch)
+            return self._told(await self._database.write_internal(self._actor, self._fire_batch))
         except StorageError:
             raise
         except Exception:
@@ -66,7 +79,7 @@ class Worker:
             claimed: list[Timer] = []
             try:
                 fire = partial(self._fire_one, claimed=claimed)
-                if not await self._database.write_internal(self._actor, fire):
+                if not self._told(await self._database.write_internal(self._actor, fire)):
                     return done
             except StorageError:
                 raise
@@ -74,6 +87,8 @@ class Worker:
                 if not claimed:
                     raise
                 self._log.exception("timer_failed", timer=claimed[-1].timer_id, kind=claimed[-1].kind)
+                if (failed := self._outcomes.get((claimed[-1].kind, "failed"))) is not None:
+                    failed.inc()
                 await self._put_off(claimed[-1])
         return _BATCH
 
@@ -85,16 +100,22 @@ class Worker:
 
         await self._database.write_internal(self._actor, put_off)
 
-    def _fire_batch(self, unit: UnitOfWork) -> int:
+    def _fire_batch(self, unit: UnitOfWork) -> list[Timer]:
         found = claim_due(unit.tx, unit.now, _BATCH)
         self._fire(unit, found)
-        return len(found)
+        return found
 
-    def _fire_one(self, unit: UnitOfWork, claimed: list[Timer]) -> int:
+    def _fire_one(self, unit: UnitOfWork, claimed: list[Timer]) -> list[Timer]:
         found = claim_due(unit.tx, unit.now, 1)
         claimed += found
         self._fire(unit, found)
-        return len(found)
+        return found
+
+    def _told(self, fired: list[Timer]) -> int:
+        """Counts what is durably done; how many there were."""
+        for timer in fired:
+            self._outcomes[timer.kind, "fired"].inc()
+        return len(fired)
 
     def _fire(self, unit: UnitOfWork, found: list[Timer]) -> None:
         for timer in found:

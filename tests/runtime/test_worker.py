@@ -10,8 +10,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
-from services.runtime.worker import Worker, running
+from services.runtime.observe import Metrics
+from services.runtime.worker import Fire, Worker, running
 from services.storage import timers
 from services.storage.database import Actor, Database, DatabaseSettings, UnitOfWork, open_database
 from services.storage.ledger import list_entries
@@ -35,6 +37,11 @@ class Clock:
 def told(unit: UnitOfWork, timer: Timer) -> None:
     """Answers to a timer by an entry in the ledger."""
     unit.record("timer.told", timer.timer_id)
+
+
+def worker_of(database: Database, fires: dict[str, Fire], clock: Clock, kind: type[Worker] = Worker) -> Worker:
+    """A worker of a replica with a registry of its own."""
+    return kind("sample", database, fires, clock, Metrics(CollectorRegistry()))
 
 
 @pytest.fixture
@@ -77,7 +84,7 @@ async def next_due(database: Database) -> datetime | None:
 
 async def test_what_is_due_fires_in_order_and_the_rest_waits(opened: Any, clock: Clock) -> None:
     database = await opened()
-    worker = Worker("sample", database, {"sample": told}, clock)
+    worker = worker_of(database, {"sample": told}, clock)
     await plan(database, third=30, first=10, second=20)
     assert await worker.catch_up() == 0
     clock.now = START + timedelta(minutes=20)
@@ -89,7 +96,7 @@ async def test_what_is_due_fires_in_order_and_the_rest_waits(opened: Any, clock:
 
 async def test_a_timer_is_moved_and_cancelled(opened: Any, clock: Clock) -> None:
     database = await opened()
-    worker = Worker("sample", database, {"sample": told}, clock)
+    worker = worker_of(database, {"sample": told}, clock)
     await plan(database, moved=1, cancelled=1)
     await plan(database, moved=60)
 
@@ -109,7 +116,7 @@ async def test_a_timer_may_set_the_next(opened: Any, clock: Clock) -> None:
         if timer.due_at < START + timedelta(minutes=3):
             timers.set_timer(unit.tx, timer.timer_id, timer.kind, timer.due_at + timedelta(minutes=1))
 
-    worker = Worker("sample", database, {"sample": again}, clock)
+    worker = worker_of(database, {"sample": again}, clock)
     await plan(database, ladder=1)
     # The service was down while three rungs fell due.
     clock.now = START + timedelta(hours=1)
@@ -119,7 +126,7 @@ async def test_a_timer_may_set_the_next(opened: Any, clock: Clock) -> None:
 
 async def test_a_timer_that_finds_nothing_to_do_leaves_no_trace(opened: Any, clock: Clock) -> None:
     database = await opened()
-    worker = Worker("sample", database, {"sample": lambda unit, timer: None}, clock)
+    worker = worker_of(database, {"sample": lambda unit, timer: None}, clock)
     await plan(database, idle=0)
     assert await worker.catch_up() == 1
     assert await next_due(database) is None
@@ -135,7 +142,7 @@ async def test_one_whose_work_fails_does_not_keep_the_others_and_comes_again(ope
         if broken and timer.timer_id == "b":
             raise RuntimeError("a fault in the work")
 
-    worker = Worker("sample", database, {"sample": sometimes}, clock)
+    worker = worker_of(database, {"sample": sometimes}, clock)
     await plan(database, a=0, b=0, c=0)
     await worker.catch_up()
     assert await fired(database) == ["a", "c"]
@@ -154,7 +161,7 @@ async def test_replicas_share_the_work_and_each_timer_fires_once(postgres_url: s
             closers.push_async_callback(databases[-1].close)
         names = [f"t{number:03}" for number in range(150)]
         await plan(databases[0], **dict.fromkeys(names, 0))
-        workers = [Worker("sample", database, {"sample": told}, clock) for database in databases]
+        workers = [worker_of(database, {"sample": told}, clock) for database in databases]
         await asyncio.gather(*(worker.catch_up() for worker in workers))
         assert Counter(await fired(databases[0])) == Counter(names)
 
@@ -174,13 +181,43 @@ async def test_the_loop_goes_on_after_a_fault_and_ends_with_its_block(opened: An
             return await super().catch_up()
 
     await plan(database, due=0)
-    async with running(Faulty("sample", database, {"sample": told}, clock), 0.001):
+    async with running(worker_of(database, {"sample": told}, clock, Faulty), 0.001):
         await asyncio.wait_for(done.wait(), 10)
     ended = looks
     await asyncio.sleep(0)
     assert looks == ended
-    async with running(Faulty("sample", database, {"sample": told}, clock), 0):
+    async with running(worker_of(database, {"sample": told}, clock, Faulty), 0):
         assert looks == ended
+
+
+async def test_what_fired_what_failed_and_how_late_is_counted(opened: Any, clock: Clock) -> None:
+    database, registry = await opened(), CollectorRegistry()
+
+    def fire(unit: UnitOfWork, timer: Timer) -> None:
+        told(unit, timer)
+        if timer.timer_id == "bad":
+            raise RuntimeError("a fault in the work")
+
+    await plan(database, bad=0, good=1)
+    clock.now = START + timedelta(minutes=10)
+    lags = []
+
+    class Watched(Worker):
+        async def _one_pass(self) -> int:
+            found = await super()._one_pass()
+            lags.append(registry.get_sample_value("customer_ops_timer_lag_seconds", {"service": "sample"}))
+            return found
+
+    await Watched("sample", database, {"sample": fire}, clock, Metrics(registry)).catch_up()
+    # The first look was ten minutes late; the last one finds nothing due.
+    assert (lags[0], lags[-1]) == (600.0, 0.0)
+    counts = [
+        registry.get_sample_value(
+            "customer_ops_timers_total", {"service": "sample", "kind": "sample", "outcome": outcome}
+        )
+        for outcome in ("fired", "failed")
+    ]
+    assert counts == [1.0, 1.0]
 
 
 def test_claiming_passes_over_what_another_replica_works_on() -> None:
