@@ -188,6 +188,197 @@ async def _record_event(ask: Ask) -> Message:
     )
 
 
+def by_mail(sent_at: Timestamp | None = None) -> sent_record_pb2.SentRecordInput:
+    """What a person says of a mail that was sent just now."""
+    return sent_record_pb2.SentRecordInput(
+        send_time=sent_at or timestamp(datetime.now(UTC)),
+        channel=channel_pb2.CHANNEL_EMAIL,
+        sender=PERSON,
+        reference="msg-5521",
+    )
+
+
+async def approved(ask: Ask, draft: draft_pb2.Draft) -> draft_pb2.Draft:
+    """A draft of support, approved as it stands."""
+    request = sup_approval.ApproveDraftRequest(**_written(draft_id=draft.draft_id, content_hash=draft.content_hash))
+    return (await ask(request)).draft
+
+
+async def answered_ticket(ask: Ask) -> ticket_pb2.Ticket:
+    """A ticket in progress: its first response was approved and sent."""
+    routed = await ask(ticket_request())
+    await approved(ask, routed.draft)
+    request = sup.RecordFirstResponseSentRequest(**_written(ticket_id=routed.ticket.ticket_id, sent=by_mail()))
+    return (await ask(request)).ticket
+
+
+async def resolved_ticket(ask: Ask) -> ticket_pb2.Ticket:
+    """A ticket that is solved."""
+    ticket = await answered_ticket(ask)
+    return (await ask(sup.ResolveTicketRequest(**_written(ticket_id=ticket.ticket_id)))).ticket
+
+
+def message_request(ticket_id: str, body: str = "هل من جديد؟") -> sup.AddCustomerMessageRequest:
+    return sup.AddCustomerMessageRequest(
+        **_written(ticket_id=ticket_id, channel=channel_pb2.CHANNEL_WHATSAPP, body=body)
+    )
+
+
+def reply_request(ticket_id: str) -> sup.DraftReplyRequest:
+    return sup.DraftReplyRequest(
+        **_written(
+            ticket_id=ticket_id,
+            channel=channel_pb2.CHANNEL_EMAIL,
+            body_ar="نعمل على المشكلة وسنوافيكم بما يستجد.",
+            body_en="We are working on it and will keep you informed.",
+        )
+    )
+
+
+@_sample(sup.RaiseTicketPriorityRequest)
+async def _raise_priority(ask: Ask) -> Message:
+    ticket = await new_ticket(ask)
+    return sup.RaiseTicketPriorityRequest(
+        **_written(
+            ticket_id=ticket.ticket_id,
+            priority=classification_pb2.PRIORITY_P0,
+            reason="توقف كامل لدى العميل",
+            etag=ticket.etag,
+        )
+    )
+
+
+@_sample(sup.AddCustomerMessageRequest)
+async def _add_message(ask: Ask) -> Message:
+    request = message_request((await answered_ticket(ask)).ticket_id)
+    request.receive_time.CopyFrom(timestamp(datetime.now(UTC)))
+    return request
+
+
+@_sample(sup.DraftReplyRequest)
+async def _draft_reply(ask: Ask) -> Message:
+    return reply_request((await answered_ticket(ask)).ticket_id)
+
+
+@_sample(sup.RecordFirstResponseSentRequest)
+async def _first_response_sent(ask: Ask) -> Message:
+    routed = await ask(ticket_request())
+    draft = await approved(ask, routed.draft)
+    return sup.RecordFirstResponseSentRequest(
+        **_written(
+            ticket_id=routed.ticket.ticket_id,
+            approval_id=draft.approval.approval_id,
+            sent=by_mail(),
+            note="أُرسل بعد الاعتماد",
+            etag=routed.ticket.etag,
+        )
+    )
+
+
+@_sample(sup.RecordReplySentRequest)
+async def _reply_sent(ask: Ask) -> Message:
+    ticket = await answered_ticket(ask)
+    draft = await approved(ask, (await ask(reply_request(ticket.ticket_id))).draft)
+    return sup.RecordReplySentRequest(
+        **_written(
+            ticket_id=ticket.ticket_id,
+            draft_id=draft.draft_id,
+            approval_id=draft.approval.approval_id,
+            sent=by_mail(),
+            note="أُرسل بعد الاعتماد",
+        )
+    )
+
+
+@_sample(sup.WaitOnCustomerRequest)
+async def _wait(ask: Ask) -> Message:
+    ticket = await answered_ticket(ask)
+    return sup.WaitOnCustomerRequest(
+        **_written(
+            ticket_id=ticket.ticket_id,
+            waiting_on=ticket_pb2.WAITING_ON_CUSTOMER,
+            reason="ننتظر صورة من رسالة الخطأ",
+            etag=ticket.etag,
+        )
+    )
+
+
+@_sample(sup.ResumeTicketRequest)
+async def _resume(ask: Ask) -> Message:
+    waiting = (await ask(await _wait(ask))).ticket
+    return sup.ResumeTicketRequest(**_written(ticket_id=waiting.ticket_id, note="وصلت الصورة", etag=waiting.etag))
+
+
+@_sample(sup.ResolveTicketRequest)
+async def _resolve(ask: Ask) -> Message:
+    ticket = await answered_ticket(ask)
+    now = timestamp(datetime.now(UTC))
+    return sup.ResolveTicketRequest(
+        **_written(ticket_id=ticket.ticket_id, occur_time=now, note="أُعيد الربط", etag=ticket.etag)
+    )
+
+
+@_sample(sup.CloseTicketRequest)
+async def _close(ask: Ask) -> Message:
+    ticket = await resolved_ticket(ask)
+    confirmation = ticket_pb2.CustomerConfirmation(
+        confirmed_by="sales-manager",
+        channel=channel_pb2.CHANNEL_PHONE,
+        confirm_time=timestamp(datetime.now(UTC)),
+        reference="call-12",
+    )
+    return sup.CloseTicketRequest(**_written(ticket_id=ticket.ticket_id, confirmation=confirmation, etag=ticket.etag))
+
+
+def link_request(ticket_id: str, other_ticket_id: str, **fields: Any) -> sup.LinkTicketsRequest:
+    kind = {"kind": ticket_pb2.TICKET_LINK_KIND_RELATED, **fields}
+    return sup.LinkTicketsRequest(**_written(ticket_id=ticket_id, other_ticket_id=other_ticket_id, **kind))
+
+
+@_sample(sup.LinkTicketsRequest)
+async def _link(ask: Ask) -> Message:
+    return link_request((await new_ticket(ask)).ticket_id, (await new_ticket(ask)).ticket_id)
+
+
+@_sample(sup.ListTicketLinksRequest)
+async def _list_links(ask: Ask) -> Message:
+    one = (await new_ticket(ask)).ticket_id
+    for n in range(3):
+        other = (await new_ticket(ask)).ticket_id
+        await ask(link_request(one, other) if n else link_request(other, one))
+    return sup.ListTicketLinksRequest(ticket_id=one, page_size=100)
+
+
+@_sample(sup.ListTicketMessagesRequest)
+async def _list_messages(ask: Ask) -> Message:
+    ticket = await answered_ticket(ask)
+    for body in ("هل من جديد؟", "ما زال متوقفًا", "شكراً"):
+        await ask(message_request(ticket.ticket_id, body))
+    return sup.ListTicketMessagesRequest(ticket_id=ticket.ticket_id, page_size=100)
+
+
+@_sample(sla.ListClocksRequest)
+async def _list_clocks(ask: Ask) -> Message:
+    ticket = await answered_ticket(ask)
+    await ask(message_request(ticket.ticket_id))
+    now = timestamp(datetime.now(UTC))
+    return sla.ListClocksRequest(ticket_id=ticket.ticket_id, as_of_time=now, page_size=100)
+
+
+@_sample(sla.ListDueSoonRequest)
+async def _list_due_soon(ask: Ask) -> Message:
+    customer = new_customer()
+    for _ in range(2):
+        request = ticket_request()
+        request.customer_id = customer
+        await ask(request)
+    return sla.ListDueSoonRequest(customer_id=customer, within_minutes=31 * 24 * 60, page_size=100)
+
+
+_plain(sla.GetSlaPolicyRequest, lambda: {"open_time": ago(hours=1)})
+_plain(sla.ListSlaPoliciesRequest, lambda: {"page_size": 100})
+
+
 _plain(
     sla.ClassifySlaBreachRequest,
     lambda: {"priority": classification_pb2.PRIORITY_P0, "first_response_minutes": 31, "resolution_hours": 5},
@@ -668,6 +859,9 @@ PARTS: dict[str, Callable[[], Message]] = {
     ),
     "dealix.success.v1.WeekMetrics": metrics,
     "dealix.support.v1.SlaTicketFacts": lambda: sla.SlaTicketFacts(priority=classification_pb2.PRIORITY_P2),
+    "dealix.support.v1.CustomerConfirmation": lambda: ticket_pb2.CustomerConfirmation(
+        confirmed_by="sales-manager", channel=channel_pb2.CHANNEL_PHONE, confirm_time=ago(minutes=1)
+    ),
     "dealix.common.v1.SentRecordInput": lambda: sent_record_pb2.SentRecordInput(
         send_time=ago(minutes=1), channel=channel_pb2.CHANNEL_EMAIL, sender=PERSON, reference="msg-1"
     ),

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from types import MappingProxyType
 from typing import ClassVar
 
 from services.domain.actors import ActorLike
@@ -15,9 +13,11 @@ from services.domain.errors import InvalidInput, NotFound, PersonRequired, Viola
 from services.domain.sent import SentRecord
 from services.domain.texts import Bilingual
 from services.support.domain.classifier import Classification
-from services.support.domain.events import WaitsOn
+from services.support.domain.clocks import ClockKind
+from services.support.domain.events import Event, EventType, WaitsOn
+from services.support.domain.policy import EscalationOwner
 from services.support.domain.priorities import Priority, urgency
-from services.support.domain.sla import SlaEvent, SlaEventNotAllowed, SlaEventType
+from services.support.domain.sla import SlaEventNotAllowed
 
 
 class TicketNotFound(NotFound):
@@ -85,14 +85,28 @@ class Ticket:
 
 
 @dataclass(frozen=True, slots=True)
+class Escalation:
+    """A step of the ladder that a clock crossed; ``instance`` is the event that started the clock."""
+
+    kind: ClockKind
+    instance: str
+    priority: Priority
+    percent: int
+    role: EscalationOwner
+
+
+@dataclass(frozen=True, slots=True)
 class TicketEvent:
-    """An SLA event of a ticket, with who recorded it."""
+    """An event of a ticket, with who recorded it. ``approval_id`` is empty where something was sent without one."""
 
     ticket_id: str
-    event: SlaEvent
+    event: Event
     actor: ActorLike
     note: str = ""
     sent: SentRecord | None = None
+    escalation: Escalation | None = None
+    draft_id: str = ""
+    approval_id: str = ""
 
 
 class MessageAuthor(StrEnum):
@@ -161,32 +175,21 @@ def opening_priority(classified: Priority, minimum: Priority | None) -> Priority
     return minimum
 
 
-# Events that have no transition of their own: what each makes of a ticket's state.
-_MOVES: Mapping[SlaEventType, Mapping[TicketState, TicketState]] = MappingProxyType(
-    {
-        SlaEventType.FIRST_RESPONSE: {TicketState.AWAITING_FIRST_RESPONSE: TicketState.IN_PROGRESS},
-        SlaEventType.RESOLVED: {
-            TicketState.AWAITING_FIRST_RESPONSE: TicketState.RESOLVED,
-            TicketState.IN_PROGRESS: TicketState.RESOLVED,
-            TicketState.WAITING: TicketState.RESOLVED,
-        },
-        SlaEventType.ESCALATED: {},
-    }
-)
-_RECORDABLE = frozenset(_MOVES)
+# Events that people and callers record by themselves; the others belong to a transition of their own.
+_RECORDABLE = frozenset({EventType.FIRST_RESPONSE, EventType.RESOLVED, EventType.ESCALATED})
 
 
-def check_record(ticket: Ticket, kind: SlaEventType, actor: ActorLike, sent: SentRecord | None) -> None:
+def check_record(ticket: Ticket, kind: EventType, actor: ActorLike, sent: SentRecord | None) -> None:
     """Whether an event of this kind may be recorded by itself, by this actor, with or without a record of sending.
 
     Raises ``InvalidInput`` (a sending that is missing, or out of place), ``SlaEventNotAllowed`` (events that belong to a
     transition of their own, and anything on a closed ticket) or ``PersonRequired``.
     """
-    if kind is SlaEventType.FIRST_RESPONSE and sent is None:
+    if kind is EventType.FIRST_RESPONSE and sent is None:
         raise InvalidInput([Violation("sent", "REQUIRED", "a first response counts only with a record of its sending")])
-    if kind is not SlaEventType.FIRST_RESPONSE and sent is not None:
+    if kind is not EventType.FIRST_RESPONSE and sent is not None:
         raise InvalidInput([Violation("sent", "NOT_ALLOWED", "only a first response has a record of its sending")])
-    if (kind not in _RECORDABLE and kind is not SlaEventType.OPENED) or ticket.state is TicketState.CLOSED:
+    if (kind not in _RECORDABLE and kind is not EventType.OPENED) or ticket.state is TicketState.CLOSED:
         raise SlaEventNotAllowed(
             f"{kind} cannot be recorded by itself on a ticket in state {ticket.state}",
             ticket_id=ticket.ticket_id,
@@ -197,9 +200,3 @@ def check_record(ticket: Ticket, kind: SlaEventType, actor: ActorLike, sent: Sen
         for field, who in (("actor", actor), ("sent.sender", sent.sender)):
             if who.kind != "person":
                 raise PersonRequired(f"{field} must be a person", action="record_first_response")
-
-
-def after_event(ticket: Ticket, kind: SlaEventType, at: datetime) -> Ticket:
-    """The ticket after an admitted event."""
-    state = _MOVES[kind].get(ticket.state, ticket.state)
-    return replace(ticket, state=state, updated_at=at, revision=ticket.revision + 1)

@@ -471,7 +471,7 @@ Global___SlaBurn: _TypeAlias = SlaBurn  # noqa: Y015
 
 @_typing.final
 class DueClock(_message.Message):
-    """A running clock that is at risk or breached."""
+    """A running clock that presses."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -484,7 +484,6 @@ class DueClock(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     AT_RISK_TIME_FIELD_NUMBER: _builtins.int
     DUE_TIME_FIELD_NUMBER: _builtins.int
-    UNTIL_DUE_FIELD_NUMBER: _builtins.int
     ticket_id: _builtins.str
     """The ticket."""
     customer_id: _builtins.str
@@ -498,7 +497,7 @@ class DueClock(_message.Message):
     instance: _builtins.str
     """The event that started the clock."""
     state: Global___SlaClockState.ValueType
-    """AT_RISK or BREACHED."""
+    """AT_RISK or BREACHED; RUNNING where it was asked for what is due soon."""
     @_builtins.property
     def at_risk_time(self) -> _timestamp_pb2.Timestamp:
         """When it became, or becomes, at risk, UTC."""
@@ -506,10 +505,6 @@ class DueClock(_message.Message):
     @_builtins.property
     def due_time(self) -> _timestamp_pb2.Timestamp:
         """When it was, or is, due, UTC."""
-
-    @_builtins.property
-    def until_due(self) -> _duration_pb2.Duration:
-        """Time on the wall from `as_of_time` to due; negative when overdue."""
 
     def __init__(
         self,
@@ -523,11 +518,10 @@ class DueClock(_message.Message):
         state: Global___SlaClockState.ValueType = ...,
         at_risk_time: _timestamp_pb2.Timestamp | None = ...,
         due_time: _timestamp_pb2.Timestamp | None = ...,
-        until_due: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at_risk_time", b"at_risk_time", "due_time", b"due_time", "until_due", b"until_due"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at_risk_time", b"at_risk_time", "due_time", b"due_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_risk_time", b"at_risk_time", "customer_id", b"customer_id", "due_time", b"due_time", "instance", b"instance", "kind", b"kind", "owner", b"owner", "priority", b"priority", "state", b"state", "ticket_id", b"ticket_id", "until_due", b"until_due"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_risk_time", b"at_risk_time", "customer_id", b"customer_id", "due_time", b"due_time", "instance", b"instance", "kind", b"kind", "owner", b"owner", "priority", b"priority", "state", b"state", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -671,6 +665,7 @@ class SlaHealthReport(_message.Message):
     AS_OF_TIME_FIELD_NUMBER: _builtins.int
     FIRST_RESPONSE_BURN_FIELD_NUMBER: _builtins.int
     RESOLUTION_BURN_FIELD_NUMBER: _builtins.int
+    NEXT_RESPONSE_BURN_FIELD_NUMBER: _builtins.int
     total_tickets: _builtins.int
     """How many tickets the report covers."""
     total_breached: _builtins.int
@@ -713,6 +708,10 @@ class SlaHealthReport(_message.Message):
     def resolution_burn(self) -> Global___SlaBurn:
         """What the time to the resolutions went into; unset where no events are known."""
 
+    @_builtins.property
+    def next_response_burn(self) -> Global___SlaBurn:
+        """What the time to the answers after the first responses went into; unset where no events are known."""
+
     def __init__(
         self,
         *,
@@ -732,10 +731,11 @@ class SlaHealthReport(_message.Message):
         as_of_time: _timestamp_pb2.Timestamp | None = ...,
         first_response_burn: Global___SlaBurn | None = ...,
         resolution_burn: Global___SlaBurn | None = ...,
+        next_response_burn: Global___SlaBurn | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_average_first_response_minutes", b"_average_first_response_minutes", "_average_resolution_hours", b"_average_resolution_hours", "as_of_time", b"as_of_time", "average_first_response_minutes", b"average_first_response_minutes", "average_resolution_hours", b"average_resolution_hours", "first_response_burn", b"first_response_burn", "resolution_burn", b"resolution_burn"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_average_first_response_minutes", b"_average_first_response_minutes", "_average_resolution_hours", b"_average_resolution_hours", "as_of_time", b"as_of_time", "average_first_response_minutes", b"average_first_response_minutes", "average_resolution_hours", b"average_resolution_hours", "first_response_burn", b"first_response_burn", "next_response_burn", b"next_response_burn", "resolution_burn", b"resolution_burn"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_first_response_minutes", b"_average_first_response_minutes", "_average_resolution_hours", b"_average_resolution_hours", "as_of_time", b"as_of_time", "average_first_response_minutes", b"average_first_response_minutes", "average_resolution_hours", b"average_resolution_hours", "breach_rate", b"breach_rate", "breaches", b"breaches", "by_priority", b"by_priority", "escalate_to_founder", b"escalate_to_founder", "first_response_burn", b"first_response_burn", "hold_live_actions", b"hold_live_actions", "rated_tickets", b"rated_tickets", "resolution_burn", b"resolution_burn", "summary_ar", b"summary_ar", "summary_en", b"summary_en", "total_breached", b"total_breached", "total_tickets", b"total_tickets", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_first_response_minutes", b"_average_first_response_minutes", "_average_resolution_hours", b"_average_resolution_hours", "as_of_time", b"as_of_time", "average_first_response_minutes", b"average_first_response_minutes", "average_resolution_hours", b"average_resolution_hours", "breach_rate", b"breach_rate", "breaches", b"breaches", "by_priority", b"by_priority", "escalate_to_founder", b"escalate_to_founder", "first_response_burn", b"first_response_burn", "hold_live_actions", b"hold_live_actions", "next_response_burn", b"next_response_burn", "rated_tickets", b"rated_tickets", "resolution_burn", b"resolution_burn", "summary_ar", b"summary_ar", "summary_en", b"summary_en", "total_breached", b"total_breached", "total_tickets", b"total_tickets", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__average_first_response_minutes: _TypeAlias = _typing.Literal["average_first_response_minutes"]  # noqa: Y015
     _WhichOneofArgType__average_first_response_minutes: _TypeAlias = _typing.Literal["_average_first_response_minutes", b"_average_first_response_minutes"]  # noqa: Y015

@@ -679,6 +679,7 @@ class ListDueSoonRequest(_message.Message):
     AS_OF_TIME_FIELD_NUMBER: _builtins.int
     CUSTOMER_ID_FIELD_NUMBER: _builtins.int
     OWNER_FIELD_NUMBER: _builtins.int
+    WITHIN_MINUTES_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Clocks on a page, at most 200; 0 means 50."""
     page_token: _builtins.str
@@ -687,6 +688,8 @@ class ListDueSoonRequest(_message.Message):
     """Only this customer's; empty for all."""
     owner: _builtins.str
     """Only tickets of this owner, such as `operator_oncall`; empty for all."""
+    within_minutes: _builtins.int
+    """Clocks that are due within so many minutes from now as well; 0 for none. Only without `as_of_time`."""
     @_builtins.property
     def as_of_time(self) -> _timestamp_pb2.Timestamp:
         """The instant at which to look; unset means now."""
@@ -699,10 +702,11 @@ class ListDueSoonRequest(_message.Message):
         as_of_time: _timestamp_pb2.Timestamp | None = ...,
         customer_id: _builtins.str = ...,
         owner: _builtins.str = ...,
+        within_minutes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "customer_id", b"customer_id", "owner", b"owner", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "customer_id", b"customer_id", "owner", b"owner", "page_size", b"page_size", "page_token", b"page_token", "within_minutes", b"within_minutes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

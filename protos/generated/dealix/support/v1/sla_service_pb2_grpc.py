@@ -160,7 +160,8 @@ class SlaServiceServicer:
     def ListDueSoon(self, request, context):
         """Lists the clocks of all tickets that were at risk or breached and had not stopped at `as_of_time`, soonest due first.
 
-        A clock that stands still is not among them. An instant in the future: INVALID_ARGUMENT (INVALID_FIELDS).
+        A clock that stands still is not among them. `within_minutes` adds what is due so soon without being at risk; that is a
+        question about the present, and beside an `as_of_time`: INVALID_ARGUMENT (INVALID_FIELDS), as is an instant in the future.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

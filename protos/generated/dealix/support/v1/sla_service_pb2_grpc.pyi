@@ -71,7 +71,8 @@ class SlaServiceStub:
     ListDueSoon: _grpc.UnaryUnaryMultiCallable[_sla_service_pb2.ListDueSoonRequest, _sla_service_pb2.ListDueSoonResponse]
     """Lists the clocks of all tickets that were at risk or breached and had not stopped at `as_of_time`, soonest due first.
 
-    A clock that stands still is not among them. An instant in the future: INVALID_ARGUMENT (INVALID_FIELDS).
+    A clock that stands still is not among them. `within_minutes` adds what is due so soon without being at risk; that is a
+    question about the present, and beside an `as_of_time`: INVALID_ARGUMENT (INVALID_FIELDS), as is an instant in the future.
     """
     GetSlaPolicy: _grpc.UnaryUnaryMultiCallable[_sla_service_pb2.GetSlaPolicyRequest, _sla_service_pb2.GetSlaPolicyResponse]
     """Returns the policy to which a ticket opened at an instant is held: one part for each priority, P0 first."""
@@ -121,7 +122,8 @@ class SlaServiceAsyncStub(SlaServiceStub):
     ListDueSoon: _aio.UnaryUnaryMultiCallable[_sla_service_pb2.ListDueSoonRequest, _sla_service_pb2.ListDueSoonResponse]  # type: ignore[assignment]
     """Lists the clocks of all tickets that were at risk or breached and had not stopped at `as_of_time`, soonest due first.
 
-    A clock that stands still is not among them. An instant in the future: INVALID_ARGUMENT (INVALID_FIELDS).
+    A clock that stands still is not among them. `within_minutes` adds what is due so soon without being at risk; that is a
+    question about the present, and beside an `as_of_time`: INVALID_ARGUMENT (INVALID_FIELDS), as is an instant in the future.
     """
     GetSlaPolicy: _aio.UnaryUnaryMultiCallable[_sla_service_pb2.GetSlaPolicyRequest, _sla_service_pb2.GetSlaPolicyResponse]  # type: ignore[assignment]
     """Returns the policy to which a ticket opened at an instant is held: one part for each priority, P0 first."""
@@ -216,7 +218,8 @@ class SlaServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_sla_service_pb2.ListDueSoonResponse, _abc.Awaitable[_sla_service_pb2.ListDueSoonResponse]]:
         """Lists the clocks of all tickets that were at risk or breached and had not stopped at `as_of_time`, soonest due first.
 
-        A clock that stands still is not among them. An instant in the future: INVALID_ARGUMENT (INVALID_FIELDS).
+        A clock that stands still is not among them. `within_minutes` adds what is due so soon without being at risk; that is a
+        question about the present, and beside an `as_of_time`: INVALID_ARGUMENT (INVALID_FIELDS), as is an instant in the future.
         """
 
     @_abc_1.abstractmethod
