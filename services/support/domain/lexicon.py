@@ -196,7 +196,7 @@ _PAST = ("", "ت", "توا", "تو", "تم", "وا", "و", "نا")
 _PRESENT = tuple(p + "{}" + e for p in "يتنا" for e in ("", "ون", "وا", "و"))
 _SHORT_OBJECTS = ("ه", "ها", "هم", "ني", "نا")
 ANY_WORD: Final = "*"
-"""As a further word of a form: any one word; «ل*»: any word that begins so and is not itself named there."""
+"""As a further word of a form: any one word; «ل*»: any word that begins so."""
 FOR_ANYONE: Final = "ل*"
 _FORM_KINDS = ("words", "nouns", "owned", "bare", "verbs", "past", "present", "arabizi")
 
@@ -848,12 +848,25 @@ class _TrieBuilder:
                     below[token].append(rest)
                 else:
                     below[token] = [rest]
+        if ANY_WORD in below or FOR_ANYONE in below:
+            _spread(below)
         ends = self._ends.get(groups)
         if ends is None:
             ends = self._ends[groups] = (tuple(sorted(groups)), mask_of(groups))
         children = {token: self._node(tuple(found)) for token, found in below.items()} if below else None
         made = self._nodes[key] = (*ends, children, joins)
         return made
+
+
+def _spread(below: dict[str, list[_Rest]]) -> None:
+    """What may follow any word may follow each word that is named beside it too: the search never goes back."""
+    anyone = below.get(ANY_WORD, [])
+    if FOR_ANYONE in below:
+        below[FOR_ANYONE] += anyone
+    whom = below.get(FOR_ANYONE, anyone)
+    for token, rests in below.items():
+        if not token.endswith(ANY_WORD):
+            rests += whom if token.startswith(FOR_ANYONE[0]) else anyone
 
 
 def mask_of(groups: Iterable[int]) -> int:
