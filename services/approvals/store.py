@@ -50,10 +50,15 @@ _GET_APPROVAL = sa.select(*_APPROVAL_COLUMNS, approvals.c.draft_id).where(
     approvals.c.approval_id == sa.bindparam("approval_id")
 )
 _INSERT_APPROVAL = sa.insert(approvals)
-_END_APPROVAL = (
+_USE_APPROVAL = (
     sa.update(approvals)
     .where(approvals.c.approval_id == sa.bindparam("which"))
-    .values(use_us=sa.bindparam("use_us", type_=sa.BigInteger), void_us=sa.bindparam("void_us", type_=sa.BigInteger))
+    .values(use_us=sa.bindparam("use_us", type_=sa.BigInteger))
+)
+_VOID_APPROVALS = (
+    sa.update(approvals)
+    .where(approvals.c.draft_id == sa.bindparam("which"), approvals.c.use_us.is_(None), approvals.c.void_us.is_(None))
+    .values(void_us=sa.bindparam("void_us", type_=sa.BigInteger))
 )
 
 
@@ -77,20 +82,15 @@ def insert_draft(tx: Tx, draft: Draft) -> None:
 
 def save_draft(tx: Tx, draft: Draft, before: Draft) -> None:
     """Writes what may change of a draft that exists, and what became of its approval."""
-    if draft.approval is not None and draft.approval != before.approval:
-        known = before.approval is not None and before.approval.approval_id == draft.approval.approval_id
-        # The use of an earlier approval (a sending recorded late) comes here as one that is not the present one.
-        if known or draft.approval.used_at is not None or draft.approval.voided_at is not None:
-            tx.run(
-                _END_APPROVAL,
-                {
-                    "which": draft.approval.approval_id,
-                    "use_us": _micros(draft.approval.used_at),
-                    "void_us": _micros(draft.approval.voided_at),
-                },
-            )
+    approval = draft.approval
+    if approval is not None and approval != before.approval:
+        if approval.used_at is not None:
+            tx.run(_USE_APPROVAL, {"which": approval.approval_id, "use_us": to_micros(approval.used_at)})
+        elif approval.voided_at is not None:
+            # Earlier ones too, that ran out and could still take a sending recorded late.
+            tx.run(_VOID_APPROVALS, {"which": draft.draft_id, "void_us": to_micros(approval.voided_at)})
         else:
-            _insert_approval(tx, draft.approval)
+            _insert_approval(tx, approval)
     tx.run(_SAVE_DRAFT, {"which": draft.draft_id, **_changing(draft)})
 
 

@@ -217,6 +217,19 @@ async def test_an_edit_and_a_rejection_void_an_approval(desk: Desk) -> None:
     assert (await refused(desk.record_sent(draft.draft_id, approved.approval.approval_id))).reason == "APPROVAL_VOID"
 
 
+async def test_an_edit_voids_an_approval_that_ran_out_too(desk: Desk) -> None:
+    draft = await desk.draft()
+    first = await desk.approve(draft, valid_hours=1)
+    in_time = timestamp(desk.clock.now)
+    desk.clock.advance(hours=1)
+    await desk.approve(draft)
+    await desk.edit(draft.draft_id)
+    back = await desk.edit(draft.draft_id, pb.EditedTexts(body_ar=BODY.ar, body_en=BODY.en))
+    await desk.approve(back)
+    found = await refused(desk.record_sent(draft.draft_id, first.approval.approval_id, send_time=in_time))
+    assert found.reason == "APPROVAL_VOID"
+
+
 async def test_an_approval_is_of_one_draft(desk: Desk) -> None:
     one, other = await desk.draft(), await desk.draft()
     approved = await desk.approve(one)
