@@ -35,6 +35,7 @@ from services.domain.texts import Bilingual, TextsFile
 from services.incidents.domain.personal_data import PersonalDataKind, scan
 from services.incidents.domain.severity import TEXTS, Severity
 from services.incidents.domain.told import told
+from services.incidents.domain.written import NO_TEXT, Text
 
 LEGAL_ROLES = frozenset({"legal", "dpo"})
 
@@ -118,14 +119,6 @@ class LegalRoleRequired(NotPermitted):
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
-    """A text in both languages; either may be empty while it is being written."""
-
-    ar: str = ""
-    en: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Event:
     """One line of the course of events. ``occurred_at`` is UTC."""
 
@@ -146,11 +139,11 @@ class ActionItem:
 class Content:
     """The text by its sections."""
 
-    summary: Text = Text()
+    summary: Text = NO_TEXT
     timeline: tuple[Event, ...] = ()
-    root_cause: Text = Text()
-    what_went_well: Text = Text()
-    what_went_wrong: Text = Text()
+    root_cause: Text = NO_TEXT
+    what_went_well: Text = NO_TEXT
+    what_went_wrong: Text = NO_TEXT
     action_items: tuple[ActionItem, ...] = ()
 
 

@@ -29,10 +29,10 @@ from services.incidents.domain.post_mortem import (
     PostMortemStateRefused,
     SignOff,
     SignOffKind,
-    Text,
     load_wording,
 )
 from services.incidents.domain.severity import Severity
+from services.incidents.domain.written import Text
 from services.storage.transaction import Actor
 
 NOW = datetime(2026, 3, 7, 19, tzinfo=UTC)

@@ -131,8 +131,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_POST_MORTEM_STATE_REFUSED: _ErrorReason.ValueType  # 225
     """FAILED_PRECONDITION. The post-mortem's state does not allow it. Metadata: `incident_id`, `state`, `action`."""
     ERROR_REASON_POST_MORTEM_INCOMPLETE: _ErrorReason.ValueType  # 226
-    """FAILED_PRECONDITION. The post-mortem lacks something; the PreconditionFailure detail lists what. Metadata: `incident_id`, `missing` (how
-    many things).
+    """FAILED_PRECONDITION. The post-mortem lacks something; the PreconditionFailure detail lists what. Metadata: `incident_id`, `gaps` (how
+    many).
     """
     ERROR_REASON_LEGAL_ROLE_REQUIRED: _ErrorReason.ValueType  # 227
     """PERMISSION_DENIED. Only a person with the role legal or dpo may do this. Metadata: `action`, `role`."""
@@ -141,9 +141,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_NOTICE_NOT_DUE: _ErrorReason.ValueType  # 229
     """FAILED_PRECONDITION. The incident asks for no notice: no data leaked, or it is a drill. Metadata: `incident_id`."""
     ERROR_REASON_NOTICE_INCOMPLETE: _ErrorReason.ValueType  # 230
-    """FAILED_PRECONDITION. The notice lacks something; the PreconditionFailure detail lists what. Metadata: `incident_id`, `missing` (how many
-    things).
-    """
+    """FAILED_PRECONDITION. The notice lacks something; the PreconditionFailure detail lists what. Metadata: `incident_id`, `gaps` (how many)."""
     ERROR_REASON_NOTICE_FILED: _ErrorReason.ValueType  # 231
     """FAILED_PRECONDITION. The notice was filed before: record a supplement. Metadata: `incident_id`."""
     ERROR_REASON_NOTICE_NOT_FILED: _ErrorReason.ValueType  # 232
@@ -170,6 +168,26 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_OPT_IN_AUDIT_REQUIRED: _ErrorReason.ValueType  # 304
     """FAILED_PRECONDITION. WhatsApp needs its opt-in audit recorded before it is connected. Metadata: `connector_key`."""
+    ERROR_REASON_CONNECTOR_ACCOUNT_MISMATCH: _ErrorReason.ValueType  # 305
+    """FAILED_PRECONDITION. A connector is connected again to another account than before, or without naming it. Metadata:
+    `connector_key`, `known`, `given` (digests; `given` empty where no account was named).
+    """
+    ERROR_REASON_CONNECTOR_NOT_CONNECTED: _ErrorReason.ValueType  # 306
+    """FAILED_PRECONDITION. What is not connected cannot be tested. Metadata: `connector_key`, `state`."""
+    ERROR_REASON_STEP_COMPLETED: _ErrorReason.ValueType  # 307
+    """FAILED_PRECONDITION. A completed step waits for nobody. Metadata: `customer_id`, `step_id`."""
+    ERROR_REASON_RISK_PROBLEM_OPEN: _ErrorReason.ValueType  # 308
+    """FAILED_PRECONDITION. A problem that a risk review found waits for the founder. Metadata: `customer_id`, `review_id`."""
+    ERROR_REASON_NO_RISK_PROBLEM: _ErrorReason.ValueType  # 309
+    """FAILED_PRECONDITION. No problem is open that could be resolved. Metadata: `customer_id`."""
+    ERROR_REASON_PROOF_PACK_RECORDED: _ErrorReason.ValueType  # 310
+    """ALREADY_EXISTS. This was recorded of Proof Pack v1 before. Metadata: `customer_id`, `event`."""
+    ERROR_REASON_PROOF_PACK_NOT_DELIVERED: _ErrorReason.ValueType  # 311
+    """FAILED_PRECONDITION. What was not delivered cannot have been approved. Metadata: `customer_id`."""
+    ERROR_REASON_ACCEPTANCE_INCOMPLETE: _ErrorReason.ValueType  # 312
+    """FAILED_PRECONDITION. A criterion of acceptance is not met; the PreconditionFailure detail lists everything that is
+    missing. Metadata: `customer_id`, `criteria`.
+    """
     ERROR_REASON_CHECK_IN_EXISTS: _ErrorReason.ValueType  # 400
     """ALREADY_EXISTS. The customer has a weekly check-in in that week. Metadata: `customer_id`, `week_start`, `check_in_id`."""
     ERROR_REASON_CHECK_IN_SUPPRESSED: _ErrorReason.ValueType  # 401
@@ -322,8 +340,8 @@ ERROR_REASON_POST_MORTEM_EXISTS: ErrorReason.ValueType  # 224
 ERROR_REASON_POST_MORTEM_STATE_REFUSED: ErrorReason.ValueType  # 225
 """FAILED_PRECONDITION. The post-mortem's state does not allow it. Metadata: `incident_id`, `state`, `action`."""
 ERROR_REASON_POST_MORTEM_INCOMPLETE: ErrorReason.ValueType  # 226
-"""FAILED_PRECONDITION. The post-mortem lacks something; the PreconditionFailure detail lists what. Metadata: `incident_id`, `missing` (how
-many things).
+"""FAILED_PRECONDITION. The post-mortem lacks something; the PreconditionFailure detail lists what. Metadata: `incident_id`, `gaps` (how
+many).
 """
 ERROR_REASON_LEGAL_ROLE_REQUIRED: ErrorReason.ValueType  # 227
 """PERMISSION_DENIED. Only a person with the role legal or dpo may do this. Metadata: `action`, `role`."""
@@ -332,9 +350,7 @@ ERROR_REASON_NOTICE_NOT_FOUND: ErrorReason.ValueType  # 228
 ERROR_REASON_NOTICE_NOT_DUE: ErrorReason.ValueType  # 229
 """FAILED_PRECONDITION. The incident asks for no notice: no data leaked, or it is a drill. Metadata: `incident_id`."""
 ERROR_REASON_NOTICE_INCOMPLETE: ErrorReason.ValueType  # 230
-"""FAILED_PRECONDITION. The notice lacks something; the PreconditionFailure detail lists what. Metadata: `incident_id`, `missing` (how many
-things).
-"""
+"""FAILED_PRECONDITION. The notice lacks something; the PreconditionFailure detail lists what. Metadata: `incident_id`, `gaps` (how many)."""
 ERROR_REASON_NOTICE_FILED: ErrorReason.ValueType  # 231
 """FAILED_PRECONDITION. The notice was filed before: record a supplement. Metadata: `incident_id`."""
 ERROR_REASON_NOTICE_NOT_FILED: ErrorReason.ValueType  # 232
@@ -361,6 +377,26 @@ ERROR_REASON_CONNECTOR_TRANSITION_REFUSED: ErrorReason.ValueType  # 303
 """
 ERROR_REASON_OPT_IN_AUDIT_REQUIRED: ErrorReason.ValueType  # 304
 """FAILED_PRECONDITION. WhatsApp needs its opt-in audit recorded before it is connected. Metadata: `connector_key`."""
+ERROR_REASON_CONNECTOR_ACCOUNT_MISMATCH: ErrorReason.ValueType  # 305
+"""FAILED_PRECONDITION. A connector is connected again to another account than before, or without naming it. Metadata:
+`connector_key`, `known`, `given` (digests; `given` empty where no account was named).
+"""
+ERROR_REASON_CONNECTOR_NOT_CONNECTED: ErrorReason.ValueType  # 306
+"""FAILED_PRECONDITION. What is not connected cannot be tested. Metadata: `connector_key`, `state`."""
+ERROR_REASON_STEP_COMPLETED: ErrorReason.ValueType  # 307
+"""FAILED_PRECONDITION. A completed step waits for nobody. Metadata: `customer_id`, `step_id`."""
+ERROR_REASON_RISK_PROBLEM_OPEN: ErrorReason.ValueType  # 308
+"""FAILED_PRECONDITION. A problem that a risk review found waits for the founder. Metadata: `customer_id`, `review_id`."""
+ERROR_REASON_NO_RISK_PROBLEM: ErrorReason.ValueType  # 309
+"""FAILED_PRECONDITION. No problem is open that could be resolved. Metadata: `customer_id`."""
+ERROR_REASON_PROOF_PACK_RECORDED: ErrorReason.ValueType  # 310
+"""ALREADY_EXISTS. This was recorded of Proof Pack v1 before. Metadata: `customer_id`, `event`."""
+ERROR_REASON_PROOF_PACK_NOT_DELIVERED: ErrorReason.ValueType  # 311
+"""FAILED_PRECONDITION. What was not delivered cannot have been approved. Metadata: `customer_id`."""
+ERROR_REASON_ACCEPTANCE_INCOMPLETE: ErrorReason.ValueType  # 312
+"""FAILED_PRECONDITION. A criterion of acceptance is not met; the PreconditionFailure detail lists everything that is
+missing. Metadata: `customer_id`, `criteria`.
+"""
 ERROR_REASON_CHECK_IN_EXISTS: ErrorReason.ValueType  # 400
 """ALREADY_EXISTS. The customer has a weekly check-in in that week. Metadata: `customer_id`, `week_start`, `check_in_id`."""
 ERROR_REASON_CHECK_IN_SUPPRESSED: ErrorReason.ValueType  # 401

@@ -141,14 +141,13 @@ Global___NoticeText: _TypeAlias = NoticeText  # noqa: Y015
 
 @_typing.final
 class NoticeEvent(_message.Message):
-    """The first block: what happened and when."""
+    """The first block: what happened and when. When Dealix became aware stands at the incident."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     BEGIN_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
-    AWARE_TIME_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def description(self) -> Global___NoticeText:
         """What happened and how."""
@@ -161,21 +160,16 @@ class NoticeEvent(_message.Message):
     def end_time(self) -> _timestamp_pb2.Timestamp:
         """When it ended, UTC; unset while it goes on or is not known."""
 
-    @_builtins.property
-    def aware_time(self) -> _timestamp_pb2.Timestamp:
-        """When Dealix became aware, UTC; unset takes the incident's."""
-
     def __init__(
         self,
         *,
         description: Global___NoticeText | None = ...,
         begin_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
-        aware_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["aware_time", b"aware_time", "begin_time", b"begin_time", "description", b"description", "end_time", b"end_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["begin_time", b"begin_time", "description", b"description", "end_time", b"end_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["aware_time", b"aware_time", "begin_time", b"begin_time", "description", b"description", "end_time", b"end_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin_time", b"begin_time", "description", b"description", "end_time", b"end_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

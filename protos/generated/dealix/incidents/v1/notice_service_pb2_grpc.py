@@ -70,9 +70,9 @@ class NoticeServiceServicer:
     def UpdateNotice(self, request, context):
         """Puts down what the notice says, whole, and answers what is missing. The first call begins the notice.
 
-        The incident is no data leak, or a drill: FAILED_PRECONDITION (NOTICE_NOT_DUE). An end before the beginning, an awareness
-        before the beginning or in the future: INVALID_ARGUMENT (INVALID_FIELDS). An etag that is not the present one: ABORTED
-        (ETAG_MISMATCH). Filed before: the changes count as not filed until a supplement is recorded.
+        The incident is no data leak, or a drill: FAILED_PRECONDITION (NOTICE_NOT_DUE). An end before the beginning, a
+        beginning or an end in the future, people said to be told in the future: INVALID_ARGUMENT (INVALID_FIELDS). An etag that is
+        not the present one: ABORTED (ETAG_MISMATCH). Filed before: the changes count as not filed until a supplement is recorded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

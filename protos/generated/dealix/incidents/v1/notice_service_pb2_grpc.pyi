@@ -40,9 +40,9 @@ class NoticeServiceStub:
     UpdateNotice: _grpc.UnaryUnaryMultiCallable[_notice_service_pb2.UpdateNoticeRequest, _notice_service_pb2.UpdateNoticeResponse]
     """Puts down what the notice says, whole, and answers what is missing. The first call begins the notice.
 
-    The incident is no data leak, or a drill: FAILED_PRECONDITION (NOTICE_NOT_DUE). An end before the beginning, an awareness
-    before the beginning or in the future: INVALID_ARGUMENT (INVALID_FIELDS). An etag that is not the present one: ABORTED
-    (ETAG_MISMATCH). Filed before: the changes count as not filed until a supplement is recorded.
+    The incident is no data leak, or a drill: FAILED_PRECONDITION (NOTICE_NOT_DUE). An end before the beginning, a
+    beginning or an end in the future, people said to be told in the future: INVALID_ARGUMENT (INVALID_FIELDS). An etag that is
+    not the present one: ABORTED (ETAG_MISMATCH). Filed before: the changes count as not filed until a supplement is recorded.
     """
     RecordNoticeFiled: _grpc.UnaryUnaryMultiCallable[_notice_service_pb2.RecordNoticeFiledRequest, _notice_service_pb2.RecordNoticeFiledResponse]
     """Records that a person filed the notice with the authority. It meets the incident's 72-hour obligation, complete or not.
@@ -78,9 +78,9 @@ class NoticeServiceAsyncStub(NoticeServiceStub):
     UpdateNotice: _aio.UnaryUnaryMultiCallable[_notice_service_pb2.UpdateNoticeRequest, _notice_service_pb2.UpdateNoticeResponse]  # type: ignore[assignment]
     """Puts down what the notice says, whole, and answers what is missing. The first call begins the notice.
 
-    The incident is no data leak, or a drill: FAILED_PRECONDITION (NOTICE_NOT_DUE). An end before the beginning, an awareness
-    before the beginning or in the future: INVALID_ARGUMENT (INVALID_FIELDS). An etag that is not the present one: ABORTED
-    (ETAG_MISMATCH). Filed before: the changes count as not filed until a supplement is recorded.
+    The incident is no data leak, or a drill: FAILED_PRECONDITION (NOTICE_NOT_DUE). An end before the beginning, a
+    beginning or an end in the future, people said to be told in the future: INVALID_ARGUMENT (INVALID_FIELDS). An etag that is
+    not the present one: ABORTED (ETAG_MISMATCH). Filed before: the changes count as not filed until a supplement is recorded.
     """
     RecordNoticeFiled: _aio.UnaryUnaryMultiCallable[_notice_service_pb2.RecordNoticeFiledRequest, _notice_service_pb2.RecordNoticeFiledResponse]  # type: ignore[assignment]
     """Records that a person filed the notice with the authority. It meets the incident's 72-hour obligation, complete or not.
@@ -119,9 +119,9 @@ class NoticeServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_notice_service_pb2.UpdateNoticeResponse, _abc.Awaitable[_notice_service_pb2.UpdateNoticeResponse]]:
         """Puts down what the notice says, whole, and answers what is missing. The first call begins the notice.
 
-        The incident is no data leak, or a drill: FAILED_PRECONDITION (NOTICE_NOT_DUE). An end before the beginning, an awareness
-        before the beginning or in the future: INVALID_ARGUMENT (INVALID_FIELDS). An etag that is not the present one: ABORTED
-        (ETAG_MISMATCH). Filed before: the changes count as not filed until a supplement is recorded.
+        The incident is no data leak, or a drill: FAILED_PRECONDITION (NOTICE_NOT_DUE). An end before the beginning, a
+        beginning or an end in the future, people said to be told in the future: INVALID_ARGUMENT (INVALID_FIELDS). An etag that is
+        not the present one: ABORTED (ETAG_MISMATCH). Filed before: the changes count as not filed until a supplement is recorded.
         """
 
     @_abc_1.abstractmethod
