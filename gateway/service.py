@@ -7,10 +7,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
+from gateway.bring import Bringer
 from gateway.compose import Composer
-from gateway.context import forward_with_context, needs_context
 from gateway.contract import FORWARDED, OWN
-from gateway.forward import forward
 from gateway.guard import Guard
 from gateway.servicer import GatewayServicer
 from gateway.upstreams import RemoteUpstream, Upstream
@@ -55,13 +54,10 @@ async def open_gateway(
     pipeline = Pipeline(environment)
     methods = {method.path: method for modules in FORWARDED.values() for method in methods_of(modules)}
     composer = Composer(upstreams, methods, guard)
+    bringer = Bringer(upstreams, methods, guard, composer)
     for name, modules in FORWARDED.items():
         for method in methods_of(modules):
-            if needs_context(method):
-                stage = forward_with_context(method, upstreams[name], guard, composer, methods)
-            else:
-                stage = forward(method, upstreams[name], guard)
-            pipeline.add_stage(method, stage)
+            pipeline.add_stage(method, bringer.stage(name, method))
     pipeline.add(methods_of(OWN), [GatewayServicer(composer, upstreams, guard)])
     async with AsyncExitStack() as closers:
         for upstream in upstreams.values():

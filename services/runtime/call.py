@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_CONTEXT = "context"
+# Fields that the gateway fills in; see `gateway.bring`.
+_BROUGHT = ("context", "cadence")
 
 _KINDS = {actor_pb2.ACTOR_KIND_PERSON: "person", actor_pb2.ACTOR_KIND_SERVICE: "service"}
 _ROLES = {
@@ -94,12 +95,15 @@ class Call:
 def _fingerprint(request: Message) -> bytes:
     """A digest of the content of a write: equal for equal requests, however their bytes were ordered.
 
-    What the gateway brings along in ``context`` is no part of it: it may differ when the write is repeated.
+    What the gateway brings along is no part of it: it may differ when the write is repeated.
     """
-    if _CONTEXT in request.DESCRIPTOR.fields_by_name and request.HasField(_CONTEXT):
+    fields = request.DESCRIPTOR.fields_by_name
+    brought = [name for name in _BROUGHT if name in fields]
+    if brought:
         bare = type(request)()
         bare.CopyFrom(request)
-        bare.ClearField(_CONTEXT)
+        for name in brought:
+            bare.ClearField(name)
         request = bare
     return hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
 

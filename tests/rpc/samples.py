@@ -22,19 +22,21 @@ from dealix.common.v1 import (
     signal_pb2,
 )
 from dealix.gateway.v1 import gateway_service_pb2 as gw
+from dealix.incidents.v1 import action_item_service_pb2 as act
 from dealix.incidents.v1 import approval_service_pb2 as inc_approval
 from dealix.incidents.v1 import freeze_service_pb2 as frz
-from dealix.incidents.v1 import incident_pb2
+from dealix.incidents.v1 import incident_pb2, obligation_pb2
 from dealix.incidents.v1 import incident_service_pb2 as inc
 from dealix.incidents.v1 import ledger_service_pb2 as inc_ledger
+from dealix.incidents.v1 import obligation_service_pb2 as obl
 from dealix.onboarding.v1 import approval_service_pb2 as onb_approval
-from dealix.onboarding.v1 import connector_pb2
+from dealix.onboarding.v1 import checklist_pb2, connector_pb2, onboarding_pb2
 from dealix.onboarding.v1 import connector_service_pb2 as con
 from dealix.onboarding.v1 import ledger_service_pb2 as onb_ledger
 from dealix.onboarding.v1 import onboarding_service_pb2 as onb
+from dealix.success.v1 import activity_pb2, plan_pb2, success_pb2
 from dealix.success.v1 import approval_service_pb2 as suc_approval
 from dealix.success.v1 import ledger_service_pb2 as suc_ledger
-from dealix.success.v1 import success_pb2
 from dealix.success.v1 import success_service_pb2 as suc
 from dealix.support.v1 import approval_service_pb2 as sup_approval
 from dealix.support.v1 import classification_pb2, sla_pb2, ticket_pb2
@@ -490,6 +492,225 @@ async def _operating_context(ask: Ask) -> Message:
     return inc.GetOperatingContextRequest(customer_id=request.customer_ids[0])
 
 
+async def new_incident(ask: Ask, **fields: Any) -> incident_pb2.Incident:
+    """A stored incident, of which Dealix has just become aware."""
+    return (await ask(declaration(**{"aware_time": ago(seconds=0), **fields}))).incident
+
+
+def leak() -> dict[str, Any]:
+    """Data leaked: such an incident has every obligation that there is."""
+    return {"facts": facts(data_leak=True)}
+
+
+def step(incident: incident_pb2.Incident, state: Any, **fields: Any) -> inc.ChangeIncidentStateRequest:
+    return inc.ChangeIncidentStateRequest(
+        **_written(incident_id=incident.incident_id, state=state, reason="بدأ العمل", **fields)
+    )
+
+
+def note(incident: incident_pb2.Incident) -> inc.AddTimelineNoteRequest:
+    return inc.AddTimelineNoteRequest(
+        **_written(incident_id=incident.incident_id, text="راجعنا السجل", occur_time=ago(minutes=1))
+    )
+
+
+def action_item(incident: incident_pb2.Incident) -> act.AddActionItemRequest:
+    return act.AddActionItemRequest(
+        **_written(
+            incident_id=incident.incident_id,
+            title="مراجعة صلاحيات الربط",
+            owner_id="operator-17",
+            due_time=ago(days=-3),
+        )
+    )
+
+
+@_sample(inc.ListIncidentTimelineRequest)
+async def _timeline(ask: Ask) -> Message:
+    incident = await new_incident(ask)
+    for _ in range(2):
+        await ask(note(incident))
+    return inc.ListIncidentTimelineRequest(page_size=100, incident_id=incident.incident_id)
+
+
+@_sample(inc.ChangeIncidentStateRequest)
+async def _change_state(ask: Ask) -> Message:
+    incident = await new_incident(ask)
+    return step(incident, incident_pb2.INCIDENT_STATE_ACTIVE, occur_time=incident.create_time, etag=incident.etag)
+
+
+@_sample(inc.RaiseIncidentSeverityRequest)
+async def _raise_severity(ask: Ask) -> Message:
+    incident = await new_incident(ask)
+    return inc.RaiseIncidentSeverityRequest(
+        **_written(
+            incident_id=incident.incident_id,
+            severity=incident_pb2.SEVERITY_SEV1,
+            reason="تبيّن أن بيانات تسربت",
+            data_leak=True,
+            unauthorized_send=True,
+            aware_time=incident.aware_time,
+            etag=incident.etag,
+        )
+    )
+
+
+@_sample(inc.AssignIncidentRoleRequest)
+async def _assign_role(ask: Ask) -> Message:
+    incident = await new_incident(ask)
+    return inc.AssignIncidentRoleRequest(
+        **_written(
+            incident_id=incident.incident_id,
+            role=incident_pb2.INCIDENT_ROLE_COMMANDER,
+            person_id="operator-17",
+            note="المناوب",
+            etag=incident.etag,
+        )
+    )
+
+
+@_sample(inc.UpdatePlanTaskRequest)
+async def _update_task(ask: Ask) -> Message:
+    incident = await new_incident(ask)
+    return inc.UpdatePlanTaskRequest(
+        **_written(
+            incident_id=incident.incident_id,
+            task_number=1,
+            state=incident_pb2.PLAN_TASK_STATE_DONE,
+            owner_id="operator-17",
+            note="جُمّدت القناة",
+            etag=incident.etag,
+        )
+    )
+
+
+@_sample(inc.LinkIncidentRequest)
+async def _link(ask: Ask) -> Message:
+    incident = await new_incident(ask)
+    return inc.LinkIncidentRequest(
+        **_written(
+            incident_id=incident.incident_id,
+            customer_ids=[new_customer()],
+            ticket_ids=["tkt_" + "d" * 26],
+            etag=incident.etag,
+        )
+    )
+
+
+@_sample(inc.MarkIncidentDuplicateRequest)
+async def _mark_duplicate(ask: Ask) -> Message:
+    incident, other = await new_incident(ask), await new_incident(ask)
+    await ask(note(other))
+    return inc.MarkIncidentDuplicateRequest(
+        **_written(
+            incident_id=incident.incident_id,
+            duplicate_of_incident_id=other.incident_id,
+            reason="البلاغ نفسه",
+            etag=incident.etag,
+        )
+    )
+
+
+@_sample(inc.AddTimelineNoteRequest)
+async def _add_note(ask: Ask) -> Message:
+    incident = await new_incident(ask)
+    request = note(incident)
+    request.etag = incident.etag
+    return request
+
+
+@_sample(inc.RecordIncidentUpdateRequest)
+async def _record_update(ask: Ask) -> Message:
+    incident = await new_incident(ask)
+    return inc.RecordIncidentUpdateRequest(
+        **_written(
+            incident_id=incident.incident_id,
+            text="عادت المسودات إلى الوصول",
+            occur_time=incident.create_time,
+            late_reason="لا تأخير",
+            etag=incident.etag,
+        )
+    )
+
+
+@_sample(inc.SetIncidentClocksPausedRequest)
+async def _pause_clocks(ask: Ask) -> Message:
+    incident = await new_incident(ask)
+    return inc.SetIncidentClocksPausedRequest(
+        **_written(incident_id=incident.incident_id, paused=True, reason="ننتظر مزوّد الخدمة", etag=incident.etag)
+    )
+
+
+@_sample(obl.ListObligationsRequest)
+async def _list_obligations(ask: Ask) -> Message:
+    incident = await new_incident(ask, **leak())
+    return obl.ListObligationsRequest(page_size=100, incident_id=incident.incident_id, as_of_time=ago(minutes=-1))
+
+
+@_sample(obl.ListDueObligationsRequest)
+async def _list_due(ask: Ask) -> Message:
+    for _ in range(3):
+        await new_incident(ask, **leak())
+    return obl.ListDueObligationsRequest(
+        page_size=100, as_of_time=ago(hours=-80), kind=obligation_pb2.OBLIGATION_KIND_PDPL_AUTHORITY
+    )
+
+
+@_sample(obl.CompleteObligationRequest)
+async def _complete_obligation(ask: Ask) -> Message:
+    incident = await new_incident(ask, **leak())
+    return obl.CompleteObligationRequest(
+        **_written(
+            incident_id=incident.incident_id,
+            kind=obligation_pb2.OBLIGATION_KIND_PDPL_AUTHORITY,
+            occur_time=incident.create_time,
+            reason="قُدّم في يومه",
+            reference="filing-77",
+            etag=incident.etag,
+        )
+    )
+
+
+@_sample(obl.WaiveObligationRequest)
+async def _waive_obligation(ask: Ask) -> Message:
+    incident = await new_incident(ask, **leak())
+    return obl.WaiveObligationRequest(
+        **_written(
+            incident_id=incident.incident_id,
+            kind=obligation_pb2.OBLIGATION_KIND_DATA_SUBJECTS,
+            reason="البيانات مشفرة ولا ضرر على أصحابها",
+            etag=incident.etag,
+        )
+    )
+
+
+@_sample(act.AddActionItemRequest)
+async def _add_action_item(ask: Ask) -> Message:
+    return action_item(await new_incident(ask))
+
+
+@_sample(act.UpdateActionItemRequest)
+async def _update_action_item(ask: Ask) -> Message:
+    item = (await ask(action_item(await new_incident(ask)))).action_item
+    return act.UpdateActionItemRequest(
+        **_written(
+            action_item_id=item.action_item_id,
+            owner_id="operator-18",
+            due_time=ago(days=-5),
+            reason="ننتظر الصلاحيات",
+            etag=item.etag,
+        )
+    )
+
+
+@_sample(act.ListActionItemsRequest)
+async def _list_action_items(ask: Ask) -> Message:
+    incident = await new_incident(ask)
+    for _ in range(3):
+        await ask(action_item(incident))
+    return act.ListActionItemsRequest(page_size=100, incident_id=incident.incident_id)
+
+
 # --- freezes ----------------------------------------------------------------------------------------------------------
 
 
@@ -652,6 +873,215 @@ async def _connector_summary(ask: Ask) -> Message:
     return con.GetConnectorSummaryRequest(customer_id=request.customer_id)
 
 
+@_sample(onb.GetOnboardingRequest)
+async def _get_onboarding(ask: Ask) -> Message:
+    return onb.GetOnboardingRequest(customer_id=(await new_checklist(ask)).customer_id)
+
+
+@_sample(onb.ListOnboardingsRequest)
+async def _list_onboardings(ask: Ask) -> Message:
+    for _ in range(3):
+        await new_checklist(ask)
+    return onb.ListOnboardingsRequest(page_size=100)
+
+
+def blocker_request(customer_id: str, **fields: Any) -> onb.SetStepBlockerRequest:
+    return onb.SetStepBlockerRequest(
+        **_written(
+            customer_id=customer_id,
+            step_id="company_intake",
+            party=checklist_pb2.BLOCKING_PARTY_CUSTOMER,
+            note="ننتظر ملف الشركة",
+            **fields,
+        )
+    )
+
+
+@_sample(onb.SetStepBlockerRequest)
+async def _set_blocker(ask: Ask) -> Message:
+    checklist = await new_checklist(ask)
+    return blocker_request(checklist.customer_id, since_time=checklist.create_time)
+
+
+@_sample(onb.ClearStepBlockerRequest)
+async def _clear_blocker(ask: Ask) -> Message:
+    customer_id = (await new_checklist(ask)).customer_id
+    await ask(blocker_request(customer_id))
+    return onb.ClearStepBlockerRequest(**_written(customer_id=customer_id, step_id="company_intake"))
+
+
+def review_request(customer_id: str, **fields: Any) -> onb.RecordRiskReviewRequest:
+    return onb.RecordRiskReviewRequest(
+        **_written(
+            **{
+                "customer_id": customer_id,
+                "outcome": onboarding_pb2.RISK_OUTCOME_PROBLEM_FOUND,
+                "finding": "قائمة لا يُعرف مصدرها",
+                "reference": "review-7",
+                "reviewer": PERSON,
+                "review_time": ago(minutes=1),
+                **fields,
+            }
+        )
+    )
+
+
+@_sample(onb.RecordRiskReviewRequest)
+async def _record_review(ask: Ask) -> Message:
+    return review_request((await new_checklist(ask)).customer_id)
+
+
+@_sample(onb.ResolveRiskProblemRequest)
+async def _resolve_problem(ask: Ask) -> Message:
+    customer_id = (await new_checklist(ask)).customer_id
+    await ask(review_request(customer_id))
+    return onb.ResolveRiskProblemRequest(**_written(customer_id=customer_id, resolution="استُبدلت القائمة"))
+
+
+@_sample(onb.RecordProofPackRequest)
+async def _record_proof(ask: Ask) -> Message:
+    return onb.RecordProofPackRequest(
+        **_written(
+            customer_id=(await new_checklist(ask)).customer_id,
+            event=onboarding_pb2.PROOF_PACK_EVENT_DELIVERED,
+            person=PERSON,
+            occur_time=ago(minutes=1),
+            reference="pack-1",
+        )
+    )
+
+
+def cadence() -> onb.CadenceFact:
+    return onb.CadenceFact(active=True, activate_time=ago(minutes=1), activator=PERSON, reference="plan-1")
+
+
+@_sample(onb.GetAcceptanceRequest)
+async def _get_acceptance(ask: Ask) -> Message:
+    return onb.GetAcceptanceRequest(customer_id=(await new_checklist(ask)).customer_id, cadence=cadence())
+
+
+async def ready_to_accept(ask: Ask) -> str:
+    """A customer who lacks nothing but the acceptance."""
+    customer_id: str = (await new_checklist(ask)).customer_id
+    audit = con.RecordOptInAuditRequest(
+        **_written(
+            customer_id=customer_id,
+            connector_key="whatsapp_cloud",
+            opted_in_numbers=120,
+            source=connector_pb2.OPT_IN_SOURCE_WEB_FORM,
+            auditor=PERSON,
+            audit_time=ago(minutes=1),
+            reference="doc-41",
+        )
+    )
+    await ask(audit)
+    await ask(connector_request(customer_id=customer_id, connector_key="whatsapp_cloud"))
+    for step_id in ("select_goal", "company_intake"):
+        await ask(step_request(customer_id, step_id))
+    for step_id in ("select_bundle", "connect_channels", "upload_or_source", "risk_review"):
+        await ask(step_request(customer_id, step_id, approval=approval()))
+    for event in (onboarding_pb2.PROOF_PACK_EVENT_DELIVERED, onboarding_pb2.PROOF_PACK_EVENT_APPROVED):
+        await ask(
+            onb.RecordProofPackRequest(
+                **_written(
+                    customer_id=customer_id, event=event, person=PERSON, occur_time=ago(seconds=1), reference="pack-1"
+                )
+            )
+        )
+    return customer_id
+
+
+@_sample(onb.AcceptOnboardingRequest)
+async def _accept(ask: Ask) -> Message:
+    return onb.AcceptOnboardingRequest(**_written(customer_id=await ready_to_accept(ask), cadence=cadence()))
+
+
+@_sample(onb.DraftStepApprovalRequest)
+async def _draft_step(ask: Ask) -> Message:
+    customer_id = (await new_checklist(ask)).customer_id
+    return onb.DraftStepApprovalRequest(
+        **_written(customer_id=customer_id, step_id="upload_or_source", input="قائمة العملاء")
+    )
+
+
+async def new_connector(ask: Ask) -> str:
+    """A customer whose Gmail is connected."""
+    request = connector_request()
+    await ask(request)
+    return request.customer_id
+
+
+def problem_request(customer_id: str) -> con.RecordConnectorProblemRequest:
+    return con.RecordConnectorProblemRequest(
+        **_written(
+            customer_id=customer_id,
+            connector_key="gmail",
+            problem=connector_pb2.CONNECTOR_PROBLEM_GRANT_REVOKED,
+            occur_time=timestamp(datetime.now(UTC)),
+            detail="سُحبت الصلاحية",
+            reference="log-9",
+        )
+    )
+
+
+@_sample(con.RecordConnectorProblemRequest)
+async def _record_problem(ask: Ask) -> Message:
+    return problem_request(await new_connector(ask))
+
+
+@_sample(con.RecordConnectorTestRequest)
+async def _record_test(ask: Ask) -> Message:
+    customer_id = await new_connector(ask)
+    return con.RecordConnectorTestRequest(
+        **_written(
+            customer_id=customer_id,
+            connector_key="gmail",
+            action=connector_pb2.CONNECTOR_TEST_ACTION_DRAFTED,
+            succeeded=True,
+            detail="ظهرت مسودة الاختبار",
+            no_secret_in_logs=True,
+            test_time=timestamp(datetime.now(UTC)),
+            reference="draft-7",
+        )
+    )
+
+
+async def _record_audit(_: Ask) -> Message:
+    return con.RecordOptInAuditRequest(
+        **_written(
+            customer_id=new_customer(),
+            connector_key="whatsapp_cloud",
+            opted_in_numbers=120,
+            source=connector_pb2.OPT_IN_SOURCE_WEB_FORM,
+            auditor=PERSON,
+            audit_time=ago(minutes=1),
+            reference="doc-41",
+        )
+    )
+
+
+SAMPLES[con.RecordOptInAuditRequest.DESCRIPTOR.full_name] = _record_audit
+
+
+@_sample(con.DraftConnectorApprovalRequest)
+async def _draft_connector(ask: Ask) -> Message:
+    return con.DraftConnectorApprovalRequest(**_written(customer_id=await new_connector(ask), connector_key="gmail"))
+
+
+@_sample(con.ListConnectorEventsRequest)
+async def _list_connector_events(ask: Ask) -> Message:
+    customer_id = await new_connector(ask)
+    await ask(problem_request(customer_id))
+    return con.ListConnectorEventsRequest(page_size=100, customer_id=customer_id, connector_key="gmail")
+
+
+@_sample(con.ListConnectorIssuesRequest)
+async def _list_connector_issues(ask: Ask) -> Message:
+    for _ in range(3):
+        await ask(problem_request(await new_connector(ask)))
+    return con.ListConnectorIssuesRequest(page_size=100)
+
+
 # --- success ----------------------------------------------------------------------------------------------------------
 
 
@@ -666,6 +1096,7 @@ def check_in_request(**fields: Any) -> suc.CreateWeeklyCheckInRequest:
                 "customer_id": new_customer(),
                 "metrics": metrics(),
                 "open_incident_severities": ["SEV3"],
+                "channel": channel_pb2.CHANNEL_WHATSAPP,
                 **fields,
             }
         )
@@ -709,6 +1140,228 @@ async def _list_check_ins(ask: Ask) -> Message:
     for _ in range(3):
         await ask(check_in_request())
     return suc.ListWeeklyCheckInsRequest(page_size=100)
+
+
+def riyadh_day(**ahead: float) -> str:
+    """A day to come, or past, in Riyadh."""
+    return (datetime.now(UTC) + timedelta(hours=3) + timedelta(**ahead)).date().isoformat()
+
+
+def plan_request(**fields: Any) -> suc.ActivatePlanRequest:
+    """A plan that begins tomorrow: nothing of it falls due while a test looks at it."""
+    return suc.ActivatePlanRequest(
+        **_written(
+            **{
+                "customer_id": new_customer(),
+                "bundle_id": "growth_starter",
+                "start_date": riyadh_day(days=1),
+                "renewal_date": riyadh_day(days=360),
+                "channel": channel_pb2.CHANNEL_EMAIL,
+                "note": "بعد اعتماد التهيئة",
+                **fields,
+            }
+        )
+    )
+
+
+async def new_plan(ask: Ask) -> Any:
+    """What the activation of a customer's plan answered."""
+    return await ask(plan_request())
+
+
+def consent() -> plan_pb2.Consent:
+    """A customer's consent of an hour ago."""
+    return plan_pb2.Consent(
+        contact_id="contact-3",
+        method=plan_pb2.CONSENT_METHOD_EMAIL,
+        consent_time=ago(hours=1),
+        reference="msg-771",
+    )
+
+
+async def _activate_plan(_: Ask) -> Message:
+    return plan_request()
+
+
+SAMPLES[suc.ActivatePlanRequest.DESCRIPTOR.full_name] = _activate_plan
+
+
+@_sample(suc.GetPlanRequest)
+async def _get_plan(ask: Ask) -> Message:
+    return suc.GetPlanRequest(customer_id=(await new_plan(ask)).plan.customer_id)
+
+
+def plan_change(plan: plan_pb2.Plan) -> suc.ChangePlanRequest:
+    return suc.ChangePlanRequest(
+        **_written(
+            customer_id=plan.customer_id,
+            bundle_id="executive_growth_os",
+            start_date=riyadh_day(days=2),
+            channel=channel_pb2.CHANNEL_WHATSAPP,
+            consent=consent(),
+            note="باقة أوسع",
+            etag=plan.etag,
+        )
+    )
+
+
+def renewal_request(plan: plan_pb2.Plan) -> suc.SetRenewalDateRequest:
+    return suc.SetRenewalDateRequest(
+        **_written(customer_id=plan.customer_id, renewal_date=riyadh_day(days=200), note="تمديد", etag=plan.etag)
+    )
+
+
+@_sample(suc.ChangePlanRequest)
+async def _change_plan(ask: Ask) -> Message:
+    return plan_change((await new_plan(ask)).plan)
+
+
+@_sample(suc.SetRenewalDateRequest)
+async def _set_renewal_date(ask: Ask) -> Message:
+    return renewal_request((await new_plan(ask)).plan)
+
+
+@_sample(suc.EndPlanRequest)
+async def _end_plan(ask: Ask) -> Message:
+    plan = (await new_plan(ask)).plan
+    return suc.EndPlanRequest(**_written(customer_id=plan.customer_id, reason="انتهى العقد", etag=plan.etag))
+
+
+@_sample(suc.ListPlanChangesRequest)
+async def _list_plan_changes(ask: Ask) -> Message:
+    plan = (await new_plan(ask)).plan
+    plan = (await ask(renewal_request(plan))).plan
+    await ask(plan_change(plan))
+    return suc.ListPlanChangesRequest(page_size=100, customer_id=plan.customer_id)
+
+
+@_sample(suc.ListDueTouchpointsRequest)
+async def _list_due(ask: Ask) -> Message:
+    plan = (await new_plan(ask)).plan
+    return suc.ListDueTouchpointsRequest(page_size=100, customer_id=plan.customer_id, as_of_time=ago(days=-20))
+
+
+@_sample(suc.ListTouchpointsRequest)
+async def _list_touchpoints(ask: Ask) -> Message:
+    return suc.ListTouchpointsRequest(page_size=100, customer_id=(await new_plan(ask)).plan.customer_id)
+
+
+@_sample(suc.GetTouchpointRequest)
+async def _get_touchpoint(ask: Ask) -> Message:
+    found = (await new_plan(ask)).touchpoints[0]
+    return suc.GetTouchpointRequest(touchpoint_id=found.touchpoint_id, customer_id=found.customer_id)
+
+
+@_sample(suc.CompleteTouchpointRequest)
+async def _complete_touchpoint(ask: Ask) -> Message:
+    found = (await new_plan(ask)).touchpoints[0]
+    return suc.CompleteTouchpointRequest(
+        **_written(
+            touchpoint_id=found.touchpoint_id,
+            complete_time=ago(minutes=1),
+            note="عُقد الاجتماع",
+            reference="minutes-12",
+            etag=found.etag,
+        )
+    )
+
+
+@_sample(suc.RescheduleTouchpointRequest)
+async def _reschedule_touchpoint(ask: Ask) -> Message:
+    found = (await new_plan(ask)).touchpoints[0]
+    return suc.RescheduleTouchpointRequest(
+        **_written(
+            touchpoint_id=found.touchpoint_id, due_date=riyadh_day(days=9), reason="بطلب العميل", etag=found.etag
+        )
+    )
+
+
+def happened(kind: str, passed: Timestamp, **fields: Any) -> activity_pb2.ActivityInput:
+    """An event of a customer."""
+    return activity_pb2.ActivityInput(
+        kind=activity_pb2.ActivityKind.Value(f"ACTIVITY_KIND_{kind}"), occur_time=passed, **fields
+    )
+
+
+def activity_request(**fields: Any) -> suc.RecordActivityRequest:
+    """A customer of whom too little is known: no alert is raised by itself while a test looks on."""
+    return suc.RecordActivityRequest(
+        **_written(
+            **{
+                "customer_id": new_customer(),
+                "events": [happened("DRAFTS_CREATED", ago(hours=2), count=3, reference="batch-9")],
+                **fields,
+            }
+        )
+    )
+
+
+@_sample(suc.RecordActivityRequest)
+async def _record_activity(ask: Ask) -> Message:
+    before = activity_request()
+    wrong = (await ask(before)).activities[0].activity_id
+    events = [
+        happened("DRAFTS_CREATED", ago(hours=2), count=2, corrects_activity_id=wrong),
+        happened("CSAT", ago(hours=1), value=8.5),
+    ]
+    return activity_request(customer_id=before.customer_id, events=events)
+
+
+@_sample(suc.ListActivitiesRequest)
+async def _list_activities(ask: Ask) -> Message:
+    request = activity_request(events=[happened("REPLIES", ago(days=n), count=n) for n in range(1, 5)])
+    await ask(request)
+    return suc.ListActivitiesRequest(page_size=100, customer_id=request.customer_id)
+
+
+@_sample(suc.GetCustomerRiskRequest)
+async def _get_risk(ask: Ask) -> Message:
+    request = activity_request()
+    await ask(request)
+    return suc.GetCustomerRiskRequest(customer_id=request.customer_id, as_of_time=ago(hours=1))
+
+
+@_sample(suc.GetCustomerHealthRequest)
+async def _get_health(ask: Ask) -> Message:
+    request = activity_request()
+    await ask(request)
+    return suc.GetCustomerHealthRequest(customer_id=request.customer_id, as_of_time=ago(hours=1))
+
+
+@_sample(suc.ListAtRiskRequest)
+async def _list_at_risk(ask: Ask) -> Message:
+    for _ in range(3):
+        await ask(activity_request())
+    return suc.ListAtRiskRequest(page_size=100)
+
+
+async def customer_at_medium_risk(ask: Ask) -> str:
+    """A customer without activity for two weeks, and nothing else against it."""
+    request = activity_request(
+        events=[
+            happened("SEEN_ACTIVE", ago(days=15)),
+            happened("DRAFTS_CREATED", ago(days=15), count=1),
+            happened("PROOF_PACK_DELIVERED", ago(days=1)),
+        ]
+    )
+    await ask(request)
+    return request.customer_id
+
+
+def alert_request(customer_id: str) -> suc.CreateAtRiskAlertRequest:
+    return suc.CreateAtRiskAlertRequest(**_written(customer_id=customer_id))
+
+
+@_sample(suc.CreateAtRiskAlertRequest)
+async def _create_alert(ask: Ask) -> Message:
+    return alert_request(await customer_at_medium_risk(ask))
+
+
+@_sample(suc.ListAtRiskAlertsRequest)
+async def _list_alerts(ask: Ask) -> Message:
+    for _ in range(3):
+        await ask(alert_request(await customer_at_medium_risk(ask)))
+    return suc.ListAtRiskAlertsRequest(page_size=100)
 
 
 # --- ledgers and the gateway's own ------------------------------------------------------------------------------------
@@ -756,7 +1409,8 @@ async def stored_draft(ask: Ask, service: str) -> draft_pb2.Draft:
         lambda unit: drafts.create(
             unit,
             NewDraft(
-                kind=DraftKind.TOUCHPOINT,
+                # A kind that the service itself does not use: it means no more than any draft does.
+                kind=DraftKind.TOUCHPOINT if service == "incidents" else DraftKind.COMMUNICATION,
                 subject=f"sample/{uuid.uuid4().hex}",
                 customer_id=new_customer(),
                 channel=Channel.EMAIL,
@@ -850,6 +1504,7 @@ PARTS: dict[str, Callable[[], Message]] = {
     "dealix.common.v1.LedgerAnchor": lambda: ledger_pb2.LedgerAnchor(sequence=1, hash=bytes(32)),
     "dealix.incidents.v1.SupportFindings": findings,
     "dealix.incidents.v1.TriageFacts": facts,
+    "dealix.onboarding.v1.CadenceFact": cadence,
     "dealix.onboarding.v1.OptInAudit": lambda: connector_pb2.OptInAudit(
         opted_in_numbers=120, reference="doc-41", audit_time=ago(days=1)
     ),
@@ -857,6 +1512,8 @@ PARTS: dict[str, Callable[[], Message]] = {
     "dealix.onboarding.v1.ConnectorStatus": lambda: connector_pb2.ConnectorStatus(
         connector_key="gmail", state=connector_pb2.CONNECTOR_STATE_FAILED
     ),
+    "dealix.success.v1.ActivityInput": lambda: happened("SEEN_ACTIVE", ago(hours=1)),
+    "dealix.success.v1.Consent": consent,
     "dealix.success.v1.WeekMetrics": metrics,
     "dealix.support.v1.SlaTicketFacts": lambda: sla.SlaTicketFacts(priority=classification_pb2.PRIORITY_P2),
     "dealix.support.v1.CustomerConfirmation": lambda: ticket_pb2.CustomerConfirmation(

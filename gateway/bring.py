@@ -1,0 +1,130 @@
+"""What the gateway brings along: what one service knows and another decides by, for requests that have a field for it.
+
+    context   freezes and open incidents, from incidents
+    cadence   whether the customer's success cadence is active, from success
+
+Whatever a client put there is overwritten. The service that knows has to answer: where nobody knows whether a channel is
+frozen, nothing is approved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import grpc
+from dealix.common.v1 import context_pb2
+from dealix.incidents.v1 import incident_service_pb2
+from dealix.onboarding.v1 import onboarding_service_pb2
+from dealix.success.v1 import plan_pb2, success_service_pb2
+from google.protobuf.message import DecodeError, Message
+
+from gateway.compose import Composer
+from gateway.forward import forward
+from gateway.guard import Guard
+from gateway.upstreams import Upstream
+from services.runtime.call import Call
+from services.runtime.failure import RpcFailure
+from services.runtime.methods import Method
+from services.runtime.pipeline import Stage, malformed
+
+# What fills a field of a request in; None leaves it unset, where the service will refuse the request anyway.
+Fetch = Callable[[Any, Call], Awaitable[Message | None]]
+
+_FIELDS = {
+    "context": context_pb2.Context.DESCRIPTOR,
+    "cadence": onboarding_service_pb2.CadenceFact.DESCRIPTOR,
+}
+_REFUSED_ANYWAY = (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.INVALID_ARGUMENT)
+
+
+class Bringer:
+    """Makes the stages of forwarded methods, with what each request is to be filled in with."""
+
+    def __init__(
+        self, upstreams: Mapping[str, Upstream], methods: Mapping[str, Method], guard: Guard, composer: Composer
+    ) -> None:
+        self._upstreams = upstreams
+        self._methods = methods
+        self._guard = guard
+        self._composer = composer
+
+    def stage(self, service: str, method: Method) -> Stage:
+        """A stage that forwards a method's requests, filled in where they have a field for it."""
+        passed_on = forward(method, self._upstreams[service], self._guard)
+        fetches = self._fetches(service, method)
+        if not fetches:
+            return passed_on
+
+        async def filled_in(payload: Any, call: Call) -> Any:
+            try:
+                request: Any = method.request_class.FromString(payload)
+            except DecodeError:
+                raise malformed(method) from None
+            for field, fetch in fetches.items():
+                request.ClearField(field)
+                found = await fetch(request, call)
+                if found is not None:
+                    getattr(request, field).CopyFrom(found)
+            return await passed_on(request.SerializeToString(), call)
+
+        return filled_in
+
+    def _fetches(self, service: str, method: Method) -> dict[str, Fetch]:
+        fields = method.request_class.DESCRIPTOR.fields_by_name
+        brought = {name for name, kind in _FIELDS.items() if name in fields and fields[name].message_type is kind}
+        found: dict[str, Fetch] = {}
+        # Incidents looks into its own tables.
+        if "context" in brought and service != "incidents":
+            by_draft = "customer_id" not in fields
+            found["context"] = self._context_of_draft(service, method) if by_draft else self._context_of_customer
+        if "cadence" in brought:
+            found["cadence"] = self._cadence
+        return found
+
+    async def _context_of_customer(self, request: Any, call: Call) -> Message:
+        return await self._context(request.customer_id, call)
+
+    def _context_of_draft(self, service: str, method: Method) -> Fetch:
+        """The context of the customer of the draft that a request names."""
+        path = f"/{method.service}/GetDraft"
+        get_draft: Any = self._methods[path].request_class
+
+        async def fetch(request: Any, call: Call) -> Message | None:
+            try:
+                found = await self._composer.ask(service, path, get_draft(draft_id=request.draft_id), call)
+            except RpcFailure as failure:
+                if failure.code in _REFUSED_ANYWAY:
+                    return None
+                raise
+            return await self._context(found.draft.customer_id, call)
+
+        return fetch
+
+    async def _context(self, customer_id: str, call: Call) -> Message:
+        answer: incident_service_pb2.GetOperatingContextResponse = await self._composer.ask(
+            "incidents",
+            "/dealix.incidents.v1.IncidentService/GetOperatingContext",
+            incident_service_pb2.GetOperatingContextRequest(customer_id=customer_id),
+            call,
+        )
+        return answer.context
+
+    async def _cadence(self, request: Any, call: Call) -> Message | None:
+        try:
+            answer: success_service_pb2.GetPlanResponse = await self._composer.ask(
+                "success",
+                "/dealix.success.v1.SuccessService/GetPlan",
+                success_service_pb2.GetPlanRequest(customer_id=request.customer_id),
+                call,
+            )
+        except RpcFailure as failure:
+            if failure.code in _REFUSED_ANYWAY:  # No plan was ever activated.
+                return None
+            raise
+        plan = answer.plan
+        return onboarding_service_pb2.CadenceFact(
+            active=plan.state == plan_pb2.PLAN_STATE_ACTIVE,
+            activate_time=plan.activate_time,
+            reference=f"plan/{plan.customer_id}/{plan.start_date}",
+        )
