@@ -113,6 +113,7 @@ async def test_the_rules_are_strict_enough_to_make_faults_from() -> None:
     """No identifier takes an e-mail address, a control character of writing direction, or a NUL."""
     free = {
         "title", "description", "subject", "body", "text", "note", "reference", "input", "raise_reason", "matched_keyword",
+        "detail", "finding", "resolution",
     }  # fmt: skip
     counted = 0
     for method in METHODS:

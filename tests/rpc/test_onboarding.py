@@ -542,6 +542,7 @@ class TestLedger:
                         "opted_in_numbers": str(found.opt_in_audit.opted_in_numbers) if found.opt_in_audit else "",
                         "test_succeeded": "",
                         "no_secret_in_logs": "",
+                        "account": "",
                     }
             return ledger.fold(entries), tables
 

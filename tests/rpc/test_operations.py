@@ -50,11 +50,30 @@ HOLDS_SOMETHING_TO_APPROVE = {
     "DeclareIncident",
     "GetIncident",
     "ListIncidents",
+    "ChangeIncidentState",
+    "RaiseIncidentSeverity",
+    "AssignIncidentRole",
+    "UpdatePlanTask",
+    "LinkIncident",
+    "MarkIncidentDuplicate",
+    "AddTimelineNote",
+    "RecordIncidentUpdate",
+    "SetIncidentClocksPaused",
+    "CompleteObligation",
+    "WaiveObligation",
     "GetChecklist",
     "ListChecklists",
+    "GetOnboarding",
+    "ListOnboardings",
+    "SetStepBlocker",
+    "ClearStepBlocker",
+    "RecordRiskReview",
+    "DraftStepApproval",
+    "DraftConnectorApproval",
     "CreateWeeklyCheckIn",
     "GetWeeklyCheckIn",
     "ListWeeklyCheckIns",
+    "CreateAtRiskAlert",
     "HandleTicket",
     "GetDraft",
     "ListDrafts",
@@ -669,6 +688,7 @@ OTHER_VALUES: dict[str, Any] = {
     "action": "ticket.other",
     "after_sequence": 1,
     "owner": "founder",
+    "owner_id": "operator-99",
     "within_minutes": 60,
 }
 
@@ -677,7 +697,8 @@ def with_other_filters(request: Any) -> list[Any]:
     """The same list with each of its filters, in turn, set to another value."""
     found = []
     for field in request.DESCRIPTOR.fields:
-        if field.name in ("page_size", "page_token"):
+        # What the gateway brings along is no filter.
+        if field.name in ("page_size", "page_token", "context"):
             continue
         other = type(request).FromString(request.SerializeToString())
         if field.type == FieldDescriptor.TYPE_MESSAGE:

@@ -25,6 +25,20 @@ class Approval:
     note: str = ""
     role: str = ""
 
+    @property
+    def actor(self) -> Person:
+        """Who approved, as an actor."""
+        return Person("person" if self.by_person else "service", self.approved_by, self.role)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """An actor by kind (``person`` or ``service``), id and role."""
+
+    kind: str
+    id: str
+    role: str = ""
+
 
 def check_approval(checks: Checks, approval: Approval | None, at: datetime, field: str = "approval") -> None:
     """Note what is wrong with an approval that is used at ``at``, a credential in its note too; nothing for none."""

@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 
+from services.domain.channels import Channel
 from services.domain.texts import Bilingual, Reader, TextsFile
 
 CATALOG_DIR = Path(__file__).resolve().parent.parent / "catalog"
@@ -54,12 +55,23 @@ ACCEPTANCE_IDS = (
     "success_cadence_active",
 )
 RECOVERY_IDS = ("gmail_oauth_failed", "moyasar_invoice_not_connected", "no_list_uploaded", "risk_review_found_problem")
+# What to do about a problem that the risk review found.
+RISK_RECOVERY = RECOVERY_IDS[3]
 # Stands for "at least one, whichever" among connector keys.
 ANY_CONNECTOR = "any_connector"
 WORKING_DAYS = 5
 PHASES = 3
 PROOF_PARTS = ("delivery", "approval")
 SETUP_IDS = ("connected", "test_succeeded", "no_secret_in_logs", "ledger_entry")
+BLOCKER_IDS = (
+    "recorded",
+    "input_missing",
+    "our_work",
+    "earlier_step",
+    "connectors_missing",
+    "connectors_failed",
+    "risk_problem",
+)
 
 
 class ConnectorMode(StrEnum):
@@ -94,6 +106,39 @@ class Party(StrEnum):
     FOUNDER = "founder"
 
 
+class BlockingParty(StrEnum):
+    """Whose move it is."""
+
+    CUSTOMER = "customer"
+    DEALIX = "dealix"
+
+
+class RecoveryCondition(StrEnum):
+    """From what it follows that guidance is offered."""
+
+    CONNECTOR_FAILED = "connector_failed"
+    CONNECTOR_MISSING = "connector_missing"
+    STEP_LATE = "step_late"
+    RISK_PROBLEM_OPEN = "risk_problem_open"
+
+
+class ConnectorProblem(StrEnum):
+    """What can be observed to go wrong with a connection; which of them break it stands in the catalogue."""
+
+    TIMEOUT = "timeout"
+    QUOTA_EXCEEDED = "quota_exceeded"
+    PROVIDER_ERROR = "provider_error"
+    NETWORK_ERROR = "network_error"
+    WEBHOOK_REFUSED = "webhook_refused"
+    TEST_FAILED = "test_failed"
+    GRANT_REVOKED = "grant_revoked"
+    INVALID_GRANT = "invalid_grant"
+    ACCOUNT_DELETED = "account_deleted"
+    ACCOUNT_SUSPENDED = "account_suspended"
+    OAUTH_FAILED = "oauth_failed"
+    SETUP_FAILED = "setup_failed"
+
+
 @dataclass(frozen=True, slots=True)
 class Named:
     """Wording with a stable id."""
@@ -118,6 +163,8 @@ class Step:
     drafts_only: bool
     requires: tuple[str, ...]
     requires_readiness: bool
+    waits_for: BlockingParty
+    needs_clean_risk: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +194,7 @@ class Connector:
     purpose: Bilingual
     default_mode: ConnectorMode
     phase: int
+    channel: Channel
     blocking: bool
     needs_opt_in_audit: bool
     set_up_by: Party
@@ -189,6 +237,7 @@ class Recovery:
 
     id: str
     step_id: str
+    when: RecoveryCondition
     connector_key: str | None
     title: Bilingual
     actions: tuple[Named, ...]
@@ -202,6 +251,31 @@ class AcceptanceRule:
     title: Bilingual
     met: Bilingual
     missing: Bilingual
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemRule:
+    """What a problem means and what to do; ``definitive``: the connection does not come back by itself. ``title`` has
+    ``{name}``. ``owner`` None means the party that the connector itself names."""
+
+    id: ConnectorProblem
+    definitive: bool
+    owner: Party | None
+    title: Bilingual
+    remedy: Bilingual
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalTexts:
+    """What a person is asked to approve, each with its placeholders; see ``approvals.toml``."""
+
+    step_title: Bilingual
+    step_body: Bilingual
+    given: Bilingual
+    connector_title: Bilingual
+    connector_body: Bilingual
+    risk_title: Bilingual
+    risk_body: Bilingual
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +312,9 @@ class Catalog:
     fixes: Mapping[ConnectorState, FixRule]
     connect_one: FixRule
     demo: Demo
+    problems: Mapping[ConnectorProblem, ProblemRule]
+    blockers: Mapping[str, Bilingual]
+    approvals: ApprovalTexts
 
     def step(self, step_id: str) -> Step | None:
         return next((s for s in self.steps if s.id == step_id), None)
@@ -281,6 +358,9 @@ def load_catalog(path: Path | None = None) -> Catalog:
         fixes=MappingProxyType(fixes),
         connect_one=connect_one_rule,
         demo=demo,
+        problems=MappingProxyType(_problems(TextsFile(folder / "problems.toml"))),
+        blockers=MappingProxyType(_blockers(TextsFile(folder / "blockers.toml"))),
+        approvals=_approvals(TextsFile(folder / "approvals.toml")),
     )
 
 
@@ -336,6 +416,8 @@ def _steps(file: TextsFile) -> tuple[Step, ...]:
             drafts_only=row.flag("drafts_only"),
             requires=_list(row, "requires"),
             requires_readiness=row.flag("requires_readiness"),
+            waits_for=row.member("waits_for", BlockingParty),
+            needs_clean_risk=row.flag("needs_clean_risk"),
         )
         _known(row, "requires", step.requires, tuple(s.id for s in steps))
         if step.day > WORKING_DAYS or (steps and step.day < steps[-1].day):
@@ -371,6 +453,7 @@ def _connector(row: Reader) -> Connector:
         purpose=row.bilingual("purpose"),
         default_mode=row.member("default_mode", ConnectorMode),
         phase=phase,
+        channel=row.member("channel", Channel),
         blocking=row.flag("blocking"),
         needs_opt_in_audit=row.flag("opt_in_audit"),
         set_up_by=row.member("set_up_by", Party),
@@ -409,6 +492,7 @@ def _recoveries(file: TextsFile) -> tuple[Recovery, ...]:
         recovery = Recovery(
             id=row.text("id"),
             step_id=row.text("step"),
+            when=row.member("when", RecoveryCondition),
             connector_key=_optional(row, "connector"),
             title=row.bilingual("title"),
             actions=tuple(_named(r) for r in row.tables("action")),
@@ -416,10 +500,63 @@ def _recoveries(file: TextsFile) -> tuple[Recovery, ...]:
         _known(row, "step", [recovery.step_id], STEP_IDS)
         if recovery.connector_key is not None:
             _known(row, "connector", [recovery.connector_key], CONNECTOR_KEYS)
+        about_connector = recovery.when in (RecoveryCondition.CONNECTOR_FAILED, RecoveryCondition.CONNECTOR_MISSING)
+        if about_connector and recovery.connector_key is None:
+            row.problem("connector", "is needed to know when the guidance is offered")
         recoveries.append(recovery)
     _expect(file, "recovery", [r.id for r in recoveries], RECOVERY_IDS)
     file.finish()
     return tuple(recoveries)
+
+
+def _problems(file: TextsFile) -> dict[ConnectorProblem, ProblemRule]:
+    rules = [
+        ProblemRule(
+            id=row.member("id", ConnectorProblem),
+            definitive=row.flag("definitive"),
+            owner=row.optional_member("owner", Party),
+            title=row.bilingual("title", frozenset({"name"})),
+            remedy=row.bilingual("remedy"),
+        )
+        for row in file.tables("problem")
+    ]
+    _expect(file, "problem", [r.id for r in rules], tuple(ConnectorProblem))
+    file.finish()
+    return {r.id: r for r in rules}
+
+
+# What each wording fills in besides the step's own title.
+_BLOCKER_FACTS = {
+    "earlier_step": frozenset({"step", "items"}),
+    "connectors_missing": frozenset({"step", "items"}),
+    "connectors_failed": frozenset({"items"}),
+    "risk_problem": frozenset[str](),
+}
+
+
+def _blockers(file: TextsFile) -> dict[str, Bilingual]:
+    found = {}
+    for row in file.tables("blocker"):
+        key = row.text("id")
+        found[key] = row.bilingual("text", _BLOCKER_FACTS.get(key, frozenset({"step"})))
+    _expect(file, "blocker", found, BLOCKER_IDS)
+    file.finish()
+    return found
+
+
+def _approvals(file: TextsFile) -> ApprovalTexts:
+    step, given, connector, risk = (file.table(key) for key in ("step", "given", "connector", "risk"))
+    texts = ApprovalTexts(
+        step_title=step.bilingual("title", frozenset({"step", "customer", "given"})),
+        step_body=step.bilingual("body", frozenset({"step", "customer", "given", "description"})),
+        given=given.bilingual("text", frozenset({"value"})),
+        connector_title=connector.bilingual("title", frozenset({"name", "customer"})),
+        connector_body=connector.bilingual("body", frozenset({"name", "customer", "purpose", "needs"})),
+        risk_title=risk.bilingual("title", frozenset({"customer"})),
+        risk_body=risk.bilingual("body", frozenset({"customer"})),
+    )
+    file.finish()
+    return texts
 
 
 # The facts that the evidence of each criterion fills in when it is met.

@@ -8,16 +8,18 @@ Rules that are decided here because nothing else fixes them:
 - Unticking a step also unticks the completed steps that require it (directly or through another): a service run
   does not stay approved on a risk review that was withdrawn. ``unticked_with`` names them beforehand.
 - Readiness is asked for at the moment of completing; a connector that breaks later does not untick anything,
-  it shows in the acceptance.
+  it shows in the acceptance. So does a problem that a later risk review finds: what was completed stays, but the customer
+  is not accepted while it is open.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import ClassVar
 
+from services.domain.actors import ActorLike
 from services.domain.checks import Checks
 from services.domain.errors import InvalidInput, PreconditionFailed
 from services.domain.riyadh import riyadh_date
@@ -25,6 +27,8 @@ from services.domain.texts import Bilingual
 from services.onboarding.domain.approvals import Approval, ApprovalRequired, check_approval, require_person
 from services.onboarding.domain.catalog import ANY_CONNECTOR, AcceptanceRule, Catalog, Step
 from services.onboarding.domain.credentials import check_no_credential
+from services.onboarding.domain.evidence import Evidence
+from services.onboarding.domain.schedule import parse_start
 
 DONE = "done"
 _CHOOSES_BUNDLE = "bundle_id"
@@ -50,11 +54,16 @@ class Readiness:
 
 @dataclass(frozen=True, slots=True)
 class StepState:
-    """One step of one checklist; completed when ``completed_at`` is set."""
+    """One step of one checklist; completed when ``completed_at`` is set. ``completed_by`` is None where nobody was kept.
+
+    ``approval_id`` names the approval of a draft that was used up for it, empty where the approval was stated with the step.
+    """
 
     step_id: str
     completed_at: datetime | None = None
     approval: Approval | None = None
+    completed_by: ActorLike | None = None
+    approval_id: str = ""
 
     @property
     def completed(self) -> bool:
@@ -63,12 +72,21 @@ class StepState:
 
 @dataclass(frozen=True, slots=True)
 class Checklist:
-    """``steps`` hold one state per step of the catalogue, in its order. ``bundle_id`` is None until one is chosen."""
+    """``steps`` hold one state per step of the catalogue, in its order. ``bundle_id`` is None until one is chosen.
+
+    ``starts_on`` is the day from which the plan counts, in Riyadh; None for the day of its creation.
+    """
 
     customer_id: str
     bundle_id: str | None
     created_at: datetime
     steps: tuple[StepState, ...]
+    starts_on: date | None = None
+
+    @property
+    def start(self) -> date:
+        """The day from which the plan counts."""
+        return self.starts_on if self.starts_on is not None else riyadh_date(self.created_at)
 
     @property
     def total_steps(self) -> int:
@@ -97,17 +115,20 @@ def percentage(part: int, whole: int) -> float:
     return (part * 2000 + whole) // (whole * 2) / 10
 
 
-def new_checklist(catalog: Catalog, *, customer_id: str, bundle_id: str | None, at: datetime) -> Checklist:
-    """A fresh checklist, with the bundle agreed so far or None.
+def new_checklist(
+    catalog: Catalog, *, customer_id: str, bundle_id: str | None, at: datetime, start_date: str = ""
+) -> Checklist:
+    """A fresh checklist, with the bundle agreed so far or None. An empty ``start_date`` is the day of ``at``.
 
-    Raises ``InvalidInput`` for an empty customer or an unknown bundle (both at once).
+    Raises ``InvalidInput`` for an empty customer, an unknown bundle or a faulty date (all at once).
     """
     checks = Checks()
     checks.text("customer_id", customer_id)
     if bundle_id is not None:
         _check_bundle(checks, catalog, "bundle_id", bundle_id)
+    starts_on = parse_start(checks, start_date, at)
     checks.done()
-    return Checklist(customer_id, bundle_id, at, tuple(StepState(s.id) for s in catalog.steps))
+    return Checklist(customer_id, bundle_id, at, tuple(StepState(s.id) for s in catalog.steps), starts_on)
 
 
 def complete_step(
@@ -119,6 +140,9 @@ def complete_step(
     approval: Approval | None = None,
     readiness: Readiness | None = None,
     given: str = "",
+    by: ActorLike | None = None,
+    approval_id: str = "",
+    risk_problem_open: bool = False,
 ) -> Checklist:
     """Complete ``step_id`` at ``at``. ``given`` is what the step takes (its ``input``), as a reference or in words.
 
@@ -127,7 +151,8 @@ def complete_step(
 
     Raises ``InvalidInput``: unknown step or bundle, an approval where none belongs or a faulty one, a credential in
     ``given``. Raises ``PersonRequired`` for software's approval. Raises ``ApprovalRequired`` or ``StepBlocked``
-    (another step, or the readiness gate); both list in ``missing`` everything that stands in the way.
+    (another step, the readiness gate, a problem that the risk review found); both list in ``missing`` everything that
+    stands in the way.
     """
     checks = Checks()
     step = _find(checks, catalog, step_id)
@@ -144,7 +169,7 @@ def complete_step(
     require_person(approval, "complete_step")
     if _state(checklist, step_id).completed:
         return checklist
-    missing = _in_the_way(step, checklist, approval, readiness)
+    missing = _in_the_way(step, checklist, approval, readiness, risk_problem_open)
     if step.requires_approval and approval is None:
         raise ApprovalRequired(f"step {step.id} needs an approval", missing, subject=step.id)
     if missing:
@@ -154,17 +179,20 @@ def complete_step(
             customer_id=checklist.customer_id,
             step_id=step.id,
         )
-    return replace(_with(checklist, {step_id: StepState(step_id, at, approval)}), bundle_id=bundle_id)
+    completed = StepState(step_id, at, approval, by, approval_id)
+    return replace(_with(checklist, {step_id: completed}), bundle_id=bundle_id)
 
 
 def _in_the_way(
-    step: Step, checklist: Checklist, approval: Approval | None, readiness: Readiness | None
+    step: Step, checklist: Checklist, approval: Approval | None, readiness: Readiness | None, risk_problem_open: bool
 ) -> list[tuple[str, str, str]]:
     missing = []
     if step.requires_approval and approval is None:
         missing.append(("APPROVAL", step.id, "a person must approve this step"))
     completed = checklist.completed_ids()
     missing += [("STEP", r, "must be completed first") for r in step.requires if r not in completed]
+    if step.needs_clean_risk and risk_problem_open:
+        missing.append(("RISK_PROBLEM", checklist.customer_id, "a founder must resolve what the risk review found"))
     if step.requires_readiness and readiness is None:
         missing.append(("READINESS", checklist.customer_id, "readiness for the first service is not known"))
     elif step.requires_readiness and readiness is not None and not readiness.ready:
@@ -216,13 +244,17 @@ class ProofPack:
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """One condition of acceptance. ``missing`` names what is not there: step ids, connector keys, or parts."""
+    """One condition of acceptance. ``missing`` names what is not there: step ids, connector keys, or parts.
+
+    ``evidence`` says it in words, ``shown_by`` piece by piece.
+    """
 
     id: str
     title: Bilingual
     met: bool
     missing: tuple[str, ...]
     evidence: Bilingual
+    shown_by: tuple[Evidence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,53 +275,62 @@ def acceptance(
     ready_for_first_service: Readiness,
     proof_pack: ProofPack,
     cadence_active: bool,
+    risk_problem_open: bool = False,
+    shown_by: Mapping[str, tuple[Evidence, ...]] | None = None,
 ) -> Acceptance:
     """Whether the customer counts as onboarded, criterion by criterion with its evidence.
 
-    The Proof Pack counts when it is delivered *and* a person approved it. Dates in the evidence are Riyadh's.
+    The Proof Pack counts when it is delivered *and* a person approved it. While a problem that the risk review found is open,
+    that review does not count as completed. Dates in the evidence are Riyadh's. ``shown_by`` holds, by criterion, what the
+    caller knows to show beside what the checklist shows of the steps.
     """
     wanted = [s for s in catalog.steps if not s.asynchronous]
-    open_steps = [s for s in wanted if not _state(checklist, s.id).completed]
+    open_steps = [
+        s for s in wanted if not _state(checklist, s.id).completed or (risk_problem_open and s.needs_clean_risk)
+    ]
     last = max(_state(checklist, s.id).completed_at or checklist.created_at for s in wanted)
     approval = proof_pack.approval if proof_pack.approval is not None and proof_pack.approval.by_person else None
     parts = {"delivery": proof_pack.delivered, "approval": approval is not None}
     ready = ready_for_first_service
     not_ready = () if ready.ready else ready.missing or (ANY_CONNECTOR,)
     rules = catalog.acceptance
-    return Acceptance(
-        (
-            _criterion(
-                rules["steps_completed"],
-                {s.id: s.title for s in open_steps},
-                count=_same(str(len(wanted))),
-                date=_same(riyadh_date(last).isoformat()),
-            ),
-            _criterion(
-                rules["ready_for_first_service"],
-                {key: _connector_name(catalog, key) for key in not_ready},
-                connectors=_join(_connector_name(catalog, key) for key in ready.connected),
-            ),
-            _criterion(
-                rules["proof_pack_delivered_and_approved"],
-                {part: catalog.proof_parts[part] for part, there in parts.items() if not there},
-                approver=_same(approval.approved_by if approval else ""),
-                date=_same(riyadh_date(approval.approved_at).isoformat() if approval else ""),
-            ),
-            _criterion(
-                rules["success_cadence_active"],
-                {} if cadence_active else {"success_cadence": rules["success_cadence_active"].title},
-            ),
-        )
+    shown = dict(shown_by or {})
+    shown.setdefault("steps_completed", tuple(_step_evidence(checklist, s.id) for s in wanted if s not in open_steps))
+    found = (
+        _criterion(
+            rules["steps_completed"],
+            {s.id: s.title for s in open_steps},
+            count=_same(str(len(wanted))),
+            date=_same(riyadh_date(last).isoformat()),
+        ),
+        _criterion(
+            rules["ready_for_first_service"],
+            {key: _connector_name(catalog, key) for key in not_ready},
+            connectors=join(_connector_name(catalog, key) for key in ready.connected),
+        ),
+        _criterion(
+            rules["proof_pack_delivered_and_approved"],
+            {part: catalog.proof_parts[part] for part, there in parts.items() if not there},
+            approver=_same(approval.approved_by if approval else ""),
+            date=_same(riyadh_date(approval.approved_at).isoformat() if approval else ""),
+        ),
+        _criterion(
+            rules["success_cadence_active"],
+            {} if cadence_active else {"success_cadence": rules["success_cadence_active"].title},
+        ),
     )
+    return Acceptance(tuple(replace(c, shown_by=shown.get(c.id, ())) for c in found))
+
+
+def _step_evidence(checklist: Checklist, step_id: str) -> Evidence:
+    state = _state(checklist, step_id)
+    who = state.approval.actor if state.approval is not None else state.completed_by
+    return Evidence(step_id, who, state.completed_at, state.approval_id or f"checklist/{checklist.customer_id}")
 
 
 def _criterion(rule: AcceptanceRule, missing: dict[str, Bilingual], **met: Bilingual) -> Criterion:
-    values = {"items": _join(missing.values())} if missing else met
-    text = rule.missing if missing else rule.met
-    evidence = Bilingual(
-        text.ar.format_map({k: v.ar for k, v in values.items()}),
-        text.en.format_map({k: v.en for k, v in values.items()}),
-    )
+    values = {"items": join(missing.values())} if missing else met
+    evidence = fill(rule.missing if missing else rule.met, **values)
     return Criterion(rule.id, rule.title, not missing, tuple(missing), evidence)
 
 
@@ -297,7 +338,16 @@ def _same(value: str) -> Bilingual:
     return Bilingual(value, value)
 
 
-def _join(items: Iterable[Bilingual]) -> Bilingual:
+def fill(text: Bilingual, **values: Bilingual) -> Bilingual:
+    """A wording with each value in its own language."""
+    return Bilingual(
+        text.ar.format_map({k: v.ar for k, v in values.items()}),
+        text.en.format_map({k: v.en for k, v in values.items()}),
+    )
+
+
+def join(items: Iterable[Bilingual]) -> Bilingual:
+    """The items of a list in one line."""
     found = list(items)
     return Bilingual("، ".join(i.ar for i in found), ", ".join(i.en for i in found))
 

@@ -17,6 +17,7 @@ from services.domain.texts import Bilingual
 from services.onboarding.domain.approvals import Approval, ApprovalRequired, check_approval, require_person
 from services.onboarding.domain.catalog import ANY_CONNECTOR, Catalog, Connector, ConnectorState, FixRule, Party
 from services.onboarding.domain.checklist import Readiness, percentage
+from services.onboarding.domain.evidence import Evidence
 
 __all__ = [
     "TRANSITIONS",
@@ -93,8 +94,15 @@ def transition(current: ConnectorState, target: ConnectorState, *, connector_key
         return (StateChange(current, _S.CONFIGURING), StateChange(_S.CONFIGURING, target))
     if target in TRANSITIONS[current]:
         return (StateChange(current, target),)
+    raise transition_refused(current, target, connector_key)
+
+
+def transition_refused(
+    current: ConnectorState, target: ConnectorState, connector_key: str
+) -> ConnectorTransitionRefused:
+    """The refusal, naming the states that can be reached."""
     allowed = reachable(current)
-    raise ConnectorTransitionRefused(
+    return ConnectorTransitionRefused(
         f"connector cannot go from {current} to {target}",
         [("STATE", state, "May be reached from here.") for state in allowed],
         **{"connector_key": connector_key, "from": current, "to": target, "allowed": ",".join(allowed)},
@@ -254,11 +262,13 @@ def _named(rule: FixRule, connector: Connector) -> Bilingual:
 
 @dataclass(frozen=True, slots=True)
 class SetupCriterion:
-    """One condition of "set up"; ``met`` is None where nobody looked yet, which does not count as met."""
+    """One condition of "set up"; ``met`` is None where nobody looked yet, which does not count as met. ``shown_by`` is None
+    while it is not met."""
 
     id: str
     title: Bilingual
     met: bool | None
+    shown_by: Evidence | None = None
 
 
 def setup_criteria(

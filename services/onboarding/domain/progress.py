@@ -11,6 +11,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import ClassVar
 
+from services.domain.actors import ActorLike
 from services.domain.checks import Checks
 from services.domain.errors import AlreadyExists, NotFound
 from services.onboarding.domain.approvals import Approval
@@ -66,19 +67,29 @@ class StepUpdate:
     completed: bool
     approval: Approval | None = None
     given: str = ""
+    approval_id: str = ""
 
 
-def begin(catalog: Catalog, customer_id: str, bundle_id: str, *, at: datetime) -> Progress:
+def begin(catalog: Catalog, customer_id: str, bundle_id: str, *, at: datetime, start_date: str = "") -> Progress:
     """The checklist of a new customer; an empty ``bundle_id`` leaves the bundle to ``select_bundle``.
 
-    Raises ``InvalidInput`` for an unknown bundle.
+    Raises ``InvalidInput`` for an unknown bundle or a faulty date.
     """
-    checklist = new_checklist(catalog, customer_id=customer_id, bundle_id=bundle_id or None, at=at)
+    checklist = new_checklist(
+        catalog, customer_id=customer_id, bundle_id=bundle_id or None, at=at, start_date=start_date
+    )
     return Progress(checklist, MappingProxyType({}), at, 1)
 
 
 def update_step(
-    catalog: Catalog, progress: Progress, update: StepUpdate, *, at: datetime, readiness: Readiness
+    catalog: Catalog,
+    progress: Progress,
+    update: StepUpdate,
+    *,
+    at: datetime,
+    readiness: Readiness,
+    by: ActorLike | None = None,
+    risk_problem_open: bool = False,
 ) -> Progress:
     """The checklist after an update; the same object when it changed nothing.
 
@@ -94,6 +105,9 @@ def update_step(
             approval=update.approval,
             readiness=readiness,
             given=update.given,
+            by=by,
+            approval_id=update.approval_id,
+            risk_problem_open=risk_problem_open,
         )
     else:
         _check_untick(catalog, update)
@@ -125,6 +139,8 @@ def _check_untick(catalog: Catalog, update: StepUpdate) -> None:
         checks.note("step_id", "UNKNOWN_VALUE", f"must be one of: {', '.join(s.id for s in catalog.steps)}")
     elif step.input == "bundle_id" and update.given and catalog.bundle(update.given) is None:
         checks.note("input", "UNKNOWN_VALUE", f"must be one of: {', '.join(b.id for b in catalog.bundles)}")
+    if update.approval_id:
+        checks.note("approval_id", "NOT_EXPECTED", "taking a completion back takes no approval")
     if update.approval is not None:
         checks.note("approval", "NOT_EXPECTED", "taking a completion back takes no approval")
     check_no_credential(checks, "input", "", update.given)

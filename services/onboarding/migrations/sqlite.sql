@@ -1,10 +1,18 @@
 -- Made from the migrations; see services/storage/migrations.py.
 BEGIN TRANSACTION;
+CREATE TABLE acceptances (
+	customer_id TEXT NOT NULL, 
+	accept_us BIGINT NOT NULL, 
+	actor_id TEXT NOT NULL, 
+	actor_role TEXT NOT NULL, 
+	criteria TEXT NOT NULL, 
+	PRIMARY KEY (customer_id)
+);
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO "alembic_version" VALUES('0002');
+INSERT INTO "alembic_version" VALUES('0003');
 CREATE TABLE approvals (
 	approval_id TEXT NOT NULL, 
 	draft_id TEXT NOT NULL, 
@@ -26,7 +34,7 @@ CREATE TABLE checklists (
 	current_step_id TEXT NOT NULL, 
 	create_us BIGINT NOT NULL, 
 	update_us BIGINT NOT NULL, 
-	revision BIGINT NOT NULL, 
+	revision BIGINT NOT NULL, start_date TEXT DEFAULT '' NOT NULL, due_us BIGINT DEFAULT 0 NOT NULL, accepted BIGINT DEFAULT 0 NOT NULL, 
 	PRIMARY KEY (customer_id)
 );
 CREATE TABLE completed_steps (
@@ -37,9 +45,46 @@ CREATE TABLE completed_steps (
 	approver_id TEXT NOT NULL, 
 	approver_role TEXT NOT NULL, 
 	approve_us BIGINT, 
-	approve_note TEXT NOT NULL, 
+	approve_note TEXT NOT NULL, actor_kind TEXT DEFAULT '' NOT NULL, actor_id TEXT DEFAULT '' NOT NULL, actor_role TEXT DEFAULT '' NOT NULL, approval_id TEXT DEFAULT '' NOT NULL, 
 	PRIMARY KEY (customer_id, step_id), 
 	FOREIGN KEY(customer_id) REFERENCES checklists (customer_id)
+);
+CREATE TABLE connector_events (
+	customer_id TEXT NOT NULL, 
+	number BIGINT NOT NULL, 
+	connector_key TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	from_state TEXT NOT NULL, 
+	to_state TEXT NOT NULL, 
+	problem TEXT NOT NULL, 
+	issue_id TEXT NOT NULL, 
+	detail TEXT NOT NULL, 
+	reference TEXT NOT NULL, 
+	actor_kind TEXT NOT NULL, 
+	actor_id TEXT NOT NULL, 
+	actor_role TEXT NOT NULL, 
+	occur_us BIGINT NOT NULL, 
+	record_us BIGINT NOT NULL, 
+	outdated BIGINT NOT NULL, 
+	succeeded BIGINT, 
+	PRIMARY KEY (customer_id, number)
+);
+CREATE TABLE connector_issues (
+	issue_id TEXT NOT NULL, 
+	customer_id TEXT NOT NULL, 
+	connector_key TEXT NOT NULL, 
+	problem TEXT NOT NULL, 
+	seen_count BIGINT NOT NULL, 
+	first_us BIGINT NOT NULL, 
+	last_us BIGINT NOT NULL, 
+	open_us BIGINT NOT NULL, 
+	resolved BIGINT NOT NULL, 
+	resolve_us BIGINT, 
+	resolution TEXT NOT NULL, 
+	actor_kind TEXT NOT NULL, 
+	actor_id TEXT NOT NULL, 
+	actor_role TEXT NOT NULL, 
+	PRIMARY KEY (issue_id)
 );
 CREATE TABLE connectors (
 	customer_id TEXT NOT NULL, 
@@ -58,7 +103,7 @@ CREATE TABLE connectors (
 	check_us BIGINT, 
 	settings TEXT NOT NULL, 
 	update_us BIGINT NOT NULL, 
-	revision BIGINT NOT NULL, 
+	revision BIGINT NOT NULL, audit_source TEXT DEFAULT '' NOT NULL, auditor_id TEXT DEFAULT '' NOT NULL, auditor_role TEXT DEFAULT '' NOT NULL, check_action TEXT DEFAULT '' NOT NULL, check_detail TEXT DEFAULT '' NOT NULL, tester_kind TEXT DEFAULT '' NOT NULL, tester_id TEXT DEFAULT '' NOT NULL, tester_role TEXT DEFAULT '' NOT NULL, linker_kind TEXT DEFAULT '' NOT NULL, linker_id TEXT DEFAULT '' NOT NULL, linker_role TEXT DEFAULT '' NOT NULL, account TEXT DEFAULT '' NOT NULL, connect_us BIGINT, 
 	PRIMARY KEY (customer_id, connector_key)
 );
 CREATE TABLE drafts (
@@ -109,6 +154,19 @@ CREATE TABLE ledger_head (
 	hash BLOB NOT NULL, 
 	PRIMARY KEY (id)
 );
+CREATE TABLE proof_pack_records (
+	customer_id TEXT NOT NULL, 
+	event TEXT NOT NULL, 
+	person_id TEXT NOT NULL, 
+	person_role TEXT NOT NULL, 
+	occur_us BIGINT NOT NULL, 
+	reference TEXT NOT NULL, 
+	actor_kind TEXT NOT NULL, 
+	actor_id TEXT NOT NULL, 
+	actor_role TEXT NOT NULL, 
+	record_us BIGINT NOT NULL, 
+	PRIMARY KEY (customer_id, event)
+);
 CREATE TABLE requests (
 	request_id TEXT NOT NULL, 
 	method TEXT NOT NULL, 
@@ -116,6 +174,35 @@ CREATE TABLE requests (
 	response BLOB NOT NULL, 
 	time_us BIGINT NOT NULL, 
 	PRIMARY KEY (request_id)
+);
+CREATE TABLE risk_reviews (
+	review_id TEXT NOT NULL, 
+	customer_id TEXT NOT NULL, 
+	outcome TEXT NOT NULL, 
+	finding TEXT NOT NULL, 
+	reference TEXT NOT NULL, 
+	reviewer_id TEXT NOT NULL, 
+	reviewer_role TEXT NOT NULL, 
+	review_us BIGINT NOT NULL, 
+	record_us BIGINT NOT NULL, 
+	resolver_id TEXT NOT NULL, 
+	resolver_role TEXT NOT NULL, 
+	resolve_us BIGINT, 
+	resolution TEXT NOT NULL, 
+	PRIMARY KEY (review_id)
+);
+CREATE TABLE step_blockers (
+	customer_id TEXT NOT NULL, 
+	number BIGINT NOT NULL, 
+	step_id TEXT NOT NULL, 
+	party TEXT NOT NULL, 
+	since_us BIGINT NOT NULL, 
+	end_us BIGINT, 
+	note TEXT NOT NULL, 
+	actor_kind TEXT NOT NULL, 
+	actor_id TEXT NOT NULL, 
+	actor_role TEXT NOT NULL, 
+	PRIMARY KEY (customer_id, number)
 );
 CREATE TABLE timers (
 	timer_id TEXT NOT NULL, 
@@ -135,4 +222,11 @@ CREATE INDEX drafts_by_time ON drafts (create_us, draft_id);
 CREATE INDEX drafts_pending ON drafts (pending_us, draft_id);
 CREATE INDEX approvals_by_draft ON approvals (draft_id);
 CREATE INDEX timers_by_time ON timers (due_us, timer_id);
+CREATE INDEX checklists_by_due ON checklists (accepted, due_us, customer_id);
+CREATE INDEX risk_reviews_by_customer ON risk_reviews (customer_id, record_us, review_id);
+CREATE INDEX connector_events_by_key ON connector_events (customer_id, connector_key, number);
+CREATE INDEX connector_issues_by_time ON connector_issues (open_us, issue_id);
+CREATE INDEX connector_issues_open ON connector_issues (resolved, open_us, issue_id);
+CREATE INDEX connector_issues_of_customer ON connector_issues (customer_id, open_us, issue_id);
+CREATE INDEX connector_issues_open_of_customer ON connector_issues (customer_id, resolved, open_us, issue_id);
 COMMIT;

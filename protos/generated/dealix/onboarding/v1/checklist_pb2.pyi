@@ -238,7 +238,7 @@ class StepBlocker(_message.Message):
     """Whose move it is."""
     reason_id: _builtins.str
     """`recorded` where a person said so; else what it follows from: `input_missing`, `our_work`, `earlier_step`,
-    `connectors_missing` or `risk_problem`.
+    `connectors_missing`, `connectors_failed` or `risk_problem`.
     """
     reason_ar: _builtins.str
     """Why, in Arabic."""

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from dealix.common.v1 import actor_pb2 as _actor_pb2
 from dealix.common.v1 import approval_pb2 as _approval_pb2
+from dealix.common.v1 import channel_pb2 as _channel_pb2
 from dealix.onboarding.v1 import evidence_pb2 as _evidence_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -286,6 +287,7 @@ class ConnectorSpec(_message.Message):
     SCOPES_FIELD_NUMBER: _builtins.int
     LIVE_ACTION_NEEDS_AR_FIELD_NUMBER: _builtins.int
     LIVE_ACTION_NEEDS_EN_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
     connector_key: _builtins.str
     """Identifier, such as `gmail`."""
     name_ar: _builtins.str
@@ -302,6 +304,8 @@ class ConnectorSpec(_message.Message):
     """What a live action would need, outside this system, in Arabic."""
     live_action_needs_en: _builtins.str
     """What a live action would need, outside this system, in English."""
+    channel: _channel_pb2.Channel.ValueType
+    """The channel whose freeze holds the connector back; INTERNAL is never frozen."""
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The OAuth scopes it asks for."""
@@ -318,10 +322,11 @@ class ConnectorSpec(_message.Message):
         scopes: _abc.Iterable[_builtins.str] | None = ...,
         live_action_needs_ar: _builtins.str = ...,
         live_action_needs_en: _builtins.str = ...,
+        channel: _channel_pb2.Channel.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocking", b"blocking", "connector_key", b"connector_key", "default_mode", b"default_mode", "live_action_needs_ar", b"live_action_needs_ar", "live_action_needs_en", b"live_action_needs_en", "name_ar", b"name_ar", "name_en", b"name_en", "phase", b"phase", "scopes", b"scopes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocking", b"blocking", "channel", b"channel", "connector_key", b"connector_key", "default_mode", b"default_mode", "live_action_needs_ar", b"live_action_needs_ar", "live_action_needs_en", b"live_action_needs_en", "name_ar", b"name_ar", "name_en", b"name_en", "phase", b"phase", "scopes", b"scopes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

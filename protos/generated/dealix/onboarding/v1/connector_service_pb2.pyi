@@ -6,6 +6,8 @@ isort:skip_file
 from collections import abc as _abc
 from dealix.common.v1 import actor_pb2 as _actor_pb2
 from dealix.common.v1 import approval_pb2 as _approval_pb2
+from dealix.common.v1 import context_pb2 as _context_pb2
+from dealix.common.v1 import draft_pb2 as _draft_pb2
 from dealix.onboarding.v1 import connector_pb2 as _connector_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -221,6 +223,7 @@ class UpdateConnectorRequest(_message.Message):
     APPROVAL_ID_FIELD_NUMBER: _builtins.int
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     CONFIRM_ACCOUNT_CHANGE_FIELD_NUMBER: _builtins.int
+    CONTEXT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """UUID of this write, made by the caller; repeat it to repeat the call safely."""
     customer_id: _builtins.str
@@ -266,6 +269,10 @@ class UpdateConnectorRequest(_message.Message):
     def setup_check(self) -> _connector_pb2.SetupCheck:
         """What was found when the connection was tested; taken with a connected state only."""
 
+    @_builtins.property
+    def context(self) -> _context_pb2.Context:
+        """Left unset by clients: the gateway brings along which channels are frozen."""
+
     def __init__(
         self,
         *,
@@ -282,10 +289,11 @@ class UpdateConnectorRequest(_message.Message):
         approval_id: _builtins.str = ...,
         account_id: _builtins.str = ...,
         confirm_account_change: _builtins.bool = ...,
+        context: _context_pb2.Context | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "approval", b"approval", "opt_in_audit", b"opt_in_audit", "setup_check", b"setup_check"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "approval", b"approval", "context", b"context", "opt_in_audit", b"opt_in_audit", "setup_check", b"setup_check"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "actor", b"actor", "approval", b"approval", "approval_id", b"approval_id", "confirm_account_change", b"confirm_account_change", "connector_key", b"connector_key", "customer_id", b"customer_id", "etag", b"etag", "opt_in_audit", b"opt_in_audit", "request_id", b"request_id", "settings", b"settings", "setup_check", b"setup_check", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "actor", b"actor", "approval", b"approval", "approval_id", b"approval_id", "confirm_account_change", b"confirm_account_change", "connector_key", b"connector_key", "context", b"context", "customer_id", b"customer_id", "etag", b"etag", "opt_in_audit", b"opt_in_audit", "request_id", b"request_id", "settings", b"settings", "setup_check", b"setup_check", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1025,3 +1033,78 @@ class ListConnectorIssuesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__live_send_allowed) -> _WhichOneofReturnType__live_send_allowed | None: ...
 
 Global___ListConnectorIssuesResponse: _TypeAlias = ListConnectorIssuesResponse  # noqa: Y015
+
+@_typing.final
+class DraftConnectorApprovalRequest(_message.Message):
+    """The connector to ask for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    CONNECTOR_KEY_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """UUID of this write, made by the caller; repeat it to repeat the call safely."""
+    customer_id: _builtins.str
+    """The customer."""
+    connector_key: _builtins.str
+    """The connector, such as `gmail`."""
+    @_builtins.property
+    def actor(self) -> _actor_pb2.Actor:
+        """Who asks."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        actor: _actor_pb2.Actor | None = ...,
+        customer_id: _builtins.str = ...,
+        connector_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "connector_key", b"connector_key", "customer_id", b"customer_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DraftConnectorApprovalRequest: _TypeAlias = DraftConnectorApprovalRequest  # noqa: Y015
+
+@_typing.final
+class DraftConnectorApprovalResponse(_message.Message):
+    """The draft that asks for the approval."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIVE_SEND_ALLOWED_FIELD_NUMBER: _builtins.int
+    APPROVAL_REQUIRED_FIELD_NUMBER: _builtins.int
+    DRAFT_FIELD_NUMBER: _builtins.int
+    live_send_allowed: _builtins.bool
+    """Always false, always present: nothing in this system sends."""
+    approval_required: _builtins.bool
+    """Whether the answer holds something that a person must approve before it is used outside."""
+    @_builtins.property
+    def draft(self) -> _draft_pb2.Draft:
+        """The draft."""
+
+    def __init__(
+        self,
+        *,
+        live_send_allowed: _builtins.bool | None = ...,
+        approval_required: _builtins.bool | None = ...,
+        draft: _draft_pb2.Draft | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "draft", b"draft", "live_send_allowed", b"live_send_allowed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "draft", b"draft", "live_send_allowed", b"live_send_allowed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__approval_required: _TypeAlias = _typing.Literal["approval_required"]  # noqa: Y015
+    _WhichOneofArgType__approval_required: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required"]  # noqa: Y015
+    _WhichOneofReturnType__live_send_allowed: _TypeAlias = _typing.Literal["live_send_allowed"]  # noqa: Y015
+    _WhichOneofArgType__live_send_allowed: _TypeAlias = _typing.Literal["_live_send_allowed", b"_live_send_allowed"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__approval_required) -> _WhichOneofReturnType__approval_required | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__live_send_allowed) -> _WhichOneofReturnType__live_send_allowed | None: ...
+
+Global___DraftConnectorApprovalResponse: _TypeAlias = DraftConnectorApprovalResponse  # noqa: Y015

@@ -67,6 +67,36 @@ class ConnectorServiceStub:
                 request_serializer=dealix_dot_onboarding_dot_v1_dot_connector__service__pb2.GetConnectorGuideRequest.SerializeToString,
                 response_deserializer=dealix_dot_onboarding_dot_v1_dot_connector__service__pb2.GetConnectorGuideResponse.FromString,
                 _registered_method=True)
+        self.RecordConnectorProblem = channel.unary_unary(
+                '/dealix.onboarding.v1.ConnectorService/RecordConnectorProblem',
+                request_serializer=dealix_dot_onboarding_dot_v1_dot_connector__service__pb2.RecordConnectorProblemRequest.SerializeToString,
+                response_deserializer=dealix_dot_onboarding_dot_v1_dot_connector__service__pb2.RecordConnectorProblemResponse.FromString,
+                _registered_method=True)
+        self.RecordConnectorTest = channel.unary_unary(
+                '/dealix.onboarding.v1.ConnectorService/RecordConnectorTest',
+                request_serializer=dealix_dot_onboarding_dot_v1_dot_connector__service__pb2.RecordConnectorTestRequest.SerializeToString,
+                response_deserializer=dealix_dot_onboarding_dot_v1_dot_connector__service__pb2.RecordConnectorTestResponse.FromString,
+                _registered_method=True)
+        self.RecordOptInAudit = channel.unary_unary(
+                '/dealix.onboarding.v1.ConnectorService/RecordOptInAudit',
+                request_serializer=dealix_dot_onboarding_dot_v1_dot_connector__service__pb2.RecordOptInAuditRequest.SerializeToString,
+                response_deserializer=dealix_dot_onboarding_dot_v1_dot_connector__service__pb2.RecordOptInAuditResponse.FromString,
+                _registered_method=True)
+        self.DraftConnectorApproval = channel.unary_unary(
+                '/dealix.onboarding.v1.ConnectorService/DraftConnectorApproval',
+                request_serializer=dealix_dot_onboarding_dot_v1_dot_connector__service__pb2.DraftConnectorApprovalRequest.SerializeToString,
+                response_deserializer=dealix_dot_onboarding_dot_v1_dot_connector__service__pb2.DraftConnectorApprovalResponse.FromString,
+                _registered_method=True)
+        self.ListConnectorEvents = channel.unary_unary(
+                '/dealix.onboarding.v1.ConnectorService/ListConnectorEvents',
+                request_serializer=dealix_dot_onboarding_dot_v1_dot_connector__service__pb2.ListConnectorEventsRequest.SerializeToString,
+                response_deserializer=dealix_dot_onboarding_dot_v1_dot_connector__service__pb2.ListConnectorEventsResponse.FromString,
+                _registered_method=True)
+        self.ListConnectorIssues = channel.unary_unary(
+                '/dealix.onboarding.v1.ConnectorService/ListConnectorIssues',
+                request_serializer=dealix_dot_onboarding_dot_v1_dot_connector__service__pb2.ListConnectorIssuesRequest.SerializeToString,
+                response_deserializer=dealix_dot_onboarding_dot_v1_dot_connector__service__pb2.ListConnectorIssuesResponse.FromString,
+                _registered_method=True)
 
 
 class ConnectorServiceServicer:
@@ -98,7 +128,13 @@ class ConnectorServiceServicer:
         NOT_STARTED straight to CONNECTED_DRAFT_ONLY is taken as both steps and recorded as both. The state it is in already
         changes no state. Any other jump: FAILED_PRECONDITION (CONNECTOR_TRANSITION_REFUSED). CONNECTED_APPROVED_EXECUTE without
         an approval: FAILED_PRECONDITION (APPROVAL_REQUIRED); with one by software: PERMISSION_DENIED (PERSON_REQUIRED). WhatsApp
-        without a recorded opt-in audit: FAILED_PRECONDITION (OPT_IN_AUDIT_REQUIRED). An unknown connector, or a field that looks
+        without a recorded opt-in audit: FAILED_PRECONDITION (OPT_IN_AUDIT_REQUIRED). The approval is stated in `approval`, or a
+        draft's is named in `approval_id` and used up: an unknown one is NOT_FOUND (DRAFT_NOT_FOUND), one of something else
+        FAILED_PRECONDITION (APPROVAL_MISMATCH), one that no longer holds FAILED_PRECONDITION (APPROVAL_USED, APPROVAL_EXPIRED,
+        APPROVAL_VOID). CONNECTED_APPROVED_EXECUTE while the connector's channel is frozen: FAILED_PRECONDITION (CHANNEL_FROZEN).
+        Connected again to another account than before without a person's confirmation, or without naming the account that was
+        named before: FAILED_PRECONDITION (CONNECTOR_ACCOUNT_MISMATCH). Being connected resolves the connector's open issues; a
+        move to FAILED opens one. An unknown connector, or a field that looks
         like a credential: INVALID_ARGUMENT (INVALID_FIELDS). Another etag than the present one: ABORTED (ETAG_MISMATCH).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -123,6 +159,73 @@ class ConnectorServiceServicer:
         """Explains how to set a connector up.
 
         Unknown connector: INVALID_ARGUMENT (INVALID_FIELDS).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecordConnectorProblem(self, request, context):
+        """Records a problem that was observed with a connection.
+
+        A transient one (a timeout, a quota, a fault of the provider) leaves the connection as it is. A definitive one (the grant was
+        revoked, the account is gone) breaks it: connected → CONFIGURING → FAILED, both recorded; CONFIGURING → FAILED. One observed
+        before the present connection was made is recorded as outdated and changes nothing. The same problem while its issue is open
+        counts up, and opens no other. A connector that is NOT_STARTED or SKIPPED: FAILED_PRECONDITION
+        (CONNECTOR_TRANSITION_REFUSED). An unknown connector, a time in the future, a text that looks like a credential or holds a
+        telephone number: INVALID_ARGUMENT (INVALID_FIELDS).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecordConnectorTest(self, request, context):
+        """Records a test of a connection: something was read or drafted, or failed to be.
+
+        A success resolves the connector's open issues; a failure opens one or counts it up, and breaks nothing. The test takes the
+        place of an earlier one, and ends with the connection. Not connected: FAILED_PRECONDITION (CONNECTOR_NOT_CONNECTED). An unknown
+        connector, a time in the future or before the connection was made, a text that looks like a credential or holds a telephone
+        number: INVALID_ARGUMENT (INVALID_FIELDS).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecordOptInAudit(self, request, context):
+        """Records that a person audited the opt-in of every number: how many, how they were given, where it is kept; never a number.
+
+        In every state, before the first connection too; it takes the place of an earlier one. An auditor that is software:
+        PERMISSION_DENIED (PERSON_REQUIRED). A connector that reaches no numbers, an unknown one, a time in the future, a reference that
+        looks like a credential or holds a telephone number: INVALID_ARGUMENT (INVALID_FIELDS).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DraftConnectorApproval(self, request, context):
+        """Drafts the request for a person's approval that a connector executes what is approved. The approval that ApproveDraft gives is
+        taken by UpdateConnector as `approval_id`, once; a freeze of the connector's channel keeps it from being given and from being
+        taken.
+
+        The same request while one is open answers that draft. A connector that executes already, or was skipped: FAILED_PRECONDITION
+        (CONNECTOR_TRANSITION_REFUSED). An unknown connector: INVALID_ARGUMENT (INVALID_FIELDS).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListConnectorEvents(self, request, context):
+        """Lists what happened to a customer's connectors, newest first. Events are never changed afterwards.
+
+        No match answers an empty page. An unknown connector, or a page token of another query: INVALID_ARGUMENT (INVALID_FIELDS).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListConnectorIssues(self, request, context):
+        """Lists the problems of connectors, of one customer or all, those open longest first.
+
+        No match answers an empty page. An unknown connector, or a page token of another query: INVALID_ARGUMENT (INVALID_FIELDS).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -160,6 +263,36 @@ def add_ConnectorServiceServicer_to_server(servicer, server):
                     servicer.GetConnectorGuide,
                     request_deserializer=dealix_dot_onboarding_dot_v1_dot_connector__service__pb2.GetConnectorGuideRequest.FromString,
                     response_serializer=dealix_dot_onboarding_dot_v1_dot_connector__service__pb2.GetConnectorGuideResponse.SerializeToString,
+            ),
+            'RecordConnectorProblem': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordConnectorProblem,
+                    request_deserializer=dealix_dot_onboarding_dot_v1_dot_connector__service__pb2.RecordConnectorProblemRequest.FromString,
+                    response_serializer=dealix_dot_onboarding_dot_v1_dot_connector__service__pb2.RecordConnectorProblemResponse.SerializeToString,
+            ),
+            'RecordConnectorTest': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordConnectorTest,
+                    request_deserializer=dealix_dot_onboarding_dot_v1_dot_connector__service__pb2.RecordConnectorTestRequest.FromString,
+                    response_serializer=dealix_dot_onboarding_dot_v1_dot_connector__service__pb2.RecordConnectorTestResponse.SerializeToString,
+            ),
+            'RecordOptInAudit': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordOptInAudit,
+                    request_deserializer=dealix_dot_onboarding_dot_v1_dot_connector__service__pb2.RecordOptInAuditRequest.FromString,
+                    response_serializer=dealix_dot_onboarding_dot_v1_dot_connector__service__pb2.RecordOptInAuditResponse.SerializeToString,
+            ),
+            'DraftConnectorApproval': grpc.unary_unary_rpc_method_handler(
+                    servicer.DraftConnectorApproval,
+                    request_deserializer=dealix_dot_onboarding_dot_v1_dot_connector__service__pb2.DraftConnectorApprovalRequest.FromString,
+                    response_serializer=dealix_dot_onboarding_dot_v1_dot_connector__service__pb2.DraftConnectorApprovalResponse.SerializeToString,
+            ),
+            'ListConnectorEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListConnectorEvents,
+                    request_deserializer=dealix_dot_onboarding_dot_v1_dot_connector__service__pb2.ListConnectorEventsRequest.FromString,
+                    response_serializer=dealix_dot_onboarding_dot_v1_dot_connector__service__pb2.ListConnectorEventsResponse.SerializeToString,
+            ),
+            'ListConnectorIssues': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListConnectorIssues,
+                    request_deserializer=dealix_dot_onboarding_dot_v1_dot_connector__service__pb2.ListConnectorIssuesRequest.FromString,
+                    response_serializer=dealix_dot_onboarding_dot_v1_dot_connector__service__pb2.ListConnectorIssuesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -327,6 +460,168 @@ class ConnectorService:
             '/dealix.onboarding.v1.ConnectorService/GetConnectorGuide',
             dealix_dot_onboarding_dot_v1_dot_connector__service__pb2.GetConnectorGuideRequest.SerializeToString,
             dealix_dot_onboarding_dot_v1_dot_connector__service__pb2.GetConnectorGuideResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordConnectorProblem(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.onboarding.v1.ConnectorService/RecordConnectorProblem',
+            dealix_dot_onboarding_dot_v1_dot_connector__service__pb2.RecordConnectorProblemRequest.SerializeToString,
+            dealix_dot_onboarding_dot_v1_dot_connector__service__pb2.RecordConnectorProblemResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordConnectorTest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.onboarding.v1.ConnectorService/RecordConnectorTest',
+            dealix_dot_onboarding_dot_v1_dot_connector__service__pb2.RecordConnectorTestRequest.SerializeToString,
+            dealix_dot_onboarding_dot_v1_dot_connector__service__pb2.RecordConnectorTestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordOptInAudit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.onboarding.v1.ConnectorService/RecordOptInAudit',
+            dealix_dot_onboarding_dot_v1_dot_connector__service__pb2.RecordOptInAuditRequest.SerializeToString,
+            dealix_dot_onboarding_dot_v1_dot_connector__service__pb2.RecordOptInAuditResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DraftConnectorApproval(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.onboarding.v1.ConnectorService/DraftConnectorApproval',
+            dealix_dot_onboarding_dot_v1_dot_connector__service__pb2.DraftConnectorApprovalRequest.SerializeToString,
+            dealix_dot_onboarding_dot_v1_dot_connector__service__pb2.DraftConnectorApprovalResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListConnectorEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.onboarding.v1.ConnectorService/ListConnectorEvents',
+            dealix_dot_onboarding_dot_v1_dot_connector__service__pb2.ListConnectorEventsRequest.SerializeToString,
+            dealix_dot_onboarding_dot_v1_dot_connector__service__pb2.ListConnectorEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListConnectorIssues(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.onboarding.v1.ConnectorService/ListConnectorIssues',
+            dealix_dot_onboarding_dot_v1_dot_connector__service__pb2.ListConnectorIssuesRequest.SerializeToString,
+            dealix_dot_onboarding_dot_v1_dot_connector__service__pb2.ListConnectorIssuesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -50,7 +50,13 @@ class ConnectorServiceStub:
     NOT_STARTED straight to CONNECTED_DRAFT_ONLY is taken as both steps and recorded as both. The state it is in already
     changes no state. Any other jump: FAILED_PRECONDITION (CONNECTOR_TRANSITION_REFUSED). CONNECTED_APPROVED_EXECUTE without
     an approval: FAILED_PRECONDITION (APPROVAL_REQUIRED); with one by software: PERMISSION_DENIED (PERSON_REQUIRED). WhatsApp
-    without a recorded opt-in audit: FAILED_PRECONDITION (OPT_IN_AUDIT_REQUIRED). An unknown connector, or a field that looks
+    without a recorded opt-in audit: FAILED_PRECONDITION (OPT_IN_AUDIT_REQUIRED). The approval is stated in `approval`, or a
+    draft's is named in `approval_id` and used up: an unknown one is NOT_FOUND (DRAFT_NOT_FOUND), one of something else
+    FAILED_PRECONDITION (APPROVAL_MISMATCH), one that no longer holds FAILED_PRECONDITION (APPROVAL_USED, APPROVAL_EXPIRED,
+    APPROVAL_VOID). CONNECTED_APPROVED_EXECUTE while the connector's channel is frozen: FAILED_PRECONDITION (CHANNEL_FROZEN).
+    Connected again to another account than before without a person's confirmation, or without naming the account that was
+    named before: FAILED_PRECONDITION (CONNECTOR_ACCOUNT_MISMATCH). Being connected resolves the connector's open issues; a
+    move to FAILED opens one. An unknown connector, or a field that looks
     like a credential: INVALID_ARGUMENT (INVALID_FIELDS). Another etag than the present one: ABORTED (ETAG_MISMATCH).
     """
     GetDemoConnectorSummary: _grpc.UnaryUnaryMultiCallable[_connector_service_pb2.GetDemoConnectorSummaryRequest, _connector_service_pb2.GetDemoConnectorSummaryResponse]
@@ -61,6 +67,49 @@ class ConnectorServiceStub:
     """Explains how to set a connector up.
 
     Unknown connector: INVALID_ARGUMENT (INVALID_FIELDS).
+    """
+    RecordConnectorProblem: _grpc.UnaryUnaryMultiCallable[_connector_service_pb2.RecordConnectorProblemRequest, _connector_service_pb2.RecordConnectorProblemResponse]
+    """Records a problem that was observed with a connection.
+
+    A transient one (a timeout, a quota, a fault of the provider) leaves the connection as it is. A definitive one (the grant was
+    revoked, the account is gone) breaks it: connected → CONFIGURING → FAILED, both recorded; CONFIGURING → FAILED. One observed
+    before the present connection was made is recorded as outdated and changes nothing. The same problem while its issue is open
+    counts up, and opens no other. A connector that is NOT_STARTED or SKIPPED: FAILED_PRECONDITION
+    (CONNECTOR_TRANSITION_REFUSED). An unknown connector, a time in the future, a text that looks like a credential or holds a
+    telephone number: INVALID_ARGUMENT (INVALID_FIELDS).
+    """
+    RecordConnectorTest: _grpc.UnaryUnaryMultiCallable[_connector_service_pb2.RecordConnectorTestRequest, _connector_service_pb2.RecordConnectorTestResponse]
+    """Records a test of a connection: something was read or drafted, or failed to be.
+
+    A success resolves the connector's open issues; a failure opens one or counts it up, and breaks nothing. The test takes the
+    place of an earlier one, and ends with the connection. Not connected: FAILED_PRECONDITION (CONNECTOR_NOT_CONNECTED). An unknown
+    connector, a time in the future or before the connection was made, a text that looks like a credential or holds a telephone
+    number: INVALID_ARGUMENT (INVALID_FIELDS).
+    """
+    RecordOptInAudit: _grpc.UnaryUnaryMultiCallable[_connector_service_pb2.RecordOptInAuditRequest, _connector_service_pb2.RecordOptInAuditResponse]
+    """Records that a person audited the opt-in of every number: how many, how they were given, where it is kept; never a number.
+
+    In every state, before the first connection too; it takes the place of an earlier one. An auditor that is software:
+    PERMISSION_DENIED (PERSON_REQUIRED). A connector that reaches no numbers, an unknown one, a time in the future, a reference that
+    looks like a credential or holds a telephone number: INVALID_ARGUMENT (INVALID_FIELDS).
+    """
+    DraftConnectorApproval: _grpc.UnaryUnaryMultiCallable[_connector_service_pb2.DraftConnectorApprovalRequest, _connector_service_pb2.DraftConnectorApprovalResponse]
+    """Drafts the request for a person's approval that a connector executes what is approved. The approval that ApproveDraft gives is
+    taken by UpdateConnector as `approval_id`, once; a freeze of the connector's channel keeps it from being given and from being
+    taken.
+
+    The same request while one is open answers that draft. A connector that executes already, or was skipped: FAILED_PRECONDITION
+    (CONNECTOR_TRANSITION_REFUSED). An unknown connector: INVALID_ARGUMENT (INVALID_FIELDS).
+    """
+    ListConnectorEvents: _grpc.UnaryUnaryMultiCallable[_connector_service_pb2.ListConnectorEventsRequest, _connector_service_pb2.ListConnectorEventsResponse]
+    """Lists what happened to a customer's connectors, newest first. Events are never changed afterwards.
+
+    No match answers an empty page. An unknown connector, or a page token of another query: INVALID_ARGUMENT (INVALID_FIELDS).
+    """
+    ListConnectorIssues: _grpc.UnaryUnaryMultiCallable[_connector_service_pb2.ListConnectorIssuesRequest, _connector_service_pb2.ListConnectorIssuesResponse]
+    """Lists the problems of connectors, of one customer or all, those open longest first.
+
+    No match answers an empty page. An unknown connector, or a page token of another query: INVALID_ARGUMENT (INVALID_FIELDS).
     """
 
 @_typing.type_check_only
@@ -85,7 +134,13 @@ class ConnectorServiceAsyncStub(ConnectorServiceStub):
     NOT_STARTED straight to CONNECTED_DRAFT_ONLY is taken as both steps and recorded as both. The state it is in already
     changes no state. Any other jump: FAILED_PRECONDITION (CONNECTOR_TRANSITION_REFUSED). CONNECTED_APPROVED_EXECUTE without
     an approval: FAILED_PRECONDITION (APPROVAL_REQUIRED); with one by software: PERMISSION_DENIED (PERSON_REQUIRED). WhatsApp
-    without a recorded opt-in audit: FAILED_PRECONDITION (OPT_IN_AUDIT_REQUIRED). An unknown connector, or a field that looks
+    without a recorded opt-in audit: FAILED_PRECONDITION (OPT_IN_AUDIT_REQUIRED). The approval is stated in `approval`, or a
+    draft's is named in `approval_id` and used up: an unknown one is NOT_FOUND (DRAFT_NOT_FOUND), one of something else
+    FAILED_PRECONDITION (APPROVAL_MISMATCH), one that no longer holds FAILED_PRECONDITION (APPROVAL_USED, APPROVAL_EXPIRED,
+    APPROVAL_VOID). CONNECTED_APPROVED_EXECUTE while the connector's channel is frozen: FAILED_PRECONDITION (CHANNEL_FROZEN).
+    Connected again to another account than before without a person's confirmation, or without naming the account that was
+    named before: FAILED_PRECONDITION (CONNECTOR_ACCOUNT_MISMATCH). Being connected resolves the connector's open issues; a
+    move to FAILED opens one. An unknown connector, or a field that looks
     like a credential: INVALID_ARGUMENT (INVALID_FIELDS). Another etag than the present one: ABORTED (ETAG_MISMATCH).
     """
     GetDemoConnectorSummary: _aio.UnaryUnaryMultiCallable[_connector_service_pb2.GetDemoConnectorSummaryRequest, _connector_service_pb2.GetDemoConnectorSummaryResponse]  # type: ignore[assignment]
@@ -96,6 +151,49 @@ class ConnectorServiceAsyncStub(ConnectorServiceStub):
     """Explains how to set a connector up.
 
     Unknown connector: INVALID_ARGUMENT (INVALID_FIELDS).
+    """
+    RecordConnectorProblem: _aio.UnaryUnaryMultiCallable[_connector_service_pb2.RecordConnectorProblemRequest, _connector_service_pb2.RecordConnectorProblemResponse]  # type: ignore[assignment]
+    """Records a problem that was observed with a connection.
+
+    A transient one (a timeout, a quota, a fault of the provider) leaves the connection as it is. A definitive one (the grant was
+    revoked, the account is gone) breaks it: connected → CONFIGURING → FAILED, both recorded; CONFIGURING → FAILED. One observed
+    before the present connection was made is recorded as outdated and changes nothing. The same problem while its issue is open
+    counts up, and opens no other. A connector that is NOT_STARTED or SKIPPED: FAILED_PRECONDITION
+    (CONNECTOR_TRANSITION_REFUSED). An unknown connector, a time in the future, a text that looks like a credential or holds a
+    telephone number: INVALID_ARGUMENT (INVALID_FIELDS).
+    """
+    RecordConnectorTest: _aio.UnaryUnaryMultiCallable[_connector_service_pb2.RecordConnectorTestRequest, _connector_service_pb2.RecordConnectorTestResponse]  # type: ignore[assignment]
+    """Records a test of a connection: something was read or drafted, or failed to be.
+
+    A success resolves the connector's open issues; a failure opens one or counts it up, and breaks nothing. The test takes the
+    place of an earlier one, and ends with the connection. Not connected: FAILED_PRECONDITION (CONNECTOR_NOT_CONNECTED). An unknown
+    connector, a time in the future or before the connection was made, a text that looks like a credential or holds a telephone
+    number: INVALID_ARGUMENT (INVALID_FIELDS).
+    """
+    RecordOptInAudit: _aio.UnaryUnaryMultiCallable[_connector_service_pb2.RecordOptInAuditRequest, _connector_service_pb2.RecordOptInAuditResponse]  # type: ignore[assignment]
+    """Records that a person audited the opt-in of every number: how many, how they were given, where it is kept; never a number.
+
+    In every state, before the first connection too; it takes the place of an earlier one. An auditor that is software:
+    PERMISSION_DENIED (PERSON_REQUIRED). A connector that reaches no numbers, an unknown one, a time in the future, a reference that
+    looks like a credential or holds a telephone number: INVALID_ARGUMENT (INVALID_FIELDS).
+    """
+    DraftConnectorApproval: _aio.UnaryUnaryMultiCallable[_connector_service_pb2.DraftConnectorApprovalRequest, _connector_service_pb2.DraftConnectorApprovalResponse]  # type: ignore[assignment]
+    """Drafts the request for a person's approval that a connector executes what is approved. The approval that ApproveDraft gives is
+    taken by UpdateConnector as `approval_id`, once; a freeze of the connector's channel keeps it from being given and from being
+    taken.
+
+    The same request while one is open answers that draft. A connector that executes already, or was skipped: FAILED_PRECONDITION
+    (CONNECTOR_TRANSITION_REFUSED). An unknown connector: INVALID_ARGUMENT (INVALID_FIELDS).
+    """
+    ListConnectorEvents: _aio.UnaryUnaryMultiCallable[_connector_service_pb2.ListConnectorEventsRequest, _connector_service_pb2.ListConnectorEventsResponse]  # type: ignore[assignment]
+    """Lists what happened to a customer's connectors, newest first. Events are never changed afterwards.
+
+    No match answers an empty page. An unknown connector, or a page token of another query: INVALID_ARGUMENT (INVALID_FIELDS).
+    """
+    ListConnectorIssues: _aio.UnaryUnaryMultiCallable[_connector_service_pb2.ListConnectorIssuesRequest, _connector_service_pb2.ListConnectorIssuesResponse]  # type: ignore[assignment]
+    """Lists the problems of connectors, of one customer or all, those open longest first.
+
+    No match answers an empty page. An unknown connector, or a page token of another query: INVALID_ARGUMENT (INVALID_FIELDS).
     """
 
 class ConnectorServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -135,7 +233,13 @@ class ConnectorServiceServicer(metaclass=_abc_1.ABCMeta):
         NOT_STARTED straight to CONNECTED_DRAFT_ONLY is taken as both steps and recorded as both. The state it is in already
         changes no state. Any other jump: FAILED_PRECONDITION (CONNECTOR_TRANSITION_REFUSED). CONNECTED_APPROVED_EXECUTE without
         an approval: FAILED_PRECONDITION (APPROVAL_REQUIRED); with one by software: PERMISSION_DENIED (PERSON_REQUIRED). WhatsApp
-        without a recorded opt-in audit: FAILED_PRECONDITION (OPT_IN_AUDIT_REQUIRED). An unknown connector, or a field that looks
+        without a recorded opt-in audit: FAILED_PRECONDITION (OPT_IN_AUDIT_REQUIRED). The approval is stated in `approval`, or a
+        draft's is named in `approval_id` and used up: an unknown one is NOT_FOUND (DRAFT_NOT_FOUND), one of something else
+        FAILED_PRECONDITION (APPROVAL_MISMATCH), one that no longer holds FAILED_PRECONDITION (APPROVAL_USED, APPROVAL_EXPIRED,
+        APPROVAL_VOID). CONNECTED_APPROVED_EXECUTE while the connector's channel is frozen: FAILED_PRECONDITION (CHANNEL_FROZEN).
+        Connected again to another account than before without a person's confirmation, or without naming the account that was
+        named before: FAILED_PRECONDITION (CONNECTOR_ACCOUNT_MISMATCH). Being connected resolves the connector's open issues; a
+        move to FAILED opens one. An unknown connector, or a field that looks
         like a credential: INVALID_ARGUMENT (INVALID_FIELDS). Another etag than the present one: ABORTED (ETAG_MISMATCH).
         """
 
@@ -164,6 +268,85 @@ class ConnectorServiceServicer(metaclass=_abc_1.ABCMeta):
         """Explains how to set a connector up.
 
         Unknown connector: INVALID_ARGUMENT (INVALID_FIELDS).
+        """
+
+    @_abc_1.abstractmethod
+    def RecordConnectorProblem(
+        self,
+        request: _connector_service_pb2.RecordConnectorProblemRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_connector_service_pb2.RecordConnectorProblemResponse, _abc.Awaitable[_connector_service_pb2.RecordConnectorProblemResponse]]:
+        """Records a problem that was observed with a connection.
+
+        A transient one (a timeout, a quota, a fault of the provider) leaves the connection as it is. A definitive one (the grant was
+        revoked, the account is gone) breaks it: connected → CONFIGURING → FAILED, both recorded; CONFIGURING → FAILED. One observed
+        before the present connection was made is recorded as outdated and changes nothing. The same problem while its issue is open
+        counts up, and opens no other. A connector that is NOT_STARTED or SKIPPED: FAILED_PRECONDITION
+        (CONNECTOR_TRANSITION_REFUSED). An unknown connector, a time in the future, a text that looks like a credential or holds a
+        telephone number: INVALID_ARGUMENT (INVALID_FIELDS).
+        """
+
+    @_abc_1.abstractmethod
+    def RecordConnectorTest(
+        self,
+        request: _connector_service_pb2.RecordConnectorTestRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_connector_service_pb2.RecordConnectorTestResponse, _abc.Awaitable[_connector_service_pb2.RecordConnectorTestResponse]]:
+        """Records a test of a connection: something was read or drafted, or failed to be.
+
+        A success resolves the connector's open issues; a failure opens one or counts it up, and breaks nothing. The test takes the
+        place of an earlier one, and ends with the connection. Not connected: FAILED_PRECONDITION (CONNECTOR_NOT_CONNECTED). An unknown
+        connector, a time in the future or before the connection was made, a text that looks like a credential or holds a telephone
+        number: INVALID_ARGUMENT (INVALID_FIELDS).
+        """
+
+    @_abc_1.abstractmethod
+    def RecordOptInAudit(
+        self,
+        request: _connector_service_pb2.RecordOptInAuditRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_connector_service_pb2.RecordOptInAuditResponse, _abc.Awaitable[_connector_service_pb2.RecordOptInAuditResponse]]:
+        """Records that a person audited the opt-in of every number: how many, how they were given, where it is kept; never a number.
+
+        In every state, before the first connection too; it takes the place of an earlier one. An auditor that is software:
+        PERMISSION_DENIED (PERSON_REQUIRED). A connector that reaches no numbers, an unknown one, a time in the future, a reference that
+        looks like a credential or holds a telephone number: INVALID_ARGUMENT (INVALID_FIELDS).
+        """
+
+    @_abc_1.abstractmethod
+    def DraftConnectorApproval(
+        self,
+        request: _connector_service_pb2.DraftConnectorApprovalRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_connector_service_pb2.DraftConnectorApprovalResponse, _abc.Awaitable[_connector_service_pb2.DraftConnectorApprovalResponse]]:
+        """Drafts the request for a person's approval that a connector executes what is approved. The approval that ApproveDraft gives is
+        taken by UpdateConnector as `approval_id`, once; a freeze of the connector's channel keeps it from being given and from being
+        taken.
+
+        The same request while one is open answers that draft. A connector that executes already, or was skipped: FAILED_PRECONDITION
+        (CONNECTOR_TRANSITION_REFUSED). An unknown connector: INVALID_ARGUMENT (INVALID_FIELDS).
+        """
+
+    @_abc_1.abstractmethod
+    def ListConnectorEvents(
+        self,
+        request: _connector_service_pb2.ListConnectorEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_connector_service_pb2.ListConnectorEventsResponse, _abc.Awaitable[_connector_service_pb2.ListConnectorEventsResponse]]:
+        """Lists what happened to a customer's connectors, newest first. Events are never changed afterwards.
+
+        No match answers an empty page. An unknown connector, or a page token of another query: INVALID_ARGUMENT (INVALID_FIELDS).
+        """
+
+    @_abc_1.abstractmethod
+    def ListConnectorIssues(
+        self,
+        request: _connector_service_pb2.ListConnectorIssuesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_connector_service_pb2.ListConnectorIssuesResponse, _abc.Awaitable[_connector_service_pb2.ListConnectorIssuesResponse]]:
+        """Lists the problems of connectors, of one customer or all, those open longest first.
+
+        No match answers an empty page. An unknown connector, or a page token of another query: INVALID_ARGUMENT (INVALID_FIELDS).
         """
 
 def add_ConnectorServiceServicer_to_server(servicer: ConnectorServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from dealix.common.v1 import actor_pb2 as _actor_pb2
 from dealix.common.v1 import approval_pb2 as _approval_pb2
+from dealix.common.v1 import draft_pb2 as _draft_pb2
 from dealix.onboarding.v1 import checklist_pb2 as _checklist_pb2
 from dealix.onboarding.v1 import onboarding_pb2 as _onboarding_pb2
 from google.protobuf import descriptor as _descriptor
@@ -1363,3 +1364,82 @@ class AcceptOnboardingResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__live_send_allowed) -> _WhichOneofReturnType__live_send_allowed | None: ...
 
 Global___AcceptOnboardingResponse: _TypeAlias = AcceptOnboardingResponse  # noqa: Y015
+
+@_typing.final
+class DraftStepApprovalRequest(_message.Message):
+    """The step to ask for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    STEP_ID_FIELD_NUMBER: _builtins.int
+    INPUT_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """UUID of this write, made by the caller; repeat it to repeat the call safely."""
+    customer_id: _builtins.str
+    """The customer."""
+    step_id: _builtins.str
+    """The step, such as `risk_review`."""
+    input: _builtins.str
+    """What the step would be completed with, as in UpdateStep; may be empty. Never a credential."""
+    @_builtins.property
+    def actor(self) -> _actor_pb2.Actor:
+        """Who asks."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        actor: _actor_pb2.Actor | None = ...,
+        customer_id: _builtins.str = ...,
+        step_id: _builtins.str = ...,
+        input: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "customer_id", b"customer_id", "input", b"input", "request_id", b"request_id", "step_id", b"step_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DraftStepApprovalRequest: _TypeAlias = DraftStepApprovalRequest  # noqa: Y015
+
+@_typing.final
+class DraftStepApprovalResponse(_message.Message):
+    """The draft that asks for the approval."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIVE_SEND_ALLOWED_FIELD_NUMBER: _builtins.int
+    APPROVAL_REQUIRED_FIELD_NUMBER: _builtins.int
+    DRAFT_FIELD_NUMBER: _builtins.int
+    live_send_allowed: _builtins.bool
+    """Always false, always present: nothing in this system sends."""
+    approval_required: _builtins.bool
+    """Whether the answer holds something that a person must approve before it is used outside."""
+    @_builtins.property
+    def draft(self) -> _draft_pb2.Draft:
+        """The draft."""
+
+    def __init__(
+        self,
+        *,
+        live_send_allowed: _builtins.bool | None = ...,
+        approval_required: _builtins.bool | None = ...,
+        draft: _draft_pb2.Draft | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "draft", b"draft", "live_send_allowed", b"live_send_allowed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "draft", b"draft", "live_send_allowed", b"live_send_allowed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__approval_required: _TypeAlias = _typing.Literal["approval_required"]  # noqa: Y015
+    _WhichOneofArgType__approval_required: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required"]  # noqa: Y015
+    _WhichOneofReturnType__live_send_allowed: _TypeAlias = _typing.Literal["live_send_allowed"]  # noqa: Y015
+    _WhichOneofArgType__live_send_allowed: _TypeAlias = _typing.Literal["_live_send_allowed", b"_live_send_allowed"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__approval_required) -> _WhichOneofReturnType__approval_required | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__live_send_allowed) -> _WhichOneofReturnType__live_send_allowed | None: ...
+
+Global___DraftStepApprovalResponse: _TypeAlias = DraftStepApprovalResponse  # noqa: Y015

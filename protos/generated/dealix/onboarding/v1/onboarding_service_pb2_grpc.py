@@ -72,6 +72,56 @@ class OnboardingServiceStub:
                 request_serializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.ListRecoveryGuidanceRequest.SerializeToString,
                 response_deserializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.ListRecoveryGuidanceResponse.FromString,
                 _registered_method=True)
+        self.GetOnboarding = channel.unary_unary(
+                '/dealix.onboarding.v1.OnboardingService/GetOnboarding',
+                request_serializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.GetOnboardingRequest.SerializeToString,
+                response_deserializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.GetOnboardingResponse.FromString,
+                _registered_method=True)
+        self.ListOnboardings = channel.unary_unary(
+                '/dealix.onboarding.v1.OnboardingService/ListOnboardings',
+                request_serializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.ListOnboardingsRequest.SerializeToString,
+                response_deserializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.ListOnboardingsResponse.FromString,
+                _registered_method=True)
+        self.SetStepBlocker = channel.unary_unary(
+                '/dealix.onboarding.v1.OnboardingService/SetStepBlocker',
+                request_serializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.SetStepBlockerRequest.SerializeToString,
+                response_deserializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.SetStepBlockerResponse.FromString,
+                _registered_method=True)
+        self.ClearStepBlocker = channel.unary_unary(
+                '/dealix.onboarding.v1.OnboardingService/ClearStepBlocker',
+                request_serializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.ClearStepBlockerRequest.SerializeToString,
+                response_deserializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.ClearStepBlockerResponse.FromString,
+                _registered_method=True)
+        self.RecordRiskReview = channel.unary_unary(
+                '/dealix.onboarding.v1.OnboardingService/RecordRiskReview',
+                request_serializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.RecordRiskReviewRequest.SerializeToString,
+                response_deserializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.RecordRiskReviewResponse.FromString,
+                _registered_method=True)
+        self.ResolveRiskProblem = channel.unary_unary(
+                '/dealix.onboarding.v1.OnboardingService/ResolveRiskProblem',
+                request_serializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.ResolveRiskProblemRequest.SerializeToString,
+                response_deserializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.ResolveRiskProblemResponse.FromString,
+                _registered_method=True)
+        self.RecordProofPack = channel.unary_unary(
+                '/dealix.onboarding.v1.OnboardingService/RecordProofPack',
+                request_serializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.RecordProofPackRequest.SerializeToString,
+                response_deserializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.RecordProofPackResponse.FromString,
+                _registered_method=True)
+        self.GetAcceptance = channel.unary_unary(
+                '/dealix.onboarding.v1.OnboardingService/GetAcceptance',
+                request_serializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.GetAcceptanceRequest.SerializeToString,
+                response_deserializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.GetAcceptanceResponse.FromString,
+                _registered_method=True)
+        self.AcceptOnboarding = channel.unary_unary(
+                '/dealix.onboarding.v1.OnboardingService/AcceptOnboarding',
+                request_serializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.AcceptOnboardingRequest.SerializeToString,
+                response_deserializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.AcceptOnboardingResponse.FromString,
+                _registered_method=True)
+        self.DraftStepApproval = channel.unary_unary(
+                '/dealix.onboarding.v1.OnboardingService/DraftStepApproval',
+                request_serializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.DraftStepApprovalRequest.SerializeToString,
+                response_deserializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.DraftStepApprovalResponse.FromString,
+                _registered_method=True)
 
 
 class OnboardingServiceServicer:
@@ -94,8 +144,12 @@ class OnboardingServiceServicer:
 
         Completing a completed step and unticking an open one change nothing and answer the checklist. Unticking a step unticks
         the completed steps that need it. Steps may be completed out of order, except that `first_service_run` needs
-        `risk_review` and the readiness gate of the connectors, and `first_proof_pack` needs `first_service_run`:
-        FAILED_PRECONDITION (STEP_BLOCKED). A step that needs an approval, without one: FAILED_PRECONDITION
+        `risk_review` and the readiness gate of the connectors, `first_proof_pack` needs `first_service_run`, and neither
+        `risk_review` nor `first_service_run` is completed while a problem that a risk review found is open:
+        FAILED_PRECONDITION (STEP_BLOCKED). The approval is stated in `approval`, or a draft's is named in `approval_id` and used
+        up: an unknown one is NOT_FOUND (DRAFT_NOT_FOUND), one of another step or input FAILED_PRECONDITION (APPROVAL_MISMATCH), one
+        that no longer holds FAILED_PRECONDITION (APPROVAL_USED, APPROVAL_EXPIRED, APPROVAL_VOID). Completing a step ends what was
+        recorded of who blocks it, and takes back drafts that still ask for it. A step that needs an approval, without one: FAILED_PRECONDITION
         (APPROVAL_REQUIRED); with one by software: PERMISSION_DENIED (PERSON_REQUIRED). An unknown step or bundle, or an input
         that looks like a credential: INVALID_ARGUMENT (INVALID_FIELDS). No checklist: NOT_FOUND (CHECKLIST_NOT_FOUND). Another
         etag than the present one: ABORTED (ETAG_MISMATCH).
@@ -147,6 +201,117 @@ class OnboardingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetOnboarding(self, request, context):
+        """Returns everything about one onboarding as it stands now: the plan against what happened, who is waited for, the guidance
+        whose condition holds, risk reviews, Proof Pack v1 and the acceptance.
+
+        No checklist: NOT_FOUND (CHECKLIST_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListOnboardings(self, request, context):
+        """Lists onboardings, the latest first: ordered by the day for which the current step is planned.
+
+        No match answers an empty page. A page token of another query: INVALID_ARGUMENT (INVALID_FIELDS).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetStepBlocker(self, request, context):
+        """Records who blocks an open step, and since when. It stands until it is cleared, recorded anew or the step is completed.
+
+        An earlier record of the same step ends when the new one begins. A completed step: FAILED_PRECONDITION (STEP_COMPLETED). An
+        unknown step, a time in the future or before the checklist was made, or a note that looks like a credential:
+        INVALID_ARGUMENT (INVALID_FIELDS). No checklist: NOT_FOUND (CHECKLIST_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ClearStepBlocker(self, request, context):
+        """Ends what was recorded of who blocks a step; from then on it is derived again.
+
+        Nothing recorded changes nothing. An unknown step: INVALID_ARGUMENT (INVALID_FIELDS). No checklist: NOT_FOUND
+        (CHECKLIST_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecordRiskReview(self, request, context):
+        """Records what a risk review came to. It completes no step.
+
+        A problem blocks `risk_review` and `first_service_run` until a founder resolves it, keeps the customer from being accepted,
+        and is put before the founder as a draft. What was completed before stays completed. Another review while a problem is open:
+        FAILED_PRECONDITION (RISK_PROBLEM_OPEN). A reviewer that is software: PERMISSION_DENIED (PERSON_REQUIRED). A problem without a
+        finding, a time in the future, or a text that looks like a credential: INVALID_ARGUMENT (INVALID_FIELDS). No checklist:
+        NOT_FOUND (CHECKLIST_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResolveRiskProblem(self, request, context):
+        """Records a founder's decision that a problem which a risk review found is resolved.
+
+        The actor must be a person in the founder's role: else PERMISSION_DENIED (FOUNDER_REQUIRED). No open problem:
+        FAILED_PRECONDITION (NO_RISK_PROBLEM). A text that looks like a credential: INVALID_ARGUMENT (INVALID_FIELDS). No checklist:
+        NOT_FOUND (CHECKLIST_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecordProofPack(self, request, context):
+        """Records that Proof Pack v1 was delivered, or that a person of the customer approved it; each once. It happened outside: nothing
+        is sent from here.
+
+        Recorded before: ALREADY_EXISTS (PROOF_PACK_RECORDED). An approval before the delivery was recorded: FAILED_PRECONDITION
+        (PROOF_PACK_NOT_DELIVERED). Software that delivers or approves: PERMISSION_DENIED (PERSON_REQUIRED). A time in the future or
+        before the delivery, or a reference that looks like a credential: INVALID_ARGUMENT (INVALID_FIELDS). No checklist: NOT_FOUND
+        (CHECKLIST_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetAcceptance(self, request, context):
+        """Returns the four criteria of acceptance from what is stored, each with its evidence, and the acceptance if there is one. What
+        success knows of the cadence is brought along.
+
+        A cadence activated in the future, or a reference that looks like a credential: INVALID_ARGUMENT (INVALID_FIELDS). No checklist:
+        NOT_FOUND (CHECKLIST_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AcceptOnboarding(self, request, context):
+        """Accepts a customer as onboarded and keeps the evidence as it stands.
+
+        Accepting an accepted one changes nothing and answers the acceptance that stands. A criterion that is not met:
+        FAILED_PRECONDITION (ACCEPTANCE_INCOMPLETE), everything that is missing listed. Software as the actor: PERMISSION_DENIED
+        (PERSON_REQUIRED). A faulty cadence: INVALID_ARGUMENT (INVALID_FIELDS). No checklist: NOT_FOUND (CHECKLIST_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DraftStepApproval(self, request, context):
+        """Drafts the request for a person's approval of a step with the input it would be completed with. The approval that
+        ApproveDraft gives is taken by UpdateStep as `approval_id`, once, for the same step and input.
+
+        The same request while one is open answers that draft. A completed step: FAILED_PRECONDITION (STEP_COMPLETED). An unknown step
+        or bundle, a step that takes no approval, an input that looks like a credential or names an identifier of ours: INVALID_ARGUMENT
+        (INVALID_FIELDS). No checklist: NOT_FOUND (CHECKLIST_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OnboardingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -184,6 +349,56 @@ def add_OnboardingServiceServicer_to_server(servicer, server):
                     servicer.ListRecoveryGuidance,
                     request_deserializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.ListRecoveryGuidanceRequest.FromString,
                     response_serializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.ListRecoveryGuidanceResponse.SerializeToString,
+            ),
+            'GetOnboarding': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOnboarding,
+                    request_deserializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.GetOnboardingRequest.FromString,
+                    response_serializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.GetOnboardingResponse.SerializeToString,
+            ),
+            'ListOnboardings': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOnboardings,
+                    request_deserializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.ListOnboardingsRequest.FromString,
+                    response_serializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.ListOnboardingsResponse.SerializeToString,
+            ),
+            'SetStepBlocker': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetStepBlocker,
+                    request_deserializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.SetStepBlockerRequest.FromString,
+                    response_serializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.SetStepBlockerResponse.SerializeToString,
+            ),
+            'ClearStepBlocker': grpc.unary_unary_rpc_method_handler(
+                    servicer.ClearStepBlocker,
+                    request_deserializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.ClearStepBlockerRequest.FromString,
+                    response_serializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.ClearStepBlockerResponse.SerializeToString,
+            ),
+            'RecordRiskReview': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordRiskReview,
+                    request_deserializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.RecordRiskReviewRequest.FromString,
+                    response_serializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.RecordRiskReviewResponse.SerializeToString,
+            ),
+            'ResolveRiskProblem': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResolveRiskProblem,
+                    request_deserializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.ResolveRiskProblemRequest.FromString,
+                    response_serializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.ResolveRiskProblemResponse.SerializeToString,
+            ),
+            'RecordProofPack': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordProofPack,
+                    request_deserializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.RecordProofPackRequest.FromString,
+                    response_serializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.RecordProofPackResponse.SerializeToString,
+            ),
+            'GetAcceptance': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAcceptance,
+                    request_deserializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.GetAcceptanceRequest.FromString,
+                    response_serializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.GetAcceptanceResponse.SerializeToString,
+            ),
+            'AcceptOnboarding': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcceptOnboarding,
+                    request_deserializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.AcceptOnboardingRequest.FromString,
+                    response_serializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.AcceptOnboardingResponse.SerializeToString,
+            ),
+            'DraftStepApproval': grpc.unary_unary_rpc_method_handler(
+                    servicer.DraftStepApproval,
+                    request_deserializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.DraftStepApprovalRequest.FromString,
+                    response_serializer=dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.DraftStepApprovalResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -378,6 +593,276 @@ class OnboardingService:
             '/dealix.onboarding.v1.OnboardingService/ListRecoveryGuidance',
             dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.ListRecoveryGuidanceRequest.SerializeToString,
             dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.ListRecoveryGuidanceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOnboarding(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.onboarding.v1.OnboardingService/GetOnboarding',
+            dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.GetOnboardingRequest.SerializeToString,
+            dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.GetOnboardingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOnboardings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.onboarding.v1.OnboardingService/ListOnboardings',
+            dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.ListOnboardingsRequest.SerializeToString,
+            dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.ListOnboardingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetStepBlocker(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.onboarding.v1.OnboardingService/SetStepBlocker',
+            dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.SetStepBlockerRequest.SerializeToString,
+            dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.SetStepBlockerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ClearStepBlocker(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.onboarding.v1.OnboardingService/ClearStepBlocker',
+            dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.ClearStepBlockerRequest.SerializeToString,
+            dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.ClearStepBlockerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordRiskReview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.onboarding.v1.OnboardingService/RecordRiskReview',
+            dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.RecordRiskReviewRequest.SerializeToString,
+            dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.RecordRiskReviewResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResolveRiskProblem(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.onboarding.v1.OnboardingService/ResolveRiskProblem',
+            dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.ResolveRiskProblemRequest.SerializeToString,
+            dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.ResolveRiskProblemResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordProofPack(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.onboarding.v1.OnboardingService/RecordProofPack',
+            dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.RecordProofPackRequest.SerializeToString,
+            dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.RecordProofPackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAcceptance(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.onboarding.v1.OnboardingService/GetAcceptance',
+            dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.GetAcceptanceRequest.SerializeToString,
+            dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.GetAcceptanceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AcceptOnboarding(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.onboarding.v1.OnboardingService/AcceptOnboarding',
+            dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.AcceptOnboardingRequest.SerializeToString,
+            dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.AcceptOnboardingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DraftStepApproval(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.onboarding.v1.OnboardingService/DraftStepApproval',
+            dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.DraftStepApprovalRequest.SerializeToString,
+            dealix_dot_onboarding_dot_v1_dot_onboarding__service__pb2.DraftStepApprovalResponse.FromString,
             options,
             channel_credentials,
             insecure,

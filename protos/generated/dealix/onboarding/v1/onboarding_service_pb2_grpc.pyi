@@ -46,8 +46,12 @@ class OnboardingServiceStub:
 
     Completing a completed step and unticking an open one change nothing and answer the checklist. Unticking a step unticks
     the completed steps that need it. Steps may be completed out of order, except that `first_service_run` needs
-    `risk_review` and the readiness gate of the connectors, and `first_proof_pack` needs `first_service_run`:
-    FAILED_PRECONDITION (STEP_BLOCKED). A step that needs an approval, without one: FAILED_PRECONDITION
+    `risk_review` and the readiness gate of the connectors, `first_proof_pack` needs `first_service_run`, and neither
+    `risk_review` nor `first_service_run` is completed while a problem that a risk review found is open:
+    FAILED_PRECONDITION (STEP_BLOCKED). The approval is stated in `approval`, or a draft's is named in `approval_id` and used
+    up: an unknown one is NOT_FOUND (DRAFT_NOT_FOUND), one of another step or input FAILED_PRECONDITION (APPROVAL_MISMATCH), one
+    that no longer holds FAILED_PRECONDITION (APPROVAL_USED, APPROVAL_EXPIRED, APPROVAL_VOID). Completing a step ends what was
+    recorded of who blocks it, and takes back drafts that still ask for it. A step that needs an approval, without one: FAILED_PRECONDITION
     (APPROVAL_REQUIRED); with one by software: PERMISSION_DENIED (PERSON_REQUIRED). An unknown step or bundle, or an input
     that looks like a credential: INVALID_ARGUMENT (INVALID_FIELDS). No checklist: NOT_FOUND (CHECKLIST_NOT_FOUND). Another
     etag than the present one: ABORTED (ETAG_MISMATCH).
@@ -74,6 +78,77 @@ class OnboardingServiceStub:
 
     No match answers an empty page. An unknown step, or a page token of another query: INVALID_ARGUMENT (INVALID_FIELDS).
     """
+    GetOnboarding: _grpc.UnaryUnaryMultiCallable[_onboarding_service_pb2.GetOnboardingRequest, _onboarding_service_pb2.GetOnboardingResponse]
+    """Returns everything about one onboarding as it stands now: the plan against what happened, who is waited for, the guidance
+    whose condition holds, risk reviews, Proof Pack v1 and the acceptance.
+
+    No checklist: NOT_FOUND (CHECKLIST_NOT_FOUND).
+    """
+    ListOnboardings: _grpc.UnaryUnaryMultiCallable[_onboarding_service_pb2.ListOnboardingsRequest, _onboarding_service_pb2.ListOnboardingsResponse]
+    """Lists onboardings, the latest first: ordered by the day for which the current step is planned.
+
+    No match answers an empty page. A page token of another query: INVALID_ARGUMENT (INVALID_FIELDS).
+    """
+    SetStepBlocker: _grpc.UnaryUnaryMultiCallable[_onboarding_service_pb2.SetStepBlockerRequest, _onboarding_service_pb2.SetStepBlockerResponse]
+    """Records who blocks an open step, and since when. It stands until it is cleared, recorded anew or the step is completed.
+
+    An earlier record of the same step ends when the new one begins. A completed step: FAILED_PRECONDITION (STEP_COMPLETED). An
+    unknown step, a time in the future or before the checklist was made, or a note that looks like a credential:
+    INVALID_ARGUMENT (INVALID_FIELDS). No checklist: NOT_FOUND (CHECKLIST_NOT_FOUND).
+    """
+    ClearStepBlocker: _grpc.UnaryUnaryMultiCallable[_onboarding_service_pb2.ClearStepBlockerRequest, _onboarding_service_pb2.ClearStepBlockerResponse]
+    """Ends what was recorded of who blocks a step; from then on it is derived again.
+
+    Nothing recorded changes nothing. An unknown step: INVALID_ARGUMENT (INVALID_FIELDS). No checklist: NOT_FOUND
+    (CHECKLIST_NOT_FOUND).
+    """
+    RecordRiskReview: _grpc.UnaryUnaryMultiCallable[_onboarding_service_pb2.RecordRiskReviewRequest, _onboarding_service_pb2.RecordRiskReviewResponse]
+    """Records what a risk review came to. It completes no step.
+
+    A problem blocks `risk_review` and `first_service_run` until a founder resolves it, keeps the customer from being accepted,
+    and is put before the founder as a draft. What was completed before stays completed. Another review while a problem is open:
+    FAILED_PRECONDITION (RISK_PROBLEM_OPEN). A reviewer that is software: PERMISSION_DENIED (PERSON_REQUIRED). A problem without a
+    finding, a time in the future, or a text that looks like a credential: INVALID_ARGUMENT (INVALID_FIELDS). No checklist:
+    NOT_FOUND (CHECKLIST_NOT_FOUND).
+    """
+    ResolveRiskProblem: _grpc.UnaryUnaryMultiCallable[_onboarding_service_pb2.ResolveRiskProblemRequest, _onboarding_service_pb2.ResolveRiskProblemResponse]
+    """Records a founder's decision that a problem which a risk review found is resolved.
+
+    The actor must be a person in the founder's role: else PERMISSION_DENIED (FOUNDER_REQUIRED). No open problem:
+    FAILED_PRECONDITION (NO_RISK_PROBLEM). A text that looks like a credential: INVALID_ARGUMENT (INVALID_FIELDS). No checklist:
+    NOT_FOUND (CHECKLIST_NOT_FOUND).
+    """
+    RecordProofPack: _grpc.UnaryUnaryMultiCallable[_onboarding_service_pb2.RecordProofPackRequest, _onboarding_service_pb2.RecordProofPackResponse]
+    """Records that Proof Pack v1 was delivered, or that a person of the customer approved it; each once. It happened outside: nothing
+    is sent from here.
+
+    Recorded before: ALREADY_EXISTS (PROOF_PACK_RECORDED). An approval before the delivery was recorded: FAILED_PRECONDITION
+    (PROOF_PACK_NOT_DELIVERED). Software that delivers or approves: PERMISSION_DENIED (PERSON_REQUIRED). A time in the future or
+    before the delivery, or a reference that looks like a credential: INVALID_ARGUMENT (INVALID_FIELDS). No checklist: NOT_FOUND
+    (CHECKLIST_NOT_FOUND).
+    """
+    GetAcceptance: _grpc.UnaryUnaryMultiCallable[_onboarding_service_pb2.GetAcceptanceRequest, _onboarding_service_pb2.GetAcceptanceResponse]
+    """Returns the four criteria of acceptance from what is stored, each with its evidence, and the acceptance if there is one. What
+    success knows of the cadence is brought along.
+
+    A cadence activated in the future, or a reference that looks like a credential: INVALID_ARGUMENT (INVALID_FIELDS). No checklist:
+    NOT_FOUND (CHECKLIST_NOT_FOUND).
+    """
+    AcceptOnboarding: _grpc.UnaryUnaryMultiCallable[_onboarding_service_pb2.AcceptOnboardingRequest, _onboarding_service_pb2.AcceptOnboardingResponse]
+    """Accepts a customer as onboarded and keeps the evidence as it stands.
+
+    Accepting an accepted one changes nothing and answers the acceptance that stands. A criterion that is not met:
+    FAILED_PRECONDITION (ACCEPTANCE_INCOMPLETE), everything that is missing listed. Software as the actor: PERMISSION_DENIED
+    (PERSON_REQUIRED). A faulty cadence: INVALID_ARGUMENT (INVALID_FIELDS). No checklist: NOT_FOUND (CHECKLIST_NOT_FOUND).
+    """
+    DraftStepApproval: _grpc.UnaryUnaryMultiCallable[_onboarding_service_pb2.DraftStepApprovalRequest, _onboarding_service_pb2.DraftStepApprovalResponse]
+    """Drafts the request for a person's approval of a step with the input it would be completed with. The approval that
+    ApproveDraft gives is taken by UpdateStep as `approval_id`, once, for the same step and input.
+
+    The same request while one is open answers that draft. A completed step: FAILED_PRECONDITION (STEP_COMPLETED). An unknown step
+    or bundle, a step that takes no approval, an input that looks like a credential or names an identifier of ours: INVALID_ARGUMENT
+    (INVALID_FIELDS). No checklist: NOT_FOUND (CHECKLIST_NOT_FOUND).
+    """
 
 @_typing.type_check_only
 class OnboardingServiceAsyncStub(OnboardingServiceStub):
@@ -93,8 +168,12 @@ class OnboardingServiceAsyncStub(OnboardingServiceStub):
 
     Completing a completed step and unticking an open one change nothing and answer the checklist. Unticking a step unticks
     the completed steps that need it. Steps may be completed out of order, except that `first_service_run` needs
-    `risk_review` and the readiness gate of the connectors, and `first_proof_pack` needs `first_service_run`:
-    FAILED_PRECONDITION (STEP_BLOCKED). A step that needs an approval, without one: FAILED_PRECONDITION
+    `risk_review` and the readiness gate of the connectors, `first_proof_pack` needs `first_service_run`, and neither
+    `risk_review` nor `first_service_run` is completed while a problem that a risk review found is open:
+    FAILED_PRECONDITION (STEP_BLOCKED). The approval is stated in `approval`, or a draft's is named in `approval_id` and used
+    up: an unknown one is NOT_FOUND (DRAFT_NOT_FOUND), one of another step or input FAILED_PRECONDITION (APPROVAL_MISMATCH), one
+    that no longer holds FAILED_PRECONDITION (APPROVAL_USED, APPROVAL_EXPIRED, APPROVAL_VOID). Completing a step ends what was
+    recorded of who blocks it, and takes back drafts that still ask for it. A step that needs an approval, without one: FAILED_PRECONDITION
     (APPROVAL_REQUIRED); with one by software: PERMISSION_DENIED (PERSON_REQUIRED). An unknown step or bundle, or an input
     that looks like a credential: INVALID_ARGUMENT (INVALID_FIELDS). No checklist: NOT_FOUND (CHECKLIST_NOT_FOUND). Another
     etag than the present one: ABORTED (ETAG_MISMATCH).
@@ -120,6 +199,77 @@ class OnboardingServiceAsyncStub(OnboardingServiceStub):
     """Lists what to do when onboarding gets stuck, in the order of the steps.
 
     No match answers an empty page. An unknown step, or a page token of another query: INVALID_ARGUMENT (INVALID_FIELDS).
+    """
+    GetOnboarding: _aio.UnaryUnaryMultiCallable[_onboarding_service_pb2.GetOnboardingRequest, _onboarding_service_pb2.GetOnboardingResponse]  # type: ignore[assignment]
+    """Returns everything about one onboarding as it stands now: the plan against what happened, who is waited for, the guidance
+    whose condition holds, risk reviews, Proof Pack v1 and the acceptance.
+
+    No checklist: NOT_FOUND (CHECKLIST_NOT_FOUND).
+    """
+    ListOnboardings: _aio.UnaryUnaryMultiCallable[_onboarding_service_pb2.ListOnboardingsRequest, _onboarding_service_pb2.ListOnboardingsResponse]  # type: ignore[assignment]
+    """Lists onboardings, the latest first: ordered by the day for which the current step is planned.
+
+    No match answers an empty page. A page token of another query: INVALID_ARGUMENT (INVALID_FIELDS).
+    """
+    SetStepBlocker: _aio.UnaryUnaryMultiCallable[_onboarding_service_pb2.SetStepBlockerRequest, _onboarding_service_pb2.SetStepBlockerResponse]  # type: ignore[assignment]
+    """Records who blocks an open step, and since when. It stands until it is cleared, recorded anew or the step is completed.
+
+    An earlier record of the same step ends when the new one begins. A completed step: FAILED_PRECONDITION (STEP_COMPLETED). An
+    unknown step, a time in the future or before the checklist was made, or a note that looks like a credential:
+    INVALID_ARGUMENT (INVALID_FIELDS). No checklist: NOT_FOUND (CHECKLIST_NOT_FOUND).
+    """
+    ClearStepBlocker: _aio.UnaryUnaryMultiCallable[_onboarding_service_pb2.ClearStepBlockerRequest, _onboarding_service_pb2.ClearStepBlockerResponse]  # type: ignore[assignment]
+    """Ends what was recorded of who blocks a step; from then on it is derived again.
+
+    Nothing recorded changes nothing. An unknown step: INVALID_ARGUMENT (INVALID_FIELDS). No checklist: NOT_FOUND
+    (CHECKLIST_NOT_FOUND).
+    """
+    RecordRiskReview: _aio.UnaryUnaryMultiCallable[_onboarding_service_pb2.RecordRiskReviewRequest, _onboarding_service_pb2.RecordRiskReviewResponse]  # type: ignore[assignment]
+    """Records what a risk review came to. It completes no step.
+
+    A problem blocks `risk_review` and `first_service_run` until a founder resolves it, keeps the customer from being accepted,
+    and is put before the founder as a draft. What was completed before stays completed. Another review while a problem is open:
+    FAILED_PRECONDITION (RISK_PROBLEM_OPEN). A reviewer that is software: PERMISSION_DENIED (PERSON_REQUIRED). A problem without a
+    finding, a time in the future, or a text that looks like a credential: INVALID_ARGUMENT (INVALID_FIELDS). No checklist:
+    NOT_FOUND (CHECKLIST_NOT_FOUND).
+    """
+    ResolveRiskProblem: _aio.UnaryUnaryMultiCallable[_onboarding_service_pb2.ResolveRiskProblemRequest, _onboarding_service_pb2.ResolveRiskProblemResponse]  # type: ignore[assignment]
+    """Records a founder's decision that a problem which a risk review found is resolved.
+
+    The actor must be a person in the founder's role: else PERMISSION_DENIED (FOUNDER_REQUIRED). No open problem:
+    FAILED_PRECONDITION (NO_RISK_PROBLEM). A text that looks like a credential: INVALID_ARGUMENT (INVALID_FIELDS). No checklist:
+    NOT_FOUND (CHECKLIST_NOT_FOUND).
+    """
+    RecordProofPack: _aio.UnaryUnaryMultiCallable[_onboarding_service_pb2.RecordProofPackRequest, _onboarding_service_pb2.RecordProofPackResponse]  # type: ignore[assignment]
+    """Records that Proof Pack v1 was delivered, or that a person of the customer approved it; each once. It happened outside: nothing
+    is sent from here.
+
+    Recorded before: ALREADY_EXISTS (PROOF_PACK_RECORDED). An approval before the delivery was recorded: FAILED_PRECONDITION
+    (PROOF_PACK_NOT_DELIVERED). Software that delivers or approves: PERMISSION_DENIED (PERSON_REQUIRED). A time in the future or
+    before the delivery, or a reference that looks like a credential: INVALID_ARGUMENT (INVALID_FIELDS). No checklist: NOT_FOUND
+    (CHECKLIST_NOT_FOUND).
+    """
+    GetAcceptance: _aio.UnaryUnaryMultiCallable[_onboarding_service_pb2.GetAcceptanceRequest, _onboarding_service_pb2.GetAcceptanceResponse]  # type: ignore[assignment]
+    """Returns the four criteria of acceptance from what is stored, each with its evidence, and the acceptance if there is one. What
+    success knows of the cadence is brought along.
+
+    A cadence activated in the future, or a reference that looks like a credential: INVALID_ARGUMENT (INVALID_FIELDS). No checklist:
+    NOT_FOUND (CHECKLIST_NOT_FOUND).
+    """
+    AcceptOnboarding: _aio.UnaryUnaryMultiCallable[_onboarding_service_pb2.AcceptOnboardingRequest, _onboarding_service_pb2.AcceptOnboardingResponse]  # type: ignore[assignment]
+    """Accepts a customer as onboarded and keeps the evidence as it stands.
+
+    Accepting an accepted one changes nothing and answers the acceptance that stands. A criterion that is not met:
+    FAILED_PRECONDITION (ACCEPTANCE_INCOMPLETE), everything that is missing listed. Software as the actor: PERMISSION_DENIED
+    (PERSON_REQUIRED). A faulty cadence: INVALID_ARGUMENT (INVALID_FIELDS). No checklist: NOT_FOUND (CHECKLIST_NOT_FOUND).
+    """
+    DraftStepApproval: _aio.UnaryUnaryMultiCallable[_onboarding_service_pb2.DraftStepApprovalRequest, _onboarding_service_pb2.DraftStepApprovalResponse]  # type: ignore[assignment]
+    """Drafts the request for a person's approval of a step with the input it would be completed with. The approval that
+    ApproveDraft gives is taken by UpdateStep as `approval_id`, once, for the same step and input.
+
+    The same request while one is open answers that draft. A completed step: FAILED_PRECONDITION (STEP_COMPLETED). An unknown step
+    or bundle, a step that takes no approval, an input that looks like a credential or names an identifier of ours: INVALID_ARGUMENT
+    (INVALID_FIELDS). No checklist: NOT_FOUND (CHECKLIST_NOT_FOUND).
     """
 
 class OnboardingServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -149,8 +299,12 @@ class OnboardingServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Completing a completed step and unticking an open one change nothing and answer the checklist. Unticking a step unticks
         the completed steps that need it. Steps may be completed out of order, except that `first_service_run` needs
-        `risk_review` and the readiness gate of the connectors, and `first_proof_pack` needs `first_service_run`:
-        FAILED_PRECONDITION (STEP_BLOCKED). A step that needs an approval, without one: FAILED_PRECONDITION
+        `risk_review` and the readiness gate of the connectors, `first_proof_pack` needs `first_service_run`, and neither
+        `risk_review` nor `first_service_run` is completed while a problem that a risk review found is open:
+        FAILED_PRECONDITION (STEP_BLOCKED). The approval is stated in `approval`, or a draft's is named in `approval_id` and used
+        up: an unknown one is NOT_FOUND (DRAFT_NOT_FOUND), one of another step or input FAILED_PRECONDITION (APPROVAL_MISMATCH), one
+        that no longer holds FAILED_PRECONDITION (APPROVAL_USED, APPROVAL_EXPIRED, APPROVAL_VOID). Completing a step ends what was
+        recorded of who blocks it, and takes back drafts that still ask for it. A step that needs an approval, without one: FAILED_PRECONDITION
         (APPROVAL_REQUIRED); with one by software: PERMISSION_DENIED (PERSON_REQUIRED). An unknown step or bundle, or an input
         that looks like a credential: INVALID_ARGUMENT (INVALID_FIELDS). No checklist: NOT_FOUND (CHECKLIST_NOT_FOUND). Another
         etag than the present one: ABORTED (ETAG_MISMATCH).
@@ -206,6 +360,137 @@ class OnboardingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists what to do when onboarding gets stuck, in the order of the steps.
 
         No match answers an empty page. An unknown step, or a page token of another query: INVALID_ARGUMENT (INVALID_FIELDS).
+        """
+
+    @_abc_1.abstractmethod
+    def GetOnboarding(
+        self,
+        request: _onboarding_service_pb2.GetOnboardingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_onboarding_service_pb2.GetOnboardingResponse, _abc.Awaitable[_onboarding_service_pb2.GetOnboardingResponse]]:
+        """Returns everything about one onboarding as it stands now: the plan against what happened, who is waited for, the guidance
+        whose condition holds, risk reviews, Proof Pack v1 and the acceptance.
+
+        No checklist: NOT_FOUND (CHECKLIST_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def ListOnboardings(
+        self,
+        request: _onboarding_service_pb2.ListOnboardingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_onboarding_service_pb2.ListOnboardingsResponse, _abc.Awaitable[_onboarding_service_pb2.ListOnboardingsResponse]]:
+        """Lists onboardings, the latest first: ordered by the day for which the current step is planned.
+
+        No match answers an empty page. A page token of another query: INVALID_ARGUMENT (INVALID_FIELDS).
+        """
+
+    @_abc_1.abstractmethod
+    def SetStepBlocker(
+        self,
+        request: _onboarding_service_pb2.SetStepBlockerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_onboarding_service_pb2.SetStepBlockerResponse, _abc.Awaitable[_onboarding_service_pb2.SetStepBlockerResponse]]:
+        """Records who blocks an open step, and since when. It stands until it is cleared, recorded anew or the step is completed.
+
+        An earlier record of the same step ends when the new one begins. A completed step: FAILED_PRECONDITION (STEP_COMPLETED). An
+        unknown step, a time in the future or before the checklist was made, or a note that looks like a credential:
+        INVALID_ARGUMENT (INVALID_FIELDS). No checklist: NOT_FOUND (CHECKLIST_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def ClearStepBlocker(
+        self,
+        request: _onboarding_service_pb2.ClearStepBlockerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_onboarding_service_pb2.ClearStepBlockerResponse, _abc.Awaitable[_onboarding_service_pb2.ClearStepBlockerResponse]]:
+        """Ends what was recorded of who blocks a step; from then on it is derived again.
+
+        Nothing recorded changes nothing. An unknown step: INVALID_ARGUMENT (INVALID_FIELDS). No checklist: NOT_FOUND
+        (CHECKLIST_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def RecordRiskReview(
+        self,
+        request: _onboarding_service_pb2.RecordRiskReviewRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_onboarding_service_pb2.RecordRiskReviewResponse, _abc.Awaitable[_onboarding_service_pb2.RecordRiskReviewResponse]]:
+        """Records what a risk review came to. It completes no step.
+
+        A problem blocks `risk_review` and `first_service_run` until a founder resolves it, keeps the customer from being accepted,
+        and is put before the founder as a draft. What was completed before stays completed. Another review while a problem is open:
+        FAILED_PRECONDITION (RISK_PROBLEM_OPEN). A reviewer that is software: PERMISSION_DENIED (PERSON_REQUIRED). A problem without a
+        finding, a time in the future, or a text that looks like a credential: INVALID_ARGUMENT (INVALID_FIELDS). No checklist:
+        NOT_FOUND (CHECKLIST_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def ResolveRiskProblem(
+        self,
+        request: _onboarding_service_pb2.ResolveRiskProblemRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_onboarding_service_pb2.ResolveRiskProblemResponse, _abc.Awaitable[_onboarding_service_pb2.ResolveRiskProblemResponse]]:
+        """Records a founder's decision that a problem which a risk review found is resolved.
+
+        The actor must be a person in the founder's role: else PERMISSION_DENIED (FOUNDER_REQUIRED). No open problem:
+        FAILED_PRECONDITION (NO_RISK_PROBLEM). A text that looks like a credential: INVALID_ARGUMENT (INVALID_FIELDS). No checklist:
+        NOT_FOUND (CHECKLIST_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def RecordProofPack(
+        self,
+        request: _onboarding_service_pb2.RecordProofPackRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_onboarding_service_pb2.RecordProofPackResponse, _abc.Awaitable[_onboarding_service_pb2.RecordProofPackResponse]]:
+        """Records that Proof Pack v1 was delivered, or that a person of the customer approved it; each once. It happened outside: nothing
+        is sent from here.
+
+        Recorded before: ALREADY_EXISTS (PROOF_PACK_RECORDED). An approval before the delivery was recorded: FAILED_PRECONDITION
+        (PROOF_PACK_NOT_DELIVERED). Software that delivers or approves: PERMISSION_DENIED (PERSON_REQUIRED). A time in the future or
+        before the delivery, or a reference that looks like a credential: INVALID_ARGUMENT (INVALID_FIELDS). No checklist: NOT_FOUND
+        (CHECKLIST_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def GetAcceptance(
+        self,
+        request: _onboarding_service_pb2.GetAcceptanceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_onboarding_service_pb2.GetAcceptanceResponse, _abc.Awaitable[_onboarding_service_pb2.GetAcceptanceResponse]]:
+        """Returns the four criteria of acceptance from what is stored, each with its evidence, and the acceptance if there is one. What
+        success knows of the cadence is brought along.
+
+        A cadence activated in the future, or a reference that looks like a credential: INVALID_ARGUMENT (INVALID_FIELDS). No checklist:
+        NOT_FOUND (CHECKLIST_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def AcceptOnboarding(
+        self,
+        request: _onboarding_service_pb2.AcceptOnboardingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_onboarding_service_pb2.AcceptOnboardingResponse, _abc.Awaitable[_onboarding_service_pb2.AcceptOnboardingResponse]]:
+        """Accepts a customer as onboarded and keeps the evidence as it stands.
+
+        Accepting an accepted one changes nothing and answers the acceptance that stands. A criterion that is not met:
+        FAILED_PRECONDITION (ACCEPTANCE_INCOMPLETE), everything that is missing listed. Software as the actor: PERMISSION_DENIED
+        (PERSON_REQUIRED). A faulty cadence: INVALID_ARGUMENT (INVALID_FIELDS). No checklist: NOT_FOUND (CHECKLIST_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def DraftStepApproval(
+        self,
+        request: _onboarding_service_pb2.DraftStepApprovalRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_onboarding_service_pb2.DraftStepApprovalResponse, _abc.Awaitable[_onboarding_service_pb2.DraftStepApprovalResponse]]:
+        """Drafts the request for a person's approval of a step with the input it would be completed with. The approval that
+        ApproveDraft gives is taken by UpdateStep as `approval_id`, once, for the same step and input.
+
+        The same request while one is open answers that draft. A completed step: FAILED_PRECONDITION (STEP_COMPLETED). An unknown step
+        or bundle, a step that takes no approval, an input that looks like a credential or names an identifier of ours: INVALID_ARGUMENT
+        (INVALID_FIELDS). No checklist: NOT_FOUND (CHECKLIST_NOT_FOUND).
         """
 
 def add_OnboardingServiceServicer_to_server(servicer: OnboardingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
