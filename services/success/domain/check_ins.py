@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
+from services.domain.channels import Channel
 from services.domain.drafts import DraftState
+from services.domain.riyadh import week_key
 from services.success.domain.check_in import (
     CheckIn,
     CheckInFacts,
@@ -18,12 +19,15 @@ from services.success.domain.check_in import (
 )
 from services.success.domain.errors import CheckInExists, CheckInSuppressed
 
+_APPROVED = (DraftState.APPROVED, DraftState.EDITED_AND_APPROVED)
+
 
 @dataclass(frozen=True, slots=True)
 class StoredCheckIn:
     """A customer's check-in of the week that begins on ``week_start`` (a Sunday, Asia/Riyadh), with what it was made from.
 
-    Times are UTC; ``revision`` counts its changes from 1.
+    ``draft`` is what was written then; its text as it stands, and what people decided, are in the draft ``draft_id``, whose
+    state this repeats. Times are UTC; ``revision`` counts its changes from 1.
     """
 
     check_in_id: str
@@ -31,53 +35,67 @@ class StoredCheckIn:
     week_start: date
     facts: CheckInFacts
     draft: CheckIn
+    draft_id: str
     state: DraftState
     created_at: datetime
     revision: int
+    pending_since: datetime | None = None
 
-    @property
-    def needs_approval(self) -> bool:
-        """Whether a person has yet to decide on it."""
-        return self.state is DraftState.DRAFTED
+    def state_at(self, moment: datetime) -> DraftState:
+        """Where its draft stands at a moment: an approval that ran out unused leaves it drafted."""
+        if self.state in _APPROVED and self.pending_since is not None and self.pending_since <= moment:
+            return DraftState.DRAFTED
+        return self.state
+
+    def with_draft(self, draft_id: str) -> StoredCheckIn:
+        """The same with its draft."""
+        return replace(self, draft_id=draft_id)
 
 
 def write_check_in(
     check_in_id: str,
     customer_id: str,
     facts: CheckInFacts,
-    open_severities: Iterable[IncidentSeverity],
+    open_severities: tuple[IncidentSeverity, ...],
     this_week: StoredCheckIn | None,
     now: datetime,
     texts: CheckInTexts,
+    frozen: Channel | None = None,
 ) -> StoredCheckIn:
-    """The check-in of the week of ``now``, as a draft.
+    """The check-in of the week of ``now``, still without the draft that holds its text.
 
-    ``this_week`` is the customer's check-in of that week, if there is one. Raises ``InvalidInput``, ``CheckInSuppressed``
-    (first, where both hold: another week would not help) and ``CheckInExists``.
+    ``this_week`` is the customer's check-in of that week, if there is one; ``frozen`` its channel where that is frozen. Raises
+    ``InvalidInput``, ``CheckInSuppressed`` (first, where both hold: another week would not help) and ``CheckInExists``.
     """
     draft = build_check_in(facts, texts)
-    decision = decide_check_in(now, open_severities, [this_week.created_at] if this_week else [], texts)
-    for found in decision.suppressions:
-        if found.severity is not None:
-            raise CheckInSuppressed(
-                f"no weekly check-in while a {found.severity} is open",
-                [(found.kind.name, f"customer/{customer_id}", f"{found.reason_ar}\n{found.reason_en}")],
-                customer_id=customer_id,
-                severity=found.severity.value,
-            )
-        if found.kind is SuppressionKind.ALREADY_THIS_WEEK and this_week is not None:
-            raise CheckInExists(
-                "the customer has a check-in in this week",
-                customer_id=customer_id,
-                week_start=this_week.week_start.isoformat(),
-                check_in_id=this_week.check_in_id,
-            )
+    decision = decide_check_in(now, open_severities, [this_week.created_at] if this_week else [], texts, frozen)
+    against = [found for found in decision.suppressions if found.kind is not SuppressionKind.ALREADY_THIS_WEEK]
+    if against:
+        named = {"channel": frozen.value} if frozen is not None else {}
+        named |= {"severity": f.severity.value for f in against if f.severity is not None}  # noqa: B035 (one at most)
+        raise CheckInSuppressed(
+            f"no weekly check-in: {', '.join(found.kind.value for found in against)}",
+            [
+                (found.kind.name, f"customer/{customer_id}", f"{found.reason_ar}\n{found.reason_en}")
+                for found in against
+            ],
+            customer_id=customer_id,
+            **named,
+        )
+    if this_week is not None:
+        raise CheckInExists(
+            "the customer has a check-in in this week",
+            customer_id=customer_id,
+            week_start=this_week.week_start.isoformat(),
+            check_in_id=this_week.check_in_id,
+        )
     return StoredCheckIn(
         check_in_id=check_in_id,
         customer_id=customer_id,
-        week_start=decision.week_start,
+        week_start=week_key(now),
         facts=facts,
         draft=draft,
+        draft_id="",
         state=DraftState.DRAFTED,
         created_at=now,
         revision=1,

@@ -12,7 +12,7 @@ class CheckInExists(AlreadyExists):
 
 
 class CheckInSuppressed(PreconditionFailed):
-    """A SEV1 or SEV2 that touches the customer is open. Metadata: ``customer_id``, ``severity``."""
+    """A SEV1 or SEV2 is open, or the channel frozen. Metadata: ``customer_id``, and ``severity`` or ``channel`` or both."""
 
     reason = "CHECK_IN_SUPPRESSED"
 

@@ -28,6 +28,7 @@ from services.domain.context import Context
 from services.domain.errors import PersonRequired
 from services.domain.riyadh import day_start, week_key
 from services.domain.texts import Bilingual, Reader, TextsFile
+from services.success.domain.at_risk import RiskLevel
 from services.success.domain.check_in import SUPPRESSING
 from services.success.domain.errors import TouchpointHeld, TouchpointStateRefused, WeekTaken
 from services.success.domain.plans import Bundle, PlanLine, PlanTexts
@@ -103,6 +104,7 @@ class CadenceTexts:
     kinds: Mapping[TouchpointKind, KindTexts]
     holds: Mapping[HoldKind, Bilingual]
     alert_body: Bilingual
+    alert_titles: Mapping[RiskLevel, Bilingual]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +177,9 @@ def load_cadence_texts(folder: Path) -> CadenceTexts:
         kind: table.bilingual("text", frozenset(needed.get(kind, ())))
         for kind, table in file.table("holds").each(HoldKind).items()
     }
-    alert = file.table("alert").bilingual("body", frozenset({"score", "reasons", "action"}))
+    alert = file.table("alert")
+    alert_body = alert.bilingual("body", frozenset({"score", "reasons", "action"}))
+    alert_titles = {level: alert.bilingual(level.value) for level in (RiskLevel.HIGH, RiskLevel.MEDIUM)}
     file.finish()
     return CadenceTexts(
         version,
@@ -188,7 +192,8 @@ def load_cadence_texts(folder: Path) -> CadenceTexts:
         extend,
         MappingProxyType(kinds),
         MappingProxyType(holds),
-        alert,
+        alert_body,
+        MappingProxyType(alert_titles),
     )
 
 
@@ -209,8 +214,8 @@ def dated_slots(
     while (day := _plan_day(start, number)) <= until:
         found.append(_recurring(TouchpointKind.QUARTERLY_BUSINESS_REVIEW, day, start))
         number += texts.quarterly_days
-    taken = {_week(slot.day) for slot in found if slot.kind is TouchpointKind.WEEKLY_CHECK_IN}
-    week = _week(start) + timedelta(days=7)
+    taken = {week_of_day(slot.day) for slot in found if slot.kind is TouchpointKind.WEEKLY_CHECK_IN}
+    week = week_of_day(start) + timedelta(days=7)
     while (day := week + timedelta(days=texts.weekday)) <= until:
         if week not in taken:
             found.append(_recurring(TouchpointKind.WEEKLY_CHECK_IN, day, start))
@@ -252,7 +257,7 @@ def what_falls_due(found: Touchpoint, today: date, *, proof_pack_delivered: bool
     """
     if found.kind is TouchpointKind.UPGRADE_TALK and not proof_pack_delivered:
         return TouchpointState.HELD
-    if found.kind is TouchpointKind.WEEKLY_CHECK_IN and _week(found.due_on) < _week(today):
+    if found.kind is TouchpointKind.WEEKLY_CHECK_IN and week_of_day(found.due_on) < week_of_day(today):
         return TouchpointState.MISSED
     return TouchpointState.DRAFTED
 
@@ -394,9 +399,9 @@ def require_open(found: Touchpoint) -> None:
 
 def require_free_week(customer_id: str, day: date, taken: Iterable[date]) -> None:
     """Raises ``WeekTaken`` where one of the days lies in the same week."""
-    if any(_week(other) == _week(day) for other in taken):
+    if any(week_of_day(other) == week_of_day(day) for other in taken):
         raise WeekTaken(
-            "the customer has a check-in in that week", customer_id=customer_id, week_start=_week(day).isoformat()
+            "the customer has a check-in in that week", customer_id=customer_id, week_start=week_of_day(day).isoformat()
         )
 
 
@@ -417,7 +422,8 @@ def _plan_day(start: date, number: int) -> date:
     return start + timedelta(days=number - 1)
 
 
-def _week(day: date) -> date:
+def week_of_day(day: date) -> date:
+    """The Sunday whose week holds a day."""
     return week_key(day_start(day))
 
 

@@ -463,7 +463,9 @@ class CreateWeeklyCheckInRequest(_message.Message):
     customer_id: _builtins.str
     """The customer."""
     channel: _channel_pb2.Channel.ValueType
-    """The channel it is drafted for. Unset: that of the customer's plan, or e-mail where there is none."""
+    """The channel it is drafted for. Unset: that of the customer's plan, or e-mail where there is none. Not INTERNAL, which reaches no
+    customer.
+    """
     @_builtins.property
     def actor(self) -> _actor_pb2.Actor:
         """Who asks for it."""
@@ -697,7 +699,7 @@ class ActivatePlanRequest(_message.Message):
     renewal_date: _builtins.str
     """When the contract is renewed or ends, YYYY-MM-DD. After the start, by five years at most."""
     channel: _channel_pb2.Channel.ValueType
-    """The channel on which the customer is spoken to."""
+    """The channel on which the customer is spoken to; not INTERNAL, which reaches no customer."""
     note: _builtins.str
     """For the record; may be empty."""
     @_builtins.property
@@ -854,7 +856,7 @@ class ChangePlanRequest(_message.Message):
     start_date: _builtins.str
     """Day 1 of the changed plan, YYYY-MM-DD, today at the earliest; empty for today where the bundle changes."""
     channel: _channel_pb2.Channel.ValueType
-    """The new channel; unset to keep it."""
+    """The new channel; unset to keep it. Not INTERNAL."""
     note: _builtins.str
     """For the record; may be empty."""
     etag: _builtins.str

@@ -1,0 +1,554 @@
+"""The use cases of plans and their touchpoints, and what happens when one falls due."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+from services.approvals import drafts
+from services.domain.channels import Channel
+from services.domain.context import Context
+from services.domain.drafts import Draft, DraftKind, DraftState, NewDraft
+from services.domain.errors import check_etag
+from services.domain.riyadh import riyadh_date, week_key
+from services.storage.database import Tx, UnitOfWork
+from services.storage.timers import Timer, cancel_timer, set_timer
+from services.success import activity_handlers, handlers, store
+from services.success.domain.activity import Activity, NewActivity, week_facts
+from services.success.domain.catalog import Catalog
+from services.success.domain.check_ins import write_check_in
+from services.success.domain.days import day_number, number_of
+from services.success.domain.errors import (
+    CheckInSuppressed,
+    PlanNotFound,
+    TouchpointHeld,
+    TouchpointNotFound,
+    TouchpointStateRefused,
+)
+from services.success.domain.risk_history import high_since
+from services.success.domain.stored_plans import (
+    Consent,
+    NewTerms,
+    PlanChangeKind,
+    PlanState,
+    PlanTerms,
+    StoredPlan,
+    activate_plan,
+    change_plan,
+    end_plan,
+    history_entry,
+    set_renewal,
+)
+from services.success.domain.touchpoints import (
+    RENEWALS,
+    SUPPRESSIBLE,
+    Hold,
+    HoldKind,
+    Slot,
+    Touchpoint,
+    TouchpointKind,
+    TouchpointState,
+    complete,
+    context_holds,
+    dated_slots,
+    draft_body,
+    due_moment,
+    extended_until,
+    holds,
+    renewal_slots,
+    reschedule,
+    title,
+    week_of_day,
+    what_falls_due,
+)
+
+PLAN_TIMER = "plan"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A touchpoint with what stands in its way on a day.
+
+    ``due_day`` is the number of the day on which it was due then; ``undecided``: its draft waits for a person.
+    """
+
+    touchpoint: Touchpoint
+    holds: tuple[Hold, ...]
+    due_day: int
+    undecided: bool
+
+
+# --- plans ------------------------------------------------------------------------------------------------------------
+
+
+def activate(
+    unit: UnitOfWork, customer_id: str, terms: PlanTerms, note: str, catalog: Catalog
+) -> tuple[StoredPlan, list[Touchpoint]]:
+    """Activates a plan and dates its touchpoints from today on. Raises ``InvalidInput`` and ``PlanExists``."""
+    before = store.get_plan(unit.tx, customer_id)
+    plan = activate_plan(customer_id, terms, before, unit.now, catalog.cadence)
+    _keep(unit, plan, PlanChangeKind.ACTIVATED, note=note, new=before is None)
+    made = _date_anew(unit, plan, catalog)
+    made += _date_renewal(unit, plan, catalog)
+    activity_handlers.refresh_risk(unit, customer_id, number_of(plan.since), catalog)
+    _set_timer(unit, plan, catalog)
+    return plan, sorted(made, key=store.touchpoint_key)
+
+
+def change(
+    unit: UnitOfWork, customer_id: str, new: NewTerms, consent: Consent, note: str, etag: str, catalog: Catalog
+) -> tuple[StoredPlan, list[Touchpoint], int]:
+    """Changes a plan with consent: the plan, its open touchpoints, and how many were cancelled."""
+    before = get_plan(unit.tx, customer_id)
+    check_etag(etag, before.etag)
+    plan = change_plan(before, unit.actor, new, consent, unit.now, catalog.cadence)
+    _keep(unit, plan, PlanChangeKind.CHANGED, note=note, consent=consent)
+    cancelled = 0
+    if plan.generation != before.generation:
+        old = [found for found in store.open_touchpoints(unit.tx, customer_id) if found.kind not in RENEWALS]
+        cancelled = _cancel(unit, old)
+        _date_anew(unit, plan, catalog)
+    _set_timer(unit, plan, catalog)
+    return plan, store.open_touchpoints(unit.tx, customer_id), cancelled
+
+
+def renew(
+    unit: UnitOfWork, customer_id: str, renewal: date, note: str, etag: str, catalog: Catalog
+) -> tuple[StoredPlan, list[Touchpoint], int]:
+    """Sets the renewal date: the plan, the touchpoints before the renewal, and how many were cancelled."""
+    before = get_plan(unit.tx, customer_id)
+    check_etag(etag, before.etag)
+    plan = set_renewal(before, unit.actor, renewal, unit.now, catalog.cadence)
+    _keep(unit, plan, PlanChangeKind.RENEWAL_SET, note=note)
+    gone = [
+        found
+        for found in store.open_touchpoints(unit.tx, customer_id)
+        if found.kind in RENEWALS or found.due_on > renewal
+    ]
+    cancelled = _cancel(unit, gone)
+    made = _date_renewal(unit, plan, catalog)
+    _date(unit, plan, before.dated_until, catalog)
+    _set_timer(unit, plan, catalog)
+    return plan, made, cancelled
+
+
+def end(unit: UnitOfWork, customer_id: str, reason: str, etag: str, catalog: Catalog) -> tuple[StoredPlan, int]:
+    """Ends a plan: the plan, and how many open touchpoints were cancelled."""
+    before = get_plan(unit.tx, customer_id)
+    check_etag(etag, before.etag)
+    plan = end_plan(before, unit.actor, reason, unit.now)
+    _keep(unit, plan, PlanChangeKind.ENDED, note=reason)
+    cancelled = _cancel(unit, store.open_touchpoints(unit.tx, customer_id))
+    _set_timer(unit, plan, catalog)
+    return plan, cancelled
+
+
+def get_plan(tx: Tx, customer_id: str) -> StoredPlan:
+    """The plan. Raises ``PlanNotFound``."""
+    found = store.get_plan(tx, customer_id)
+    if found is None:
+        raise PlanNotFound("no plan was activated for the customer", customer_id=customer_id)
+    return found
+
+
+def _keep(
+    unit: UnitOfWork,
+    plan: StoredPlan,
+    kind: PlanChangeKind,
+    *,
+    note: str = "",
+    consent: Consent | None = None,
+    new: bool = False,
+) -> None:
+    store.save_plan(unit.tx, plan, new=new)
+    number = store.last_change_number(unit.tx, plan.customer_id) + 1
+    entry = history_entry(number, kind, plan, unit.actor, unit.now, note, consent)
+    store.insert_change(unit.tx, plan.customer_id, entry)
+    attributes = {
+        "customer_id": plan.customer_id,
+        "bundle_id": plan.bundle.value,
+        "start_date": plan.start_on.isoformat(),
+        "renewal_date": plan.renewal_on.isoformat(),
+        "channel": plan.channel.value,
+        "state": plan.state.value,
+        "revision": str(plan.revision),
+    }
+    if consent is not None:
+        attributes |= {"consent_contact": consent.contact_id, "consent_method": consent.method.value}
+    fields = ("bundle_id", "start_date", "renewal_date", "channel", "state", *(("consent",) if consent else ()))
+    unit.record(f"plan.{kind.value}", f"plan/{plan.customer_id}", fields=fields, attributes=attributes)
+
+
+# --- dating -----------------------------------------------------------------------------------------------------------
+
+
+def _date_anew(unit: UnitOfWork, plan: StoredPlan, catalog: Catalog) -> list[Touchpoint]:
+    """The touchpoints of a new generation: what lay before today is not dated any more."""
+    today = riyadh_date(unit.now)
+    yesterday = date.fromordinal(min(plan.start_on, today).toordinal() - 1)
+    slots = dated_slots(
+        plan.bundle, plan.start_on, plan.renewal_on, yesterday, plan.dated_until, catalog.plans, catalog.cadence
+    )
+    return _insert(unit, plan, [slot for slot in slots if slot.day >= today], set())
+
+
+def _date(unit: UnitOfWork, plan: StoredPlan, after: date, catalog: Catalog) -> list[Touchpoint]:
+    """What recurs after a day, as far as the plan is dated now; what was cancelled beyond an earlier renewal comes back."""
+    today = riyadh_date(unit.now)
+    slots = dated_slots(
+        plan.bundle, plan.start_on, plan.renewal_on, after, plan.dated_until, catalog.plans, catalog.cadence
+    )
+    taken = store.slots_of(unit.tx, plan.customer_id, plan.generation)
+    return _insert(unit, plan, [slot for slot in slots if slot.day >= today], taken)
+
+
+def _date_renewal(unit: UnitOfWork, plan: StoredPlan, catalog: Catalog) -> list[Touchpoint]:
+    """The touchpoints before the renewal, but for those that took place for this very date before."""
+    kept = store.kept_slots_of(unit.tx, plan.customer_id)
+    slots = [slot for slot in renewal_slots(plan.start_on, plan.renewal_on, catalog.cadence) if slot.key not in kept]
+    return _insert(unit, plan, slots, store.slots_of(unit.tx, plan.customer_id, plan.generation))
+
+
+def _insert(unit: UnitOfWork, plan: StoredPlan, slots: Iterable[Slot], taken: set[str]) -> list[Touchpoint]:
+    made = []
+    for slot in slots:
+        key = slot.key
+        # A slot that was cancelled, as a renewal date that comes back, is dated again beside the cancelled one.
+        again = 2
+        while key in taken:
+            key, again = f"{slot.key}#{again}", again + 1
+        found = Touchpoint(
+            touchpoint_id=unit.new_id("tch"),
+            customer_id=plan.customer_id,
+            generation=plan.generation,
+            key=key,
+            kind=slot.kind,
+            state=TouchpointState.SCHEDULED,
+            planned_on=slot.day,
+            due_on=slot.day,
+            plan_day=slot.plan_day,
+            bundle=plan.bundle,
+            line_id=slot.line.id if slot.line is not None else "",
+        )
+        store.insert_touchpoint(unit.tx, found)
+        taken.add(key)
+        made.append(found)
+    return made
+
+
+def _cancel(unit: UnitOfWork, gone: Sequence[Touchpoint]) -> int:
+    today = day_number(unit.now)
+    for before in gone:
+        _withdraw_undecided(unit, before)
+        found = replace(before, state=TouchpointState.CANCELLED, revision=before.revision + 1)
+        store.save_touchpoint(unit.tx, found, before, today)
+        _record(unit, "touchpoint.cancelled", found, ("state",))
+    return len(gone)
+
+
+def _set_timer(unit: UnitOfWork, plan: StoredPlan, catalog: Catalog) -> None:
+    """One timer for each plan: of the next touchpoint to fall due, or of the day on which it is to be dated further."""
+    timer_id = f"{PLAN_TIMER}/{plan.customer_id}"
+    if plan.state is not PlanState.ACTIVE:
+        cancel_timer(unit.tx, timer_id)
+        return
+    moments = [
+        due_moment(found.due_on, catalog.cadence)
+        for found in store.open_touchpoints(unit.tx, plan.customer_id)
+        if found.state is TouchpointState.SCHEDULED
+    ]
+    if plan.dated_until < plan.renewal_on:
+        near = date.fromordinal(plan.dated_until.toordinal() - catalog.cadence.extend_days)
+        moments.append(due_moment(near, catalog.cadence))
+    if moments:
+        set_timer(unit.tx, timer_id, PLAN_TIMER, min(moments))
+    else:
+        cancel_timer(unit.tx, timer_id)
+
+
+# --- what falls due ---------------------------------------------------------------------------------------------------
+
+
+def fire_plan(unit: UnitOfWork, timer: Timer, catalog: Catalog) -> None:
+    """What is due of a plan now: the draft of each touchpoint, once; and its recurring touchpoints dated further."""
+    plan = store.get_plan(unit.tx, timer.timer_id.removeprefix(f"{PLAN_TIMER}/"))
+    if plan is None or plan.state is not PlanState.ACTIVE:
+        return
+    plan = _extend(unit, plan, catalog)
+    fire_due(unit, plan, catalog)
+    _set_timer(unit, plan, catalog)
+
+
+def fire_due(unit: UnitOfWork, plan: StoredPlan, catalog: Catalog) -> None:
+    """Drafts, holds or misses every touchpoint of the plan that has fallen due and was not looked at yet."""
+    delivered = store.proof_pack_delivered(unit.tx, plan.customer_id, day_number(unit.now))
+    for found in store.open_touchpoints(unit.tx, plan.customer_id):
+        if found.state is TouchpointState.SCHEDULED and due_moment(found.due_on, catalog.cadence) <= unit.now:
+            _fire(unit, plan, found, delivered, catalog)
+
+
+def release_held(unit: UnitOfWork, customer_id: str, catalog: Catalog) -> None:
+    """Lets offers that waited for the first Proof Pack go on, once its delivery is on record."""
+    plan = store.get_plan(unit.tx, customer_id)
+    if plan is None or plan.state is not PlanState.ACTIVE:
+        return
+    if not store.proof_pack_delivered(unit.tx, customer_id, day_number(unit.now)):
+        return
+    for found in store.open_touchpoints(unit.tx, customer_id):
+        if found.state is TouchpointState.HELD:
+            _fire(unit, plan, found, True, catalog)
+
+
+def record_activity(
+    unit: UnitOfWork, customer_id: str, events: Sequence[NewActivity], catalog: Catalog
+) -> list[Activity]:
+    """Records events; the delivery of a Proof Pack lets held offers go on."""
+    made = activity_handlers.record_activity(unit, customer_id, events, catalog)
+    if activity_handlers.delivers_proof_pack(made):
+        release_held(unit, customer_id, catalog)
+    return made
+
+
+def fire_risk(unit: UnitOfWork, timer: Timer, catalog: Catalog) -> None:
+    """Raises the alert of a customer whose risk is high now, once for each time that it becomes high."""
+    customer_id = timer.timer_id.removeprefix(f"{activity_handlers.RISK_TIMER}/")
+    today = day_number(unit.now)
+    found = store.stretches_from(unit.tx, customer_id, 0)
+    since = high_since(found, today)
+    if since is not None:
+        handlers.raise_if_high(unit, customer_id, since, catalog)
+    else:
+        activity_handlers.set_risk_timer(unit, customer_id, catalog)
+
+
+def _fire(unit: UnitOfWork, plan: StoredPlan, before: Touchpoint, delivered: bool, catalog: Catalog) -> None:
+    today = riyadh_date(unit.now)
+    state = what_falls_due(before, today, proof_pack_delivered=delivered)
+    found = replace(before, state=state, fired_at=unit.now, revision=before.revision + 1)
+    if state is TouchpointState.DRAFTED:
+        if found.kind is TouchpointKind.WEEKLY_CHECK_IN:
+            found = _with_check_in(unit, plan, found, catalog)
+        else:
+            found = replace(found, draft_id=_draft(unit, plan, found, catalog).draft_id)
+    store.save_touchpoint(unit.tx, found, before, day_number(unit.now))
+    _record(unit, f"touchpoint.{state.value}", found, ("state", "draft"))
+
+
+def _with_check_in(unit: UnitOfWork, plan: StoredPlan, found: Touchpoint, catalog: Catalog) -> Touchpoint:
+    """The touchpoint with the check-in of its week: the one that was written already, or a new one from what is on record."""
+    written = store.check_in_of_week(unit.tx, plan.customer_id, week_key(unit.now))
+    if written is None:
+        day = day_number(unit.now)
+        known = store.known_of(unit.tx, [plan.customer_id], day)[plan.customer_id]
+        facts = week_facts(known, store.week_of(unit.tx, plan.customer_id, day))
+        made = write_check_in(unit.new_id("chk"), plan.customer_id, facts, (), None, unit.now, catalog.check_in)
+        written = handlers.keep_check_in(unit, made, plan.channel, catalog)
+    return replace(found, check_in_id=written.check_in_id, draft_id=written.draft_id)
+
+
+def _draft(unit: UnitOfWork, plan: StoredPlan, found: Touchpoint, catalog: Catalog) -> Draft:
+    return drafts.create(
+        unit,
+        NewDraft(
+            kind=DraftKind.TOUCHPOINT,
+            subject=f"touchpoint/{found.touchpoint_id}",
+            customer_id=found.customer_id,
+            channel=plan.channel,
+            title=title(found, catalog.plans, catalog.cadence),
+            body=draft_body(found, plan.renewal_on, catalog.plans, catalog.cadence),
+            due_at=due_moment(found.due_on, catalog.cadence),
+        ),
+    )
+
+
+def _extend(unit: UnitOfWork, plan: StoredPlan, catalog: Catalog) -> StoredPlan:
+    until = extended_until(plan.dated_until, riyadh_date(unit.now), plan.renewal_on, catalog.cadence)
+    if until == plan.dated_until:
+        return plan
+    longer = replace(plan, dated_until=until, updated_at=unit.now, revision=plan.revision + 1)
+    store.save_plan(unit.tx, longer, new=False)
+    made = _date(unit, longer, plan.dated_until, catalog)
+    unit.record(
+        "plan.dated",
+        f"plan/{plan.customer_id}",
+        fields=("dated_until", "touchpoints"),
+        attributes={
+            "customer_id": plan.customer_id,
+            "dated_until": until.isoformat(),
+            "touchpoints": str(len(made)),
+            "revision": str(longer.revision),
+        },
+    )
+    return longer
+
+
+# --- touchpoints ------------------------------------------------------------------------------------------------------
+
+
+def get_touchpoint(tx: Tx, touchpoint_id: str) -> Touchpoint:
+    """The touchpoint. Raises ``TouchpointNotFound``."""
+    found = store.get_touchpoint(tx, touchpoint_id)
+    if found is None:
+        raise TouchpointNotFound("no such touchpoint", touchpoint_id=touchpoint_id)
+    return found
+
+
+def complete_touchpoint(
+    unit: UnitOfWork,
+    touchpoint_id: str,
+    completed_at: datetime,
+    note: str,
+    reference: str,
+    etag: str,
+    catalog: Catalog,
+) -> Touchpoint:
+    """A person records that a touchpoint took place; a draft of it that nobody decided on is withdrawn."""
+    before = get_touchpoint(unit.tx, touchpoint_id)
+    check_etag(etag, before.etag)
+    today = day_number(unit.now)
+    found = complete(
+        before,
+        unit.actor,
+        completed_at,
+        note,
+        reference,
+        unit.now,
+        proof_pack_delivered=store.proof_pack_delivered(unit.tx, before.customer_id, today),
+        texts=catalog.cadence,
+    )
+    _withdraw_undecided(unit, before)
+    store.save_touchpoint(unit.tx, found, before, today)
+    _record(unit, "touchpoint.completed", found, ("state", "complete_time", "completer", "note", "reference"))
+    _refresh_timer(unit, found.customer_id, catalog)
+    return found
+
+
+def reschedule_touchpoint(
+    unit: UnitOfWork, touchpoint_id: str, day: date, reason: str, etag: str, catalog: Catalog
+) -> Touchpoint:
+    """A person moves an open touchpoint to another day; a draft of it that nobody decided on is withdrawn."""
+    before = get_touchpoint(unit.tx, touchpoint_id)
+    check_etag(etag, before.etag)
+    plan = get_plan(unit.tx, before.customer_id)
+    taken = store.other_check_in_days(unit.tx, before.customer_id, touchpoint_id)
+    found = reschedule(before, unit.actor, day, reason, riyadh_date(unit.now), plan.renewal_on, taken)
+    draft = _decided(unit, before)
+    if draft is not None:
+        raise TouchpointStateRefused(
+            "its draft was decided on", touchpoint_id=touchpoint_id, state=draft.state_at(unit.now).value
+        )
+    # The check-in of a week stays what it is when it is held on another day of that week.
+    if found.kind is not TouchpointKind.WEEKLY_CHECK_IN or week_of_day(found.due_on) != week_of_day(before.due_on):
+        _withdraw_undecided(unit, before)
+    store.save_touchpoint(unit.tx, found, before, day_number(unit.now))
+    _record(unit, "touchpoint.rescheduled", found, ("due_date", "state", "reschedule_reason"))
+    _refresh_timer(unit, found.customer_id, catalog)
+    return found
+
+
+def require_usable(unit: UnitOfWork, draft: Draft, context: Context, catalog: Catalog) -> None:
+    """Whether a draft may be approved now: none that can wait during a SEV1 or SEV2, and no upgrade offer too early.
+
+    Raises ``CheckInSuppressed`` and ``TouchpointHeld``; a frozen channel is refused for every draft elsewhere.
+    """
+    against = [
+        hold
+        for hold in context_holds(draft.channel, draft.customer_id, context, catalog.cadence)
+        if hold.kind is HoldKind.OPEN_INCIDENT
+    ]
+    if draft.kind is DraftKind.CHECK_IN and against:
+        raise CheckInSuppressed(
+            "no weekly check-in while a grave incident is open",
+            _missing(draft.customer_id, against),
+            customer_id=draft.customer_id,
+            severity=against[0].detail,
+        )
+    found = store.get_touchpoint(unit.tx, draft.subject.removeprefix("touchpoint/"))
+    if draft.kind is DraftKind.TOUCHPOINT and found is not None:
+        delivered = store.proof_pack_delivered(unit.tx, found.customer_id, day_number(unit.now))
+        in_the_way = [
+            hold
+            for hold in holds(found, draft.channel, context, catalog.cadence, proof_pack_delivered=delivered)
+            if hold.kind is not HoldKind.FROZEN_CHANNEL
+        ]
+        if found.kind in SUPPRESSIBLE and in_the_way:
+            raise TouchpointHeld(
+                "the offer is held back",
+                _missing(found.customer_id, in_the_way),
+                touchpoint_id=found.touchpoint_id,
+                customer_id=found.customer_id,
+            )
+
+
+def shown(
+    tx: Tx,
+    found: Sequence[store.Waiting],
+    day: int,
+    now: datetime,
+    context: Context,
+    catalog: Catalog,
+    *,
+    incidents: bool = True,
+) -> list[Shown]:
+    """Touchpoints with what stands in their way on a day.
+
+    ``incidents`` false leaves open incidents out: where many customers are asked for, nobody knows whose they are.
+    """
+    customers = sorted({waiting.touchpoint.customer_id for waiting in found})
+    delivered = store.with_proof_pack(tx, customers, day)
+    channels = store.channels_of(tx, customers)
+    undecided = store.undecided(tx, [one.touchpoint.draft_id for one in found if one.touchpoint.draft_id], now)
+    if not incidents:
+        context = Context(freezes=context.freezes)
+    return [
+        Shown(
+            waiting.touchpoint,
+            holds(
+                waiting.touchpoint,
+                channels.get(waiting.touchpoint.customer_id, Channel.UNSPECIFIED),
+                context,
+                catalog.cadence,
+                proof_pack_delivered=waiting.touchpoint.customer_id in delivered,
+            ),
+            waiting.due_day,
+            waiting.touchpoint.draft_id in undecided,
+        )
+        for waiting in found
+    ]
+
+
+def _missing(customer_id: str, found: Sequence[Hold]) -> list[tuple[str, str, str]]:
+    return [(hold.kind.name, f"customer/{customer_id}", f"{hold.reason.ar}\n{hold.reason.en}") for hold in found]
+
+
+def _refresh_timer(unit: UnitOfWork, customer_id: str, catalog: Catalog) -> None:
+    _set_timer(unit, get_plan(unit.tx, customer_id), catalog)
+
+
+def _decided(unit: UnitOfWork, found: Touchpoint) -> Draft | None:
+    """The touchpoint's draft, where a person approved or sent it; None otherwise."""
+    if not found.draft_id:
+        return None
+    draft = drafts.get(unit.tx, found.draft_id)
+    decided = (DraftState.APPROVED, DraftState.EDITED_AND_APPROVED, DraftState.SENT_RECORDED)
+    return draft if draft.state_at(unit.now) in decided else None
+
+
+def _withdraw_undecided(unit: UnitOfWork, found: Touchpoint) -> None:
+    """Takes back the draft that was made for a touchpoint, where nobody decided on it."""
+    if found.draft_id and drafts.get(unit.tx, found.draft_id).state_at(unit.now) is DraftState.DRAFTED:
+        drafts.withdraw(unit, found.draft_id)
+
+
+def _record(unit: UnitOfWork, action: str, found: Touchpoint, fields: tuple[str, ...]) -> None:
+    attributes = {
+        "customer_id": found.customer_id,
+        "kind": found.kind.value,
+        "state": found.state.value,
+        "due_date": found.due_on.isoformat(),
+        "revision": str(found.revision),
+    }
+    if found.draft_id:
+        attributes["draft_id"] = found.draft_id
+    unit.record(action, f"touchpoint/{found.touchpoint_id}", fields=fields, attributes=attributes)
