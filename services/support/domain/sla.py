@@ -1,10 +1,7 @@
-"""SLA clocks, breaches and health: everything computed from append-only events and the policy, at an ``as_of``.
+"""Breaches and health: what the clocks of many tickets come to, and what given times break.
 
-Two clocks run from the opening of a ticket. The first-response clock stops only at a recorded first response;
-nothing pauses it, and resolving the ticket does not stop it. The resolution clock stops at the resolution, stands
-still while paused and between a resolution and a reopening, and is measured in hours of running time.
-
-A report can be asked for a moment in the past: what happened or was recorded later does not count then.
+A promise is broken when the first response took more minutes, or the resolution more hours, than the target; equal is kept.
+Times are the clocks' working time (see ``clocks``), so a report for a moment in the past stays the same.
 """
 
 from __future__ import annotations
@@ -19,7 +16,7 @@ from types import MappingProxyType
 from typing import ClassVar
 
 from services.domain.checks import Checks
-from services.domain.errors import AlreadyExists, InvalidInput, PreconditionFailed, Violation
+from services.domain.errors import AlreadyExists, PreconditionFailed
 from services.domain.texts import Bilingual, Reader, TextsFile
 from services.support.domain.clocks import Burn, Clock, ClockKind, total_burn
 from services.support.domain.policy import TEXTS_DIR, Policies
@@ -36,26 +33,6 @@ CRITICAL_PERCENT = 25
 
 _MINUTE = timedelta(minutes=1)
 _HOUR = timedelta(hours=1)
-
-
-class SlaEventType(StrEnum):
-    OPENED = "opened"
-    FIRST_RESPONSE = "first_response"
-    RESOLVED = "resolved"
-    ESCALATED = "escalated"
-    PAUSED = "paused"
-    RESUMED = "resumed"
-    REOPENED = "reopened"
-    PRIORITY_RAISED = "priority_raised"
-
-
-class ClockState(StrEnum):
-    """The resolution clock."""
-
-    NOT_OPENED = "not_opened"
-    RUNNING = "running"
-    PAUSED = "paused"
-    RESOLVED = "resolved"
 
 
 class BreachKind(StrEnum):
@@ -79,66 +56,15 @@ class ReportAction(StrEnum):
 
 
 class SlaEventExists(AlreadyExists):
-    """The clock was started or stopped before. Metadata: ``ticket_id``, ``type``, ``event_id``."""
+    """It happened before, and happens once. Metadata: ``ticket_id``, ``type``, ``event_id``."""
 
     reason: ClassVar[str] = "SLA_EVENT_EXISTS"
 
 
 class SlaEventNotAllowed(PreconditionFailed):
-    """The ticket's clock is not in a state for it. Metadata: ``ticket_id``, ``state`` (ClockState), ``type``."""
+    """The ticket is not in a state for it. Metadata: ``ticket_id``, ``state`` (TicketState), ``type``."""
 
     reason: ClassVar[str] = "SLA_EVENT_NOT_ALLOWED"
-
-
-@dataclass(frozen=True, slots=True)
-class SlaEvent:
-    """One appended event; both times UTC. ``recorded_at`` is when it became known here."""
-
-    type: SlaEventType
-    occurred_at: datetime
-    recorded_at: datetime
-    event_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Clocks:
-    """Both clocks of one ticket at ``as_of``.
-
-    ``first_response_minutes`` and ``resolution_hours`` are None while the clock has not stopped; the elapsed times
-    are what has run so far, and equal to them once it has. ``resolution_running`` excludes all paused time.
-    """
-
-    opened_at: datetime
-    as_of: datetime
-    state: ClockState
-    first_response_at: datetime | None
-    resolved_at: datetime | None
-    first_response_elapsed: timedelta
-    resolution_running: timedelta
-
-    @property
-    def first_response_elapsed_minutes(self) -> float:
-        return self.first_response_elapsed / _MINUTE
-
-    @property
-    def resolution_elapsed_hours(self) -> float:
-        return self.resolution_running / _HOUR
-
-    @property
-    def first_response_minutes(self) -> float | None:
-        return self.first_response_elapsed_minutes if self.first_response_at is not None else None
-
-    @property
-    def resolution_hours(self) -> float | None:
-        return self.resolution_elapsed_hours if self.resolved_at is not None else None
-
-
-@dataclass(frozen=True, slots=True)
-class Deadlines:
-    """When each promise falls due, UTC. ``resolution_due_at`` is None while the clock stands still."""
-
-    first_response_due_at: datetime
-    resolution_due_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,143 +177,6 @@ def classify_breach(
     checks.amount("resolution_hours", resolution_hours, MAX_RESOLUTION_HOURS)
     checks.done()
     return BreachResult(_breaches(TicketFacts(priority, first_response_minutes, resolution_hours), policy))
-
-
-def clocks(events: Iterable[SlaEvent], as_of: datetime) -> Clocks | None:
-    """Both clocks as they stood at ``as_of``; None when the ticket was not open then.
-
-    Events count in the order in which they happened. One that makes no sense where it stands (resumed while running)
-    changes nothing: `admit` keeps such events out, and a view of the past may hold half of a pair.
-    """
-    opened_at: datetime | None = None
-    first_response_at: datetime | None = None
-    resolved_at: datetime | None = None
-    running = timedelta()
-    since: datetime | None = None  # When the resolution clock last began to run; None while it stands.
-    for event in _in_order(e for e in events if e.occurred_at <= as_of and e.recorded_at <= as_of):
-        at = event.occurred_at
-        if event.type is SlaEventType.OPENED:
-            if opened_at is None:
-                opened_at = since = at
-        elif opened_at is None:
-            continue
-        elif event.type is SlaEventType.FIRST_RESPONSE:
-            first_response_at = first_response_at or at
-        elif event.type in (SlaEventType.PAUSED, SlaEventType.RESOLVED):
-            if since is not None:
-                running += at - since
-                since = None
-            if event.type is SlaEventType.RESOLVED and resolved_at is None:
-                resolved_at = at
-        elif event.type is SlaEventType.RESUMED:
-            if since is None and resolved_at is None:
-                since = at
-        elif event.type is SlaEventType.REOPENED and resolved_at is not None:
-            resolved_at, since = None, at
-    if opened_at is None:
-        return None
-    unresolved = ClockState.PAUSED if since is None else ClockState.RUNNING
-    return Clocks(
-        opened_at=opened_at,
-        as_of=as_of,
-        state=unresolved if resolved_at is None else ClockState.RESOLVED,
-        first_response_at=first_response_at,
-        resolved_at=resolved_at,
-        first_response_elapsed=(first_response_at or as_of) - opened_at,
-        resolution_running=running + (as_of - since if since is not None else timedelta()),
-    )
-
-
-def deadlines(clock: Clocks, priority: Priority, policy: Policies) -> Deadlines:
-    """When the promises of ``priority`` fall due, from the original start and the pauses so far."""
-    targets = policy[priority]
-    left = targets.resolution_hours * _HOUR - clock.resolution_running
-    return Deadlines(
-        first_response_due_at=clock.opened_at + targets.first_response_minutes * _MINUTE,
-        resolution_due_at=clock.as_of + left if clock.state is ClockState.RUNNING else None,
-    )
-
-
-def admit(ticket_id: str, events: Sequence[SlaEvent], event: SlaEvent, *, now: datetime) -> None:
-    """Check that ``event`` may be appended to the stored ``events`` of the ticket.
-
-    It may have happened earlier than what was recorded before it, as long as the whole still makes sense in the order
-    of happening. Raises ``InvalidInput`` (in the future, before the opening), ``SlaEventExists`` (a second opening,
-    first response or resolution) or ``SlaEventNotAllowed``.
-    """
-    kind = event.type
-    opened = next((e for e in events if e.type is SlaEventType.OPENED), None)
-    if event.occurred_at > now:
-        raise InvalidInput([Violation("occur_time", "IN_FUTURE", "must not lie in the future")])
-    if opened is not None and event.occurred_at < opened.occurred_at:
-        raise InvalidInput([Violation("occur_time", "BEFORE_OPENING", "must not lie before the ticket was opened")])
-
-    def refuse(state: ClockState) -> SlaEventNotAllowed:
-        return SlaEventNotAllowed(
-            f"{kind} is not allowed here", [("STATE", state, "")], ticket_id=ticket_id, state=state, type=kind
-        )
-
-    def exists(earlier: SlaEvent) -> SlaEventExists:
-        return SlaEventExists(f"{kind} exists already", ticket_id=ticket_id, type=kind, event_id=earlier.event_id)
-
-    if kind in (SlaEventType.OPENED, SlaEventType.FIRST_RESPONSE):
-        for earlier in events:
-            if earlier.type is kind:
-                raise exists(earlier)
-    if opened is None and kind is not SlaEventType.OPENED:
-        raise refuse(ClockState.NOT_OPENED)
-
-    state = ClockState.NOT_OPENED
-    resolution = event
-    for each in _in_order([*events, event]):
-        if each.type is SlaEventType.RESOLVED and state is ClockState.RESOLVED and kind is SlaEventType.RESOLVED:
-            raise exists(next(e for e in (each, resolution) if e is not event))
-        after = _AFTER[each.type].get(state)
-        if after is None:
-            raise refuse(state)
-        if each.type is SlaEventType.RESOLVED:
-            resolution = each
-        state = after
-
-
-_C = ClockState
-_STANDING = {_C.RUNNING: _C.RUNNING, _C.PAUSED: _C.PAUSED, _C.RESOLVED: _C.RESOLVED}
-# For each event, the states it may meet and what the resolution clock is after it.
-_AFTER: Mapping[SlaEventType, Mapping[ClockState, ClockState]] = MappingProxyType(
-    {
-        SlaEventType.OPENED: {_C.NOT_OPENED: _C.RUNNING},
-        SlaEventType.FIRST_RESPONSE: _STANDING,
-        SlaEventType.ESCALATED: _STANDING,
-        SlaEventType.PRIORITY_RAISED: {_C.RUNNING: _C.RUNNING, _C.PAUSED: _C.PAUSED},
-        SlaEventType.PAUSED: {_C.RUNNING: _C.PAUSED},
-        SlaEventType.RESUMED: {_C.PAUSED: _C.RUNNING},
-        SlaEventType.RESOLVED: {_C.RUNNING: _C.RESOLVED, _C.PAUSED: _C.RESOLVED},
-        SlaEventType.REOPENED: {_C.RESOLVED: _C.RUNNING},
-    }
-)
-
-
-def facts_from_events(
-    priority: Priority,
-    events: Iterable[SlaEvent],
-    as_of: datetime,
-    *,
-    ticket_id: str = "",
-    customer_id: str = "",
-) -> TicketFacts | None:
-    """The facts of a stored ticket at ``as_of``; None when it was not open then."""
-    found = clocks(events, as_of)
-    if found is None:
-        return None
-    return TicketFacts(
-        priority=priority,
-        first_response_minutes=found.first_response_minutes,
-        resolution_hours=found.resolution_hours,
-        first_response_elapsed_minutes=found.first_response_elapsed_minutes,
-        resolution_elapsed_hours=found.resolution_elapsed_hours,
-        ticket_id=ticket_id,
-        customer_id=customer_id,
-    )
 
 
 def facts_from_clocks(found: Iterable[Clock], *, ticket_id: str = "", customer_id: str = "") -> TicketFacts | None:
@@ -524,11 +313,6 @@ def _demo_ticket(row: Reader) -> TicketFacts:
         age_minutes=row.optional_integer("age_minutes"),
         ticket_id=row.text("ticket_id"),
     )
-
-
-def _in_order(events: Iterable[SlaEvent]) -> list[SlaEvent]:
-    """By time of happening; at the same instant an opening first, then as recorded."""
-    return sorted(events, key=lambda e: (e.occurred_at, e.type is not SlaEventType.OPENED, e.recorded_at))
 
 
 def _check(checks: Checks, prefix: str, ticket: TicketFacts) -> None:

@@ -1,4 +1,4 @@
-"""Breaches, clocks and health, against simple references of their own."""
+"""Breaches and health, against counting by hand."""
 
 from __future__ import annotations
 
@@ -18,20 +18,11 @@ from services.support.domain.sla import (
     MAX_FIRST_RESPONSE_MINUTES,
     MAX_RESOLUTION_HOURS,
     BreachKind,
-    ClockState,
     ReportAction,
-    SlaEvent,
-    SlaEventExists,
-    SlaEventNotAllowed,
-    SlaEventType,
     TicketFacts,
     Verdict,
-    admit,
     classify_breach,
-    clocks,
-    deadlines,
     facts_from_age,
-    facts_from_events,
     health_report,
     load_health_texts,
     verdict,
@@ -40,18 +31,8 @@ from services.support.domain.sla import (
 T0 = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 NOW = T0 + timedelta(days=365)
 P0, P1, P2, P3 = Priority
-E = SlaEventType
 
 TARGETS = {P0: (30, 4), P1: (120, 24), P2: (480, 72), P3: (1440, 168)}
-
-
-def event(kind: SlaEventType, minute: float, recorded: float | None = None, event_id: str = "") -> SlaEvent:
-    at = T0 + timedelta(minutes=minute)
-    return SlaEvent(kind, at, at if recorded is None else T0 + timedelta(minutes=recorded), event_id)
-
-
-def minute(count: float) -> datetime:
-    return T0 + timedelta(minutes=count)
 
 
 # --- breaches -------------------------------------------------------------------------------------------------
@@ -110,243 +91,6 @@ def test_the_largest_times_are_accepted_and_none_at_all_refused(policy: Policies
         ("first_response_minutes", "REQUIRED"),
         ("resolution_hours", "REQUIRED"),
     }
-
-
-# --- clocks ---------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("name", "events", "as_of", "response", "resolution", "state"),
-    [
-        ("just opened", [(E.OPENED, 0)], 10, (None, 10), (None, 10), "running"),
-        ("answered", [(E.OPENED, 0), (E.FIRST_RESPONSE, 7)], 60, (7, 7), (None, 60), "running"),
-        ("resolved", [(E.OPENED, 0), (E.FIRST_RESPONSE, 7), (E.RESOLVED, 90)], 600, (7, 7), (90, 90), "resolved"),
-        ("resolved, never answered", [(E.OPENED, 0), (E.RESOLVED, 90)], 600, (None, 600), (90, 90), "resolved"),
-        (
-            "answered afterwards",
-            [(E.OPENED, 0), (E.RESOLVED, 9), (E.FIRST_RESPONSE, 20)],
-            60,
-            (20, 20),
-            (9, 9),
-            "resolved",
-        ),
-        ("paused", [(E.OPENED, 0), (E.PAUSED, 20)], 60, (None, 60), (None, 20), "paused"),
-        ("resumed", [(E.OPENED, 0), (E.PAUSED, 20), (E.RESUMED, 50)], 60, (None, 60), (None, 30), "running"),
-        (
-            "resolved while paused",
-            [(E.OPENED, 0), (E.PAUSED, 20), (E.RESOLVED, 50)],
-            60,
-            (None, 60),
-            (20, 20),
-            "resolved",
-        ),
-        ("reopened", [(E.OPENED, 0), (E.RESOLVED, 30), (E.REOPENED, 100)], 110, (None, 110), (None, 40), "running"),
-        (
-            "reopened and resolved",
-            [(E.OPENED, 0), (E.RESOLVED, 30), (E.REOPENED, 100), (E.RESOLVED, 105)],
-            600,
-            (None, 600),
-            (35, 35),
-            "resolved",
-        ),
-        ("escalated", [(E.OPENED, 0), (E.ESCALATED, 5), (E.PRIORITY_RAISED, 6)], 10, (None, 10), (None, 10), "running"),
-    ],
-)
-def test_clocks(
-    name: str,
-    events: list[tuple[SlaEventType, float]],
-    as_of: float,
-    response: tuple[float | None, float],
-    resolution: tuple[float | None, float],
-    state: str,
-) -> None:
-    found = clocks([event(k, m) for k, m in events], minute(as_of))
-    assert found is not None
-    assert (found.first_response_minutes, found.first_response_elapsed_minutes) == response
-    in_minutes = None if found.resolution_hours is None else round(found.resolution_hours * 60, 9)
-    assert (in_minutes, round(found.resolution_elapsed_hours * 60, 9)) == resolution
-    assert found.state == state
-
-
-def test_the_past_knows_neither_what_happened_nor_what_was_recorded_later() -> None:
-    events = [event(E.OPENED, 0), event(E.FIRST_RESPONSE, 10, recorded=60), event(E.RESOLVED, 90)]
-    assert clocks(events, minute(-1)) is None
-    assert facts_from_events(P0, events, minute(-1)) is None
-    seen = [clocks(events, minute(m)) for m in (30, 60, 95)]
-    assert [c and c.first_response_minutes for c in seen] == [None, 10.0, 10.0]
-    assert [c and c.state for c in seen] == [ClockState.RUNNING, ClockState.RUNNING, ClockState.RESOLVED]
-
-
-def test_an_opening_comes_before_what_happened_at_the_same_instant() -> None:
-    found = clocks([event(E.FIRST_RESPONSE, 0), event(E.OPENED, 0, recorded=1)], minute(5))
-    assert found is not None
-    assert found.first_response_minutes == 0
-
-
-def test_the_boundary_is_exact_to_the_microsecond(policy: Policies) -> None:
-    opened = SlaEvent(E.OPENED, T0, T0)
-    for priority, (minutes, hours) in TARGETS.items():
-        for kind, due in ((E.FIRST_RESPONSE, timedelta(minutes=minutes)), (E.RESOLVED, timedelta(hours=hours))):
-            for late in (0, 1):
-                at = T0 + due + timedelta(microseconds=late)
-                other = E.RESOLVED if kind is E.FIRST_RESPONSE else E.FIRST_RESPONSE
-                events = [opened, SlaEvent(kind, at, at), SlaEvent(other, T0, T0)]
-                facts = facts_from_events(priority, events, NOW)
-                assert facts is not None
-                assert health_report([facts], policy, NOW).total_breached == late
-
-
-@given(
-    st.lists(
-        st.tuples(st.sampled_from(SlaEventType), st.integers(0, 300), st.integers(0, 60)),
-        max_size=12,
-        unique_by=lambda e: e[1],
-    ),
-    st.integers(0, 400),
-)
-@settings(max_examples=300, deadline=None)
-def test_clocks_agree_with_counting_minute_by_minute(drawn: list[tuple[SlaEventType, int, int]], as_of: int) -> None:
-    events = [event(kind, at, recorded=at + delay) for kind, at, delay in drawn]
-    found = clocks(events, minute(as_of))
-
-    # The reference walks the minutes, with one flag for each thing that can be the case.
-    known = {at: kind for kind, at, delay in drawn if at + delay <= as_of}
-    opened: int | None = None
-    answered: int | None = None
-    paused = resolved = False
-    ran = waited = 0
-    for now in range(as_of + 1):
-        if opened is not None:
-            ran += not paused and not resolved
-            waited += answered is None
-        kind = known.get(now)
-        if opened is None:
-            opened = now if kind is E.OPENED else None
-        elif kind is E.FIRST_RESPONSE and answered is None:
-            answered = now
-        elif kind is E.PAUSED and not resolved:
-            paused = True
-        elif kind is E.RESUMED and not resolved:
-            paused = False
-        elif kind is E.RESOLVED:
-            resolved = True
-        elif kind is E.REOPENED and resolved:
-            resolved = paused = False
-
-    if opened is None:
-        assert found is None
-        return
-    assert found is not None
-    assert found.opened_at == minute(opened)
-    assert found.resolution_running == timedelta(minutes=ran)
-    assert found.first_response_elapsed == timedelta(minutes=waited)
-    assert (found.first_response_minutes is None) is (answered is None)
-    assert (found.resolved_at is not None) is resolved
-    assert found.state == ("resolved" if resolved else "paused" if paused else "running")
-
-
-def test_deadlines_move_with_pauses_and_stand_open_while_paused(policy: Policies) -> None:
-    events = [event(E.OPENED, 0), event(E.PAUSED, 60), event(E.RESUMED, 90)]
-    due = [
-        deadlines(found, P0, policy) for as_of in (30, 70, 100) if (found := clocks(events, minute(as_of))) is not None
-    ]
-    assert [d.first_response_due_at for d in due] == [minute(30)] * 3
-    assert [d.resolution_due_at for d in due] == [minute(240), None, minute(270)]
-
-
-# --- admitting events -----------------------------------------------------------------------------------------
-
-OPENED = event(E.OPENED, 0, event_id="evt_1")
-
-
-@pytest.mark.parametrize(
-    ("stored", "new"),
-    [
-        ([], (E.OPENED, 0)),
-        ([(E.OPENED, 0)], (E.FIRST_RESPONSE, 5)),
-        ([(E.OPENED, 0)], (E.FIRST_RESPONSE, 0)),
-        ([(E.OPENED, 0), (E.RESOLVED, 9)], (E.FIRST_RESPONSE, 5)),
-        ([(E.OPENED, 0), (E.ESCALATED, 1)], (E.ESCALATED, 2)),
-        ([(E.OPENED, 0), (E.PAUSED, 9)], (E.RESOLVED, 20)),
-        ([(E.OPENED, 0), (E.RESOLVED, 9), (E.REOPENED, 20)], (E.RESOLVED, 30)),
-    ],
-)
-def test_events_that_make_sense_are_admitted(
-    stored: list[tuple[SlaEventType, float]], new: tuple[SlaEventType, float]
-) -> None:
-    admit("tkt_x", [event(*e) for e in stored], event(*new), now=NOW)
-
-
-@pytest.mark.parametrize(
-    ("stored", "new"),
-    [
-        ([(E.OPENED, 0)], (E.OPENED, 5)),
-        ([(E.OPENED, 0), (E.FIRST_RESPONSE, 5)], (E.FIRST_RESPONSE, 9)),
-        ([(E.OPENED, 0), (E.FIRST_RESPONSE, 5)], (E.FIRST_RESPONSE, 2)),
-        ([(E.OPENED, 0), (E.RESOLVED, 5)], (E.RESOLVED, 9)),
-        ([(E.OPENED, 0), (E.RESOLVED, 5)], (E.RESOLVED, 2)),
-    ],
-)
-def test_a_clock_stops_and_starts_once(
-    stored: list[tuple[SlaEventType, float]], new: tuple[SlaEventType, float]
-) -> None:
-    events = [event(kind, at, event_id=f"evt_{i}") for i, (kind, at) in enumerate(stored)]
-    with pytest.raises(SlaEventExists) as refusal:
-        admit("tkt_x", events, event(*new), now=NOW)
-    earlier = next(e for e in events if e.type is new[0])
-    assert refusal.value.metadata == {"ticket_id": "tkt_x", "type": new[0], "event_id": earlier.event_id}
-
-
-@pytest.mark.parametrize(
-    ("stored", "new", "state"),
-    [
-        ([], (E.RESOLVED, 5), "not_opened"),
-        ([], (E.FIRST_RESPONSE, 5), "not_opened"),
-        ([(E.OPENED, 0)], (E.RESUMED, 5), "running"),
-        ([(E.OPENED, 0)], (E.REOPENED, 5), "running"),
-        ([(E.OPENED, 0), (E.PAUSED, 2)], (E.PAUSED, 5), "paused"),
-        ([(E.OPENED, 0), (E.RESOLVED, 2)], (E.PAUSED, 5), "resolved"),
-        ([(E.OPENED, 0), (E.RESOLVED, 2)], (E.PRIORITY_RAISED, 5), "resolved"),
-        ([(E.OPENED, 0), (E.PAUSED, 9), (E.RESUMED, 12)], (E.RESOLVED, 5), "resolved"),
-    ],
-)
-def test_events_that_make_no_sense_are_refused(
-    stored: list[tuple[SlaEventType, float]], new: tuple[SlaEventType, float], state: str
-) -> None:
-    with pytest.raises(SlaEventNotAllowed) as refusal:
-        admit("tkt_x", [event(*e) for e in stored], event(*new), now=NOW)
-    assert (refusal.value.metadata["ticket_id"], refusal.value.metadata["state"]) == ("tkt_x", state)
-
-
-@pytest.mark.parametrize(("at", "reason"), [(-1, "BEFORE_OPENING"), (60.1, "IN_FUTURE")])
-def test_events_outside_the_ticket_s_time_are_refused(at: float, reason: str) -> None:
-    with pytest.raises(InvalidInput) as refusal:
-        admit("tkt_x", [OPENED], event(E.FIRST_RESPONSE, at), now=minute(60))
-    assert [(v.field, v.reason) for v in refusal.value.violations] == [("occur_time", reason)]
-
-
-def test_an_event_may_happen_this_very_instant() -> None:
-    admit("tkt_x", [OPENED], event(E.FIRST_RESPONSE, 60), now=minute(60))
-
-
-@given(st.lists(st.tuples(st.sampled_from(SlaEventType), st.integers(0, 100)), max_size=20))
-@settings(max_examples=200, deadline=None)
-def test_whatever_is_admitted_alternates(moves: list[tuple[SlaEventType, int]]) -> None:
-    stored: list[SlaEvent] = []
-    for kind, at in moves:
-        candidate = event(kind, at, recorded=len(stored) + 1000)
-        try:
-            admit("tkt_x", stored, candidate, now=NOW)
-        except (SlaEventExists, SlaEventNotAllowed, InvalidInput):
-            continue
-        stored.append(candidate)
-    ordered = sorted(stored, key=lambda e: (e.occurred_at, e.type is not E.OPENED, e.recorded_at))
-    kinds = [e.type for e in ordered]
-    assert kinds.count(E.OPENED) <= 1
-    assert kinds.count(E.FIRST_RESPONSE) <= 1
-    assert not kinds or kinds[0] is E.OPENED
-    stops = [k for k in kinds if k in (E.RESOLVED, E.REOPENED)]
-    assert all(k is (E.RESOLVED if i % 2 == 0 else E.REOPENED) for i, k in enumerate(stops))
 
 
 # --- health ---------------------------------------------------------------------------------------------------
