@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
-from dealix.incidents.v1 import approval_service_pb2, freeze_service_pb2, incident_service_pb2, ledger_service_pb2
+from dealix.incidents.v1 import (
+    action_item_service_pb2,
+    approval_service_pb2,
+    freeze_service_pb2,
+    incident_service_pb2,
+    ledger_service_pb2,
+    obligation_service_pb2,
+)
 
 from services.approvals.servicer import ApprovalRules
-from services.incidents import freezes
+from services.incidents import action_items, case, freezes, obligations
+from services.incidents.domain.book import load_book
 from services.incidents.domain.freezes import load_thresholds
-from services.incidents.domain.severity import load_catalog
 from services.incidents.servicer import IncidentServicer
 from services.incidents.servicer_freezes import FreezeServicer
+from services.incidents.servicer_obligations import ActionItemServicer, ObligationServicer
 from services.incidents.store import SCHEMA
 from services.runtime.service import Built, ServiceDefinition
 
 
 def build() -> Built:
     """Loads severities, plans and wording, and returns the servicers. Raises where a data file is faulty."""
+    book = load_book()
     return Built(
-        servicers=[IncidentServicer(load_catalog()), FreezeServicer(load_thresholds())],
+        servicers=[
+            IncidentServicer(book),
+            ObligationServicer(book),
+            ActionItemServicer(book),
+            FreezeServicer(load_thresholds()),
+        ],
+        timers={
+            case.TIMER_KIND: lambda unit, timer: obligations.fire(unit, timer, book),
+            action_items.TIMER_KIND: lambda unit, timer: action_items.fire(unit, timer, book),
+        },
         # The freezes are kept here: nobody has to bring them along.
         approvals=ApprovalRules(context=lambda tx, draft, brought: freezes.own_context(tx, draft.customer_id, brought)),
     )
@@ -25,7 +43,7 @@ def build() -> Built:
 
 DEFINITION = ServiceDefinition(
     name="incidents",
-    modules=(incident_service_pb2, freeze_service_pb2),
+    modules=(incident_service_pb2, obligation_service_pb2, action_item_service_pb2, freeze_service_pb2),
     ledger_module=ledger_service_pb2,
     approval_module=approval_service_pb2,
     schema=SCHEMA,

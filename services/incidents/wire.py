@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from dealix.common.v1 import channel_pb2, context_pb2, signal_pb2
 from dealix.incidents.v1 import incident_pb2
 from dealix.incidents.v1 import incident_service_pb2 as pb
+from google.protobuf.timestamp_pb2 import Timestamp
 
+from services.incidents.case import moments_of
+from services.incidents.domain import tasks
 from services.incidents.domain.declare import Declaration
 from services.incidents.domain.incidents import Incident
 from services.incidents.domain.lifecycle import IncidentState
 from services.incidents.domain.plan import PlanStep
 from services.incidents.domain.severity import Rule, Severity, SeverityDetails, StepClock, StepCondition
-from services.incidents.domain.timeline import TimelineLine
+from services.incidents.domain.tasks import PlanTask, TaskState
+from services.incidents.domain.timeline import Role, TimelineLine
 from services.incidents.domain.triage import SupportFindings, TriageFacts, TriageResult
 from services.incidents.handlers import DeclareIncident, OperatingContext
 from services.policy.live_send import Breach
@@ -21,6 +26,8 @@ from services.runtime.wire import CHANNEL_NUMBERS, EnumMap, actor, moment, times
 
 SEVERITIES = EnumMap(incident_pb2.Severity, Severity, "SEVERITY_")
 STATES = EnumMap(incident_pb2.IncidentState, IncidentState, "INCIDENT_STATE_")
+ROLES = EnumMap(incident_pb2.IncidentRole, Role, "INCIDENT_ROLE_")
+TASK_STATES = EnumMap(incident_pb2.PlanTaskState, TaskState, "PLAN_TASK_STATE_")
 BREACH_KINDS = EnumMap(incident_pb2.PolicyBreachKind, Breach, "POLICY_BREACH_KIND_")
 _RULES = EnumMap(incident_pb2.TriageRule, Rule, "TRIAGE_RULE_")
 _CONDITIONS = EnumMap(incident_pb2.PlanStepCondition, StepCondition, "PLAN_STEP_CONDITION_")
@@ -112,6 +119,41 @@ def triage(found: TriageResult) -> incident_pb2.Triage:
     )
 
 
+def task(found: PlanTask, all_tasks: Sequence[PlanTask], incident: Incident, now: datetime) -> incident_pb2.PlanTask:
+    """One of an incident's tasks as it stands at ``now``."""
+    due = tasks.due_at(found, moments_of(incident))
+    holders = {held.role.value: held.person_id for held in incident.roles}
+    return incident_pb2.PlanTask(
+        number=found.number,
+        step_id=found.step.id,
+        text_ar=found.step.text_ar,
+        text_en=found.step.text_en,
+        state=TASK_STATES.to_wire[found.state],
+        owner_role=found.step.owner.value,
+        owner_id=found.owner_id or holders.get(found.step.owner.value, ""),
+        due_time=maybe(due),
+        overdue=due is not None and now > due,
+        done_time=maybe(found.done_at),
+        done_by=actor(found.done_by) if found.done_by is not None else None,
+        note=found.note,
+        depends_on=depends_on(found, all_tasks),
+        may_be_skipped=found.step.optional,
+        repeat_minutes=found.step.repeat_minutes,
+        times_done=found.times_done,
+        obligation=found.step.obligation,
+    )
+
+
+def depends_on(found: PlanTask, all_tasks: Sequence[PlanTask]) -> list[int]:
+    """The numbers of the tasks that go before one."""
+    return [each.number for each in all_tasks if each.step.id in found.step.depends_on]
+
+
+def maybe(moment: datetime | None) -> Timestamp | None:
+    """A point in time that may not be there."""
+    return None if moment is None else timestamp(moment)
+
+
 def step(found: PlanStep) -> incident_pb2.PlanStep:
     """One step of a plan."""
     return incident_pb2.PlanStep(
@@ -148,6 +190,16 @@ def incident(found: Incident) -> incident_pb2.Incident:
         update_time=timestamp(found.updated_at),
         etag=found.etag,
         plan=[step(s) for s in found.plan],
+        roles=[
+            incident_pb2.RoleHolder(
+                role=ROLES.to_wire[held.role], person_id=held.person_id, assign_time=timestamp(held.assigned_at)
+            )
+            for held in found.roles
+        ],
+        duplicate_of_incident_id=found.duplicate_of,
+        resolve_time=maybe(found.resolved_at),
+        leak_aware_time=maybe(found.leak_aware_at),
+        clocks_paused=found.clocks_paused,
     )
 
 
@@ -161,6 +213,8 @@ def line(found: TimelineLine) -> incident_pb2.TimelineEntry:
         record_time=timestamp(found.entry.recorded_at),
         actor=actor(found.actor),
         severity=SEVERITIES.to_wire[found.entry.severity],
+        text_en=found.entry.text_en,
+        subject=found.entry.subject,
     )
 
 
