@@ -10,7 +10,6 @@ is publishable is asked anew whenever it is read: a severity raised later, or a 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -35,11 +34,9 @@ from services.domain.texts import Bilingual, TextsFile
 from services.incidents.domain.personal_data import PersonalDataKind, scan
 from services.incidents.domain.severity import TEXTS, Severity
 from services.incidents.domain.told import told
-from services.incidents.domain.written import NO_TEXT, Text
+from services.incidents.domain.written import NO_TEXT, Text, names_internal_id
 
 LEGAL_ROLES = frozenset({"legal", "dpo"})
-
-_INTERNAL_ID = re.compile(r"\b[a-z]{3}_[a-z0-9]{26}\b", re.IGNORECASE)
 
 
 class PostMortemState(StrEnum):
@@ -436,7 +433,7 @@ def unsayable(content: Content, claims: ClaimChecker, wording: Wording) -> tuple
                 text.ar.format(category=label.ar, words=hit.words), text.en.format(category=label.en, words=hit.words)
             )
             gaps.append(Gap(GapKind.PROHIBITED_CLAIM, f"{place.path}:{hit.category.value}", words))
-        if _INTERNAL_ID.search(place.text):
+        if names_internal_id(place.text):
             gaps.append(_gap(wording, GapKind.INTERNAL_ID, place.path, **place.named(wording)))
     return tuple(gaps)
 
