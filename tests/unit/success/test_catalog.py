@@ -41,6 +41,12 @@ from services.success.domain.catalog import TEXTS, load_catalog
         ("plans.toml", 'text_ar = "تسليم Proof Pack v1"', 'text_ar = " "', "bundles.growth_starter[2].text_ar"),
         ("health.toml", 'weight = "-1"', 'weight = "much"', "factors.drafts_pending.weight"),
         ("health.toml", "watch = 50", "watch = 80", "expected watch < healthy"),
+        ("at_risk.toml", "[no_proof_pack_yet]", "[none_yet]", "no_proof_pack_yet: is missing"),
+        ("cadence.toml", "check_in_weekday = 2", "check_in_weekday = 5", "expected a working day"),
+        ("cadence.toml", "extend_days = 14", "extend_days = 90", "expected less than ahead_days"),
+        ("cadence.toml", "due_hour = 8", "due_hour = 24", "expected an hour of the day"),
+        ("cadence.toml", "{line}", "", "kinds.plan_step.body_ar"),
+        ("cadence.toml", "[holds.frozen_channel]", "[holds.frozen]", "holds.frozen_channel: is missing"),
         ("health.toml", "[factors.meetings]", "[factors.calls]", "factors.meetings: is missing"),
     ],
 )
