@@ -99,8 +99,6 @@ sla_events = sa.Table(
     sa.Column("escalation", sa.Text),
     sa.Column("draft_id", sa.Text),
     sa.Column("approval_id", sa.Text),
-    # Counts the events of the ticket as they were recorded: the order of what happened at one instant.
-    sa.Column("sequence", sa.BigInteger),
     sa.Index("sla_events_by_ticket", "ticket_id", "occur_us", "record_us", "event_id"),
 )
 
@@ -174,7 +172,8 @@ clock_spans = sa.Table(
     sa.Column("priority", sa.Text, nullable=False),
     sa.Column("customer_id", KeyText, nullable=False),
     sa.Column("owner", sa.Text, nullable=False),
-    sa.Index("clock_spans_by_due", "until_us", "due_us", "ticket_id", "clock", "instance"),
+    # With `press_us`, so that what does not press yet is passed over within the index.
+    sa.Index("clock_spans_by_due", "until_us", "due_us", "ticket_id", "clock", "instance", "press_us"),
     sa.Index("clock_spans_by_press", "until_us", "press_us"),
 )
 
@@ -205,17 +204,16 @@ _MOVE_TICKET = (
     )
 )
 _INSERT_EVENT = sa.insert(sla_events)
-_EVENT_KEY = (
-    sla_events.c.occur_us,
-    sla_events.c.record_us,
-    sa.func.coalesce(sla_events.c.sequence, 0),
-    sla_events.c.event_id,
+_EVENTS_OF = (
+    sa.select(sla_events)
+    .where(sla_events.c.ticket_id == sa.bindparam("ticket_id"))
+    .order_by(sla_events.c.occur_us, sla_events.c.record_us, sla_events.c.event_id)
 )
-_EVENTS_OF = sa.select(sla_events).where(sla_events.c.ticket_id == sa.bindparam("ticket_id")).order_by(*_EVENT_KEY)
 _EVENTS_AFTER = _EVENTS_OF.where(
-    sa.tuple_(*_EVENT_KEY)
+    sa.tuple_(sla_events.c.occur_us, sla_events.c.record_us, sla_events.c.event_id)
     > sa.tuple_(
-        *(sa.bindparam(name, type_=sa.BigInteger) for name in ("occur_us", "record_us", "sequence")),
+        sa.bindparam("occur_us", type_=sa.BigInteger),
+        sa.bindparam("record_us", type_=sa.BigInteger),
         sa.bindparam("event_id", type_=sa.Text),
     )
 ).limit(sa.bindparam("limit", type_=sa.Integer))
@@ -230,7 +228,6 @@ _PERIOD = (
         sla_events.c.priority,
         sla_events.c.waits_on,
         sla_events.c.draft_id,
-        sla_events.c.sequence,
     )
     .join_from(tickets, sla_events, sla_events.c.ticket_id == tickets.c.ticket_id)
     .where(tickets.c.create_us >= sa.bindparam("start", type_=sa.BigInteger))
@@ -463,7 +460,6 @@ def insert_event(tx: Tx, event: TicketEvent) -> None:
             "escalation": _escalation_text(event.escalation),
             "draft_id": event.draft_id or None,
             "approval_id": event.approval_id or None,
-            "sequence": event.event.sequence or None,
         },
     )
 
@@ -482,25 +478,17 @@ def draft_events(tx: Tx, ticket_id: str) -> list[Event]:
 
 def page_of_events(tx: Tx, ticket_id: str, after: Key | None, limit: int) -> list[TicketEvent]:
     """At most ``limit`` events of a ticket after a key of `event_key`."""
-    occur_us, record_us, sequence, event_id = after or (-(1 << 62), 0, 0, "")
+    occur_us, record_us, event_id = after or (-(1 << 62), 0, "")
     rows = tx.all(
         _EVENTS_AFTER,
-        {
-            "ticket_id": ticket_id,
-            "occur_us": occur_us,
-            "record_us": record_us,
-            "sequence": sequence,
-            "event_id": event_id,
-            "limit": limit,
-        },
+        {"ticket_id": ticket_id, "occur_us": occur_us, "record_us": record_us, "event_id": event_id, "limit": limit},
     )
     return [_event(row) for row in rows]
 
 
 def event_key(event: TicketEvent) -> Key:
     """Where an event stands in the list of its ticket."""
-    it = event.event
-    return (to_micros(it.occurred_at), to_micros(it.recorded_at), it.sequence, it.event_id)
+    return (to_micros(event.event.occurred_at), to_micros(event.event.recorded_at), event.event.event_id)
 
 
 def page_of_tickets(tx: Tx, wanted: TicketFilter, after: Key | None, limit: int) -> list[Ticket]:
@@ -728,7 +716,8 @@ def pressing(tx: Tx, wanted: Pressing, after: Key | None, limit: int) -> list[Cl
 
     Three ranges of an index, each only as far as the page goes: what still runs and is due, what still runs and is at risk
     (left out where the first fills the page, since it is due later), and what ran at ``as_of`` and has ended since: nothing,
-    in the present.
+    in the present. Where few press, those at risk are read by when they came to; where many do, in the order of due, in
+    which they stand first. Either way a page costs alike, however many clocks run.
     """
     params: dict[str, object] = {"as_of": to_micros(wanted.as_of), "limit": limit}
     if wanted.customer_id:
@@ -740,7 +729,9 @@ def pressing(tx: Tx, wanted: Pressing, after: Key | None, limit: int) -> list[Cl
     with_due = {**params, "due_by": to_micros(wanted.due_by)}
     found = tx.all(_pressing_statement("due", frozenset(with_due)), with_due)
     if len(found) < limit:
-        found += tx.all(_pressing_statement("at_risk", frozenset(with_due)), with_due)
+        crowd = tx.one(_CROWD, {"as_of": params["as_of"], "limit": _MANY})
+        part = "at_risk" if crowd is not None and crowd.clocks < _MANY else "at_risk_by_due"
+        found += tx.all(_pressing_statement(part, frozenset(with_due)), with_due)
     found += tx.all(_pressing_statement("ended", frozenset(params)), params)
     return sorted(map(_span, found), key=span_key)[:limit]
 
@@ -750,10 +741,23 @@ def span_key(span: ClockSpan) -> Key:
     return (to_micros(span.due_at), span.ticket_id, span.kind.value, span.instance)
 
 
+# So many are read and sorted in the time that anything else takes.
+_MANY = 500
+_CROWD = sa.select(sa.func.count().label("clocks")).select_from(
+    sa.select(clock_spans.c.press_us)
+    .where(clock_spans.c.until_us == OPEN)
+    .where(clock_spans.c.press_us <= sa.bindparam("as_of", type_=sa.BigInteger))
+    .limit(sa.bindparam("limit", type_=sa.Integer))
+    .subquery()
+)
+
+
 @cache
 def _pressing_statement(part: str, names: frozenset[str]) -> sa.Select[Any]:
     as_of, due_by = (sa.bindparam(name, type_=sa.BigInteger) for name in ("as_of", "due_by"))
-    key = (clock_spans.c.due_us, clock_spans.c.ticket_id, clock_spans.c.clock, clock_spans.c.instance)
+    # An expression keeps the index in the order of due out of it.
+    due_us = clock_spans.c.due_us + 0 if part == "at_risk" else clock_spans.c.due_us
+    key = (due_us, clock_spans.c.ticket_id, clock_spans.c.clock, clock_spans.c.instance)
     conditions = {
         "due": (
             clock_spans.c.until_us == OPEN,
@@ -761,6 +765,11 @@ def _pressing_statement(part: str, names: frozenset[str]) -> sa.Select[Any]:
             clock_spans.c.since_us <= as_of,
         ),
         "at_risk": (
+            clock_spans.c.until_us == OPEN,
+            clock_spans.c.press_us <= as_of,
+            due_us > due_by,
+        ),
+        "at_risk_by_due": (
             clock_spans.c.until_us == OPEN,
             clock_spans.c.press_us <= as_of,
             clock_spans.c.due_us > due_by,
@@ -929,7 +938,6 @@ def _sla_event(row: Row) -> Event:
         Priority(row.priority) if row.priority is not None else None,
         WaitsOn(row.waits_on) if row.waits_on is not None else None,
         row.draft_id or "",
-        row.sequence or 0,
     )
 
 

@@ -114,7 +114,7 @@ CREATE TABLE sla_events (
 	actor_id TEXT NOT NULL, 
 	actor_role TEXT NOT NULL, 
 	note TEXT NOT NULL, 
-	sent TEXT NOT NULL, priority TEXT, waits_on TEXT, escalation TEXT, draft_id TEXT, approval_id TEXT, sequence BIGINT, 
+	sent TEXT NOT NULL, priority TEXT, waits_on TEXT, escalation TEXT, draft_id TEXT, approval_id TEXT, 
 	PRIMARY KEY (event_id), 
 	FOREIGN KEY(ticket_id) REFERENCES tickets (ticket_id)
 );
@@ -189,6 +189,6 @@ CREATE INDEX approvals_by_draft ON approvals (draft_id);
 CREATE INDEX timers_by_time ON timers (due_us, timer_id);
 CREATE INDEX ticket_messages_by_ticket ON ticket_messages (ticket_id, occur_us, message_id);
 CREATE INDEX ticket_links_by_other ON ticket_links (other_ticket_id);
-CREATE INDEX clock_spans_by_due ON clock_spans (until_us, due_us, ticket_id, clock, instance);
+CREATE INDEX clock_spans_by_due ON clock_spans (until_us, due_us, ticket_id, clock, instance, press_us);
 CREATE INDEX clock_spans_by_press ON clock_spans (until_us, press_us);
 COMMIT;
