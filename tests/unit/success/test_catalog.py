@@ -45,7 +45,7 @@ from services.success.domain.catalog import TEXTS, load_catalog
         ("cadence.toml", "check_in_weekday = 2", "check_in_weekday = 5", "expected a working day"),
         ("cadence.toml", "extend_days = 14", "extend_days = 90", "expected less than ahead_days"),
         ("cadence.toml", "due_hour = 8", "due_hour = 24", "expected an hour of the day"),
-        ("cadence.toml", "{line}", "", "kinds.plan_step.body_ar"),
+        ("cadence.toml", "خطتكم معنا: {line}", "خطتكم معنا", "kinds.plan_step.body_ar"),
         ("cadence.toml", "[holds.frozen_channel]", "[holds.frozen]", "holds.frozen_channel: is missing"),
         ("health.toml", "[factors.meetings]", "[factors.calls]", "factors.meetings: is missing"),
     ],
