@@ -242,6 +242,7 @@ def clock(found: Clock) -> sla_pb2.SlaClock:
         elapsed=_duration(found.elapsed),
         remaining=_duration(found.remaining),
         burn=burn(found.burn),
+        running=found.runs and found.stopped_at is None,
     )
     for field, moment_of in (
         (answer.start_time, found.started_at),

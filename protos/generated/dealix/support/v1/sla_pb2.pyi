@@ -352,6 +352,7 @@ class SlaClock(_message.Message):
     REMAINING_FIELD_NUMBER: _builtins.int
     BURN_FIELD_NUMBER: _builtins.int
     LATE_AFTER_TIME_FIELD_NUMBER: _builtins.int
+    RUNNING_FIELD_NUMBER: _builtins.int
     kind: Global___SlaClockKind.ValueType
     """Which clock."""
     instance: _builtins.str
@@ -364,6 +365,8 @@ class SlaClock(_message.Message):
     """The version of the policy, chosen by the time of opening."""
     calendar_id: _builtins.str
     """The calendar in which target, elapsed and remaining count."""
+    running: _builtins.bool
+    """Whether time passes on it now. A breached clock may run, stand still or have stopped."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """When it started, UTC."""
@@ -418,10 +421,11 @@ class SlaClock(_message.Message):
         remaining: _duration_pb2.Duration | None = ...,
         burn: Global___SlaBurn | None = ...,
         late_after_time: _timestamp_pb2.Timestamp | None = ...,
+        running: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["at_risk_time", b"at_risk_time", "burn", b"burn", "due_time", b"due_time", "elapsed", b"elapsed", "late_after_time", b"late_after_time", "remaining", b"remaining", "start_time", b"start_time", "stop_time", b"stop_time", "target", b"target"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_risk_time", b"at_risk_time", "burn", b"burn", "calendar_id", b"calendar_id", "due_time", b"due_time", "elapsed", b"elapsed", "instance", b"instance", "kind", b"kind", "late_after_time", b"late_after_time", "policy_version", b"policy_version", "priority", b"priority", "remaining", b"remaining", "start_time", b"start_time", "state", b"state", "stop_time", b"stop_time", "target", b"target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_risk_time", b"at_risk_time", "burn", b"burn", "calendar_id", b"calendar_id", "due_time", b"due_time", "elapsed", b"elapsed", "instance", b"instance", "kind", b"kind", "late_after_time", b"late_after_time", "policy_version", b"policy_version", "priority", b"priority", "remaining", b"remaining", "running", b"running", "start_time", b"start_time", "state", b"state", "stop_time", b"stop_time", "target", b"target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
