@@ -58,6 +58,8 @@ class Support(Workload):
                 channel=channel_pb2.CHANNEL_WHATSAPP,
                 minimum_priority=rng.choice((0, classification_pb2.PRIORITY_P1)),
             ),
+            # The ticket, and the draft of its first response.
+            2,
             twice=rng.random() < 0.2,
         )
         ticket = routed.ticket
@@ -70,7 +72,9 @@ class Support(Workload):
                 request.sent.channel = channel_pb2.CHANNEL_WHATSAPP
                 request.sent.sender.CopyFrom(PERSON)
                 request.sent.reference = f"wamid-{rng.getrandbits(30)}"
-            ticket = (await journal.send(caller, request)).ticket
+            # Sent without an approval: its draft is withdrawn.
+            entries = 2 if kind == sla_pb2.SLA_EVENT_TYPE_FIRST_RESPONSE else 1
+            ticket = (await journal.send(caller, request, entries)).ticket
         if rng.random() < 0.5:
             await journal.send(
                 caller,
@@ -102,8 +106,9 @@ class Support(Workload):
         sent = {write.request_id for write in new}
         told: dict[str, list[tuple[str, str]]] = {}
         for entry in entries:
-            told.setdefault(entry.subject, []).append((entry.action, entry.attributes["event_id"]))
-        for subject in {entry.subject for entry in entries if entry.request_id in sent}:
+            if entry.subject.startswith(self.state_prefixes):
+                told.setdefault(entry.subject, []).append((entry.action, entry.attributes["event_id"]))
+        for subject in told.keys() & {entry.subject for entry in entries if entry.request_id in sent}:
             listed = await caller.ask(sla_pb.ListSlaEventsRequest(ticket_id=subject.removeprefix("ticket/")))
             # Events stand in the order of what happened, the ledger in that of what was recorded.
             found = {
