@@ -165,7 +165,8 @@ action_items = sa.Table(
     sa.Index("action_items_by_due", "due_us", "action_item_id"),
     sa.Index("action_items_open", "is_open", "due_us", "action_item_id"),
     sa.Index("action_items_by_incident", "incident_id", "due_us", "action_item_id"),
-    sa.Index("action_items_by_owner", "owner_id", "is_open", "due_us", "action_item_id"),
+    sa.Index("action_items_by_owner", "owner_id", "due_us", "action_item_id"),
+    sa.Index("action_items_open_by_owner", "owner_id", "is_open", "due_us", "action_item_id"),
 )
 
 SCHEMA = ServiceSchema("incidents", METADATA, Path(__file__).with_name("migrations"))

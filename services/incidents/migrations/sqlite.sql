@@ -219,7 +219,8 @@ CREATE INDEX obligation_periods_by_kind ON obligation_periods (kind, due_us, inc
 CREATE INDEX action_items_by_due ON action_items (due_us, action_item_id);
 CREATE INDEX action_items_open ON action_items (is_open, due_us, action_item_id);
 CREATE INDEX action_items_by_incident ON action_items (incident_id, due_us, action_item_id);
-CREATE INDEX action_items_by_owner ON action_items (owner_id, is_open, due_us, action_item_id);
+CREATE INDEX action_items_by_owner ON action_items (owner_id, due_us, action_item_id);
+CREATE INDEX action_items_open_by_owner ON action_items (owner_id, is_open, due_us, action_item_id);
 CREATE INDEX freezes_by_time ON freezes (freeze_us, freeze_id);
 CREATE INDEX freezes_by_active ON freezes (is_active, freeze_us, freeze_id);
 CREATE INDEX freezes_by_active_customer ON freezes (is_active, customer_id, freeze_us, freeze_id);

@@ -102,7 +102,8 @@ def upgrade() -> None:
     op.create_index("action_items_by_due", "action_items", key)
     op.create_index("action_items_open", "action_items", ["is_open", *key])
     op.create_index("action_items_by_incident", "action_items", ["incident_id", *key])
-    op.create_index("action_items_by_owner", "action_items", ["owner_id", "is_open", *key])
+    op.create_index("action_items_by_owner", "action_items", ["owner_id", *key])
+    op.create_index("action_items_open_by_owner", "action_items", ["owner_id", "is_open", *key])
 
 
 def downgrade() -> None:
