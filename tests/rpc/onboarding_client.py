@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from dealix.common.v1 import actor_pb2, approval_pb2, ledger_pb2
-from dealix.onboarding.v1 import connector_pb2, ledger_service_pb2, ledger_service_pb2_grpc
+from dealix.onboarding.v1 import (
+    approval_service_pb2,
+    approval_service_pb2_grpc,
+    connector_pb2,
+    ledger_service_pb2,
+    ledger_service_pb2_grpc,
+    onboarding_pb2,
+)
 from dealix.onboarding.v1 import connector_service_pb2 as cpb
 from dealix.onboarding.v1 import connector_service_pb2_grpc as cpb_grpc
 from dealix.onboarding.v1 import onboarding_service_pb2 as pb
@@ -31,6 +38,10 @@ SECRET = "sk_live_51H8aBcDeFgHiJkLmNoPqRsT"
 
 def approval(by: actor_pb2.Actor = FOUNDER, at: datetime = START, note: str = "") -> approval_pb2.Approval:
     return approval_pb2.Approval(approver=by, approve_time=timestamp(at), note=note)
+
+
+CUSTOMERS = actor_pb2.Actor(kind=actor_pb2.ACTOR_KIND_PERSON, id="cust-1.manager")
+"""A person of the customer."""
 
 
 def audit(at: datetime = START, reference: str = "doc-41") -> connector_pb2.OptInAudit:
@@ -58,12 +69,17 @@ class Client:
         self.clock = clock
         self._onboarding = pb_grpc.OnboardingServiceStub(running.channel)
         self._connectors = cpb_grpc.ConnectorServiceStub(running.channel)
+        self._approvals = approval_service_pb2_grpc.ApprovalServiceStub(running.channel)
         self._ledger = ledger_service_pb2_grpc.LedgerServiceStub(running.channel)
+
+    @property
+    def _stubs(self) -> tuple[Any, ...]:
+        return (self._onboarding, self._connectors, self._approvals, self._ledger)
 
     async def call(self, request: Any) -> Any:
         """Sends a request to the method that is named like it."""
         name = type(request).__name__.removesuffix("Request")
-        stub: Any = next(s for s in (self._onboarding, self._connectors, self._ledger) if hasattr(s, name))
+        stub: Any = next(s for s in self._stubs if hasattr(s, name))
         answer = await getattr(stub, name)(request, timeout=20)
         assert answer.HasField("live_send_allowed")
         assert answer.live_send_allowed is False
@@ -106,6 +122,100 @@ class Client:
                 state=connector_pb2.ConnectorState.Value(f"CONNECTOR_STATE_{state}"),
             )
         )
+
+    async def write(self, kind: Any, customer_id: str = "cust-1", **fields: Any) -> Any:
+        """Sends a write with a fresh request_id, by the operator unless said otherwise."""
+        return await self.call(
+            kind(**{"request_id": str(uuid.uuid4()), "actor": PERSON, **fields}, customer_id=customer_id)
+        )
+
+    async def approve(self, draft: Any, by: actor_pb2.Actor = FOUNDER, **fields: Any) -> Any:
+        """Approves a draft as it stands."""
+        return await self.call(
+            approval_service_pb2.ApproveDraftRequest(
+                request_id=str(uuid.uuid4()),
+                actor=by,
+                draft_id=draft.draft_id,
+                content_hash=draft.content_hash,
+                **fields,
+            )
+        )
+
+    async def problem(self, connector_key: str, problem: str, **fields: Any) -> cpb.RecordConnectorProblemResponse:
+        """Records a problem seen now."""
+        return await self.write(
+            cpb.RecordConnectorProblemRequest,
+            connector_key=connector_key,
+            problem=connector_pb2.ConnectorProblem.Value(f"CONNECTOR_PROBLEM_{problem}"),
+            **{"occur_time": timestamp(self.clock.now), **fields},
+        )
+
+    async def test(self, connector_key: str, succeeded: bool = True, **fields: Any) -> cpb.RecordConnectorTestResponse:
+        """Records a test made now."""
+        return await self.write(
+            cpb.RecordConnectorTestRequest,
+            connector_key=connector_key,
+            action=connector_pb2.CONNECTOR_TEST_ACTION_DRAFTED,
+            succeeded=succeeded,
+            **{"test_time": timestamp(self.clock.now), **fields},
+        )
+
+    async def audit(self, **fields: Any) -> cpb.RecordOptInAuditResponse:
+        """Records an opt-in audit of WhatsApp made now."""
+        return await self.write(
+            cpb.RecordOptInAuditRequest,
+            connector_key="whatsapp_cloud",
+            **{
+                "opted_in_numbers": 120,
+                "source": connector_pb2.OPT_IN_SOURCE_WEB_FORM,
+                "auditor": PERSON,
+                "audit_time": timestamp(self.clock.now),
+                "reference": "doc-41",
+                **fields,
+            },
+        )
+
+    async def review(self, outcome: str, **fields: Any) -> pb.RecordRiskReviewResponse:
+        """Records a risk review made now."""
+        return await self.write(
+            pb.RecordRiskReviewRequest,
+            outcome=onboarding_pb2.RiskOutcome.Value(f"RISK_OUTCOME_{outcome}"),
+            **{
+                "finding": "" if outcome == "CLEAN" else "قائمة لا يُعرف مصدرها",
+                "reference": "review-7",
+                "reviewer": PERSON,
+                "review_time": timestamp(self.clock.now),
+                **fields,
+            },
+        )
+
+    async def proof_pack(self, event: str, **fields: Any) -> pb.RecordProofPackResponse:
+        """Records what happened to Proof Pack v1 now."""
+        return await self.write(
+            pb.RecordProofPackRequest,
+            event=onboarding_pb2.ProofPackEvent.Value(f"PROOF_PACK_EVENT_{event}"),
+            **{"person": PERSON, "occur_time": timestamp(self.clock.now), "reference": "pack-1", **fields},
+        )
+
+    async def onboarding(self, customer_id: str = "cust-1") -> onboarding_pb2.Onboarding:
+        """Everything about an onboarding."""
+        return (await self.call(pb.GetOnboardingRequest(customer_id=customer_id))).onboarding
+
+    async def issues(self, customer_id: str = "cust-1", **fields: Any) -> list[connector_pb2.ConnectorIssue]:
+        """The customer's issues, open ones unless said otherwise."""
+        return list((await self.call(cpb.ListConnectorIssuesRequest(customer_id=customer_id, **fields))).issues)
+
+    async def events(self, connector_key: str = "", customer_id: str = "cust-1") -> list[connector_pb2.ConnectorEvent]:
+        """What happened to a customer's connectors, oldest first, read to its end page by page."""
+
+        def ask(token: str) -> Awaitable[Any]:
+            return self.call(
+                cpb.ListConnectorEventsRequest(
+                    customer_id=customer_id, connector_key=connector_key, page_size=3, page_token=token
+                )
+            )
+
+        return [event async for page in pages(ask) for event in page.events][::-1]
 
     async def entries(self, subject: str = "") -> list[ledger_pb2.LedgerEntry]:
         """The whole ledger, or what it holds of a subject."""
