@@ -10,7 +10,7 @@ from services.domain.checks import Checks
 # A Saudi mobile number in any of its spellings, or any number in its international form. Numbers of documents and dates,
 # which have neither, pass.
 _PHONE = re.compile(
-    r"(?<!\d)(?:(?:\+|00)\s?966|966|0)[\s().-]{0,2}5(?:[\s().-]?\d){8}(?!\d)|(?<!\d)5\d{8}(?!\d)|\+\d(?:[\s().-]?\d){7,14}(?!\d)"
+    r"(?<!\d)(?:(?:\+|00)\s?966|966|0)[\s().-]{0,2}5(?:[\s().-]{0,2}\d){8}(?!\d)|(?<!\d)5\d{8}(?!\d)|\+\d(?:[\s().-]{0,2}\d){7,14}(?!\d)"
 )
 
 
