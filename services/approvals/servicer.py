@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import ModuleType
 from typing import Any
@@ -38,8 +38,9 @@ class ApprovalRules:
     """What a service adds to the decisions about its drafts.
 
     ``context``: what to go by at an approval, from what the gateway brought; the incidents service looks into its own tables.
-    ``before_approval``: raises to refuse one. ``after_sent``: what a recorded sending does to the draft's subject, in the same
-    transaction. ``own_use``: kinds whose use has a method of its own, so that ``RecordDraftSent`` refuses them.
+    ``before_approval``: raises to refuse one; its draft has the text that would be approved. ``after_sent``: what a recorded
+    sending does to the draft's subject, in the same transaction. ``own_use``: kinds whose use has a method of its own, so
+    that ``RecordDraftSent`` refuses them.
     """
 
     context: Callable[[Tx, Draft, Context], Context] = _as_brought
@@ -97,7 +98,8 @@ class ApprovalServicer:
         def approve(unit: UnitOfWork) -> Message:
             before = drafts.get(unit.tx, command.draft_id)
             context = self._rules.context(unit.tx, before, brought)
-            self._rules.before_approval(unit, before, context)
+            asked = before if command.edited is None else replace(before, body=command.edited)
+            self._rules.before_approval(unit, asked, context)
             return self._answer("ApproveDraftResponse", drafts.approve(unit, command, self._claims, context), unit.now)
 
         return await call.write(request, approve)

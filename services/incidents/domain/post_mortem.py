@@ -56,6 +56,7 @@ class GapKind(StrEnum):
     SECTION_MISSING = "section_missing"
     OWNER_MISSING = "owner_missing"
     DEADLINE_MISSING = "deadline_missing"
+    DEADLINE_PASSED = "deadline_passed"
     PROHIBITED_CLAIM = "prohibited_claim"
     INTERNAL_ID = "internal_id"
     PERSONAL_DATA = "personal_data"
@@ -232,6 +233,7 @@ _PLACEHOLDERS: Mapping[GapKind, frozenset[str]] = MappingProxyType(
         GapKind.SECTION_MISSING: frozenset({"section"}),
         GapKind.OWNER_MISSING: frozenset({"number"}),
         GapKind.DEADLINE_MISSING: frozenset({"number"}),
+        GapKind.DEADLINE_PASSED: frozenset({"number"}),
         GapKind.PROHIBITED_CLAIM: frozenset({"category", "words"}),
         GapKind.INTERNAL_ID: frozenset({"section"}),
         GapKind.PERSONAL_DATA: frozenset({"section", "what", "start", "end"}),
@@ -304,16 +306,30 @@ def submit(found: PostMortem, actor: ActorLike, now: datetime, wording: Wording)
 
 
 def approve(
-    found: PostMortem, content_revision: int, actor: ActorLike, now: datetime, claims: ClaimChecker, wording: Wording
+    found: PostMortem,
+    content_revision: int,
+    actor: ActorLike,
+    now: datetime,
+    *,
+    resolved: bool,
+    claims: ClaimChecker,
+    wording: Wording,
 ) -> PostMortem:
-    """The post-mortem approved as it was read.
+    """The post-mortem approved as it was read. Before the incident is resolved there is no whole course of events to approve.
 
     Raises ``PersonRequired``, ``PostMortemStateRefused``, ``EtagMismatch`` and ``PostMortemIncomplete``.
     """
     _require_person(actor, "approve_post_mortem")
     _require_state(found.incident_id, found.state, "approve", PostMortemState.IN_REVIEW)
     _require_text(found, content_revision)
-    _require_nothing(found.incident_id, unsayable(found.content, claims, wording))
+    gaps = [*unsayable(found.content, claims, wording)]
+    for number, item in enumerate(found.content.action_items, start=1):
+        if item.due_at is not None and item.due_at <= now:
+            subject = f"action_items[{number - 1}]"
+            gaps.append(_gap(wording, GapKind.DEADLINE_PASSED, subject, number=str(number)))
+    if not resolved:
+        gaps.append(_gap(wording, GapKind.INCIDENT_OPEN, ""))
+    _require_nothing(found.incident_id, tuple(gaps))
     return _changed(found, now, state=PostMortemState.APPROVED, approved=Approved(actor, now))
 
 

@@ -22,7 +22,7 @@ CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO "alembic_version" VALUES('0004');
+INSERT INTO "alembic_version" VALUES('0005');
 CREATE TABLE approvals (
 	approval_id TEXT NOT NULL, 
 	draft_id TEXT NOT NULL, 
@@ -132,6 +132,32 @@ CREATE TABLE ledger_head (
 	hash BLOB NOT NULL, 
 	PRIMARY KEY (id)
 );
+CREATE TABLE notice_filings (
+	incident_id TEXT NOT NULL, 
+	number BIGINT NOT NULL, 
+	reference TEXT NOT NULL, 
+	actor_kind TEXT NOT NULL, 
+	actor_id TEXT NOT NULL, 
+	actor_role TEXT NOT NULL, 
+	file_us BIGINT NOT NULL, 
+	record_us BIGINT NOT NULL, 
+	is_late BIGINT NOT NULL, 
+	late_reason TEXT NOT NULL, 
+	incomplete_reason TEXT NOT NULL, 
+	missing TEXT NOT NULL, 
+	blocks TEXT NOT NULL, 
+	PRIMARY KEY (incident_id, number), 
+	FOREIGN KEY(incident_id) REFERENCES notices (incident_id)
+);
+CREATE TABLE notices (
+	incident_id TEXT NOT NULL, 
+	blocks TEXT NOT NULL, 
+	create_us BIGINT NOT NULL, 
+	update_us BIGINT NOT NULL, 
+	revision BIGINT NOT NULL, 
+	PRIMARY KEY (incident_id), 
+	FOREIGN KEY(incident_id) REFERENCES incidents (incident_id)
+);
 CREATE TABLE obligation_periods (
 	incident_id TEXT NOT NULL, 
 	obligation_id TEXT NOT NULL, 
@@ -167,6 +193,35 @@ CREATE TABLE plan_tasks (
 	note TEXT NOT NULL, 
 	times_done BIGINT NOT NULL, 
 	PRIMARY KEY (incident_id, number), 
+	FOREIGN KEY(incident_id) REFERENCES incidents (incident_id)
+);
+CREATE TABLE post_mortem_sign_offs (
+	incident_id TEXT NOT NULL, 
+	number BIGINT NOT NULL, 
+	kind TEXT NOT NULL, 
+	customer_id TEXT NOT NULL, 
+	content_revision BIGINT NOT NULL, 
+	actor_kind TEXT NOT NULL, 
+	actor_id TEXT NOT NULL, 
+	actor_role TEXT NOT NULL, 
+	sign_us BIGINT NOT NULL, 
+	reference TEXT NOT NULL, 
+	PRIMARY KEY (incident_id, number), 
+	FOREIGN KEY(incident_id) REFERENCES post_mortems (incident_id)
+);
+CREATE TABLE post_mortems (
+	incident_id TEXT NOT NULL, 
+	state TEXT NOT NULL, 
+	content TEXT NOT NULL, 
+	content_revision BIGINT NOT NULL, 
+	approver_kind TEXT, 
+	approver_id TEXT, 
+	approver_role TEXT, 
+	approve_us BIGINT, 
+	create_us BIGINT NOT NULL, 
+	update_us BIGINT NOT NULL, 
+	revision BIGINT NOT NULL, 
+	PRIMARY KEY (incident_id), 
 	FOREIGN KEY(incident_id) REFERENCES incidents (incident_id)
 );
 CREATE TABLE requests (
@@ -227,4 +282,6 @@ CREATE INDEX freezes_by_active_customer ON freezes (is_active, customer_id, free
 CREATE INDEX freezes_by_customer ON freezes (customer_id, freeze_us, freeze_id);
 CREATE INDEX freezes_by_channel ON freezes (channel, freeze_us, freeze_id);
 CREATE INDEX freezes_by_incident ON freezes (incident_id, freeze_us, freeze_id);
+CREATE INDEX post_mortems_by_time ON post_mortems (create_us, incident_id);
+CREATE INDEX post_mortems_by_state ON post_mortems (state, create_us, incident_id);
 COMMIT;

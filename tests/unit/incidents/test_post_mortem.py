@@ -67,9 +67,21 @@ def in_review(content: Content = FULL) -> PostMortem:
     return rules.submit(begun(content), WRITER, NOW, WORDING)
 
 
+def approve(
+    found: PostMortem,
+    content_revision: int | None = None,
+    actor: Actor = WRITER,
+    now: datetime = NOW,
+    *,
+    resolved: bool = True,
+) -> PostMortem:
+    given_ = found.content_revision if content_revision is None else content_revision
+    return rules.approve(found, given_, actor, now, resolved=resolved, claims=CLAIMS, wording=WORDING)
+
+
 def approved(content: Content = FULL) -> PostMortem:
     found = in_review(content)
-    return rules.approve(found, found.content_revision, WRITER, NOW, CLAIMS, WORDING)
+    return approve(found)
 
 
 def signed(
@@ -103,7 +115,7 @@ STATES: dict[PostMortemState, Callable[[], PostMortem]] = {
 }
 ACTIONS: dict[str, Callable[[PostMortem], PostMortem]] = {
     "submit": lambda found: rules.submit(found, WRITER, NOW, WORDING),
-    "approve": lambda found: rules.approve(found, found.content_revision, WRITER, NOW, CLAIMS, WORDING),
+    "approve": lambda found: approve(found),
     "sign": lambda found: signed(found, SignOffKind.LEGAL_REVIEW),
     "publish": lambda found: rules.make_publishable(found, SEV1, WRITER, NOW, CLAIMS, WORDING),
     "edit": lambda found: rules.rewrite(found, replace(FULL, summary=Text("نص آخر", "Another")), WRITER, NOW),
@@ -157,7 +169,7 @@ def test_every_action_in_every_state(action: str, state: PostMortemState) -> Non
 BY_SOFTWARE: dict[str, Callable[[], object]] = {
     "begin": lambda: rules.begin(INCIDENT, FULL, SOFTWARE, NOW),
     "submit": lambda: rules.submit(begun(), SOFTWARE, NOW, WORDING),
-    "approve": lambda: rules.approve(in_review(), 1, SOFTWARE, NOW, CLAIMS, WORDING),
+    "approve": lambda: approve(in_review(), actor=SOFTWARE),
     "sign": lambda: signed(approved(), SignOffKind.PERSONAL_DATA_REMOVED, actor=SOFTWARE),
     "publish": lambda: rules.make_publishable(fully_signed(approved()), SEV1, SOFTWARE, NOW, CLAIMS, WORDING),
     "edit": lambda: rules.rewrite(begun(), FULL, SOFTWARE, NOW),
@@ -226,7 +238,7 @@ def test_an_empty_post_mortem_lacks_every_section() -> None:
 def test_what_must_not_be_said_cannot_be_approved(content: Content, kind: GapKind, subject: str) -> None:
     found = in_review(content)
     with pytest.raises(PostMortemIncomplete) as refused:
-        rules.approve(found, 1, WRITER, NOW, CLAIMS, WORDING)
+        approve(found)
     assert (kind.value.upper(), subject) in {(k, s) for k, s, _ in refused.value.missing}
     assert (kind, subject) in gaps(found)
 
@@ -256,6 +268,22 @@ def test_personal_data_in_any_text_stands_in_the_way_and_is_not_repeated(content
     said = str(refused.value.missing)
     for data in ("1012345672", "2345678904", "٠٥٥١٢٣٤٥٦٧", "0551234567", "ops@example.sa"):
         assert data not in said
+
+
+@pytest.mark.parametrize(
+    ("resolved", "now", "wanted"),
+    [
+        (False, NOW, [("INCIDENT_OPEN", "")]),
+        (True, NOW + timedelta(days=7), [("DEADLINE_PASSED", "action_items[0]")]),
+        (False, NOW + timedelta(days=8), [("DEADLINE_PASSED", "action_items[0]"), ("INCIDENT_OPEN", "")]),
+    ],
+)
+def test_it_is_approved_once_the_incident_is_resolved_with_deadlines_that_are_still_to_come(
+    resolved: bool, now: datetime, wanted: list[tuple[str, str]]
+) -> None:
+    with pytest.raises(PostMortemIncomplete) as refused:
+        approve(in_review(), now=now, resolved=resolved)
+    assert [(kind, subject) for kind, subject, _ in refused.value.missing] == wanted
 
 
 def test_a_sev1_needs_legal_review_every_consent_and_the_statement_each_by_itself() -> None:
@@ -342,7 +370,7 @@ def test_a_sign_off_says_what_it_has_to(
 def test_an_approval_or_sign_off_of_another_text_than_the_present_is_refused() -> None:
     found = in_review()
     with pytest.raises(EtagMismatch):
-        rules.approve(found, 2, WRITER, NOW, CLAIMS, WORDING)
+        approve(found, 2)
     given_ = SignOff(SignOffKind.LEGAL_REVIEW, "", 7, DPO, NOW, "")
     with pytest.raises(EtagMismatch):
         rules.sign_off(found, given_, IN_REVIEW, (), NOW, WORDING)
@@ -405,7 +433,8 @@ def test_every_gap_is_said_in_both_languages() -> None:
     )
     all_of_them: tuple[Gap, ...] = rules.gate(found, replace(SEV1, resolved=False), CLAIMS, WORDING)
     all_of_them += rules.gate(found, replace(SEV1, customer_ids=()), CLAIMS, WORDING)
-    assert {gap.kind for gap in all_of_them} == set(GapKind)
+    # A deadline that passed is asked for at the approval only.
+    assert {gap.kind for gap in all_of_them} == set(GapKind) - {GapKind.DEADLINE_PASSED}
     for gap in all_of_them:
         assert "{" not in gap.text.ar + gap.text.en
         assert any("ء" <= char <= "ي" for char in gap.text.ar)

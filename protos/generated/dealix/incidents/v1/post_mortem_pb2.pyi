@@ -113,6 +113,8 @@ class _PostMortemGapKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Pos
     """SEV1: a person's word that personal data is removed from the present text."""
     POST_MORTEM_GAP_KIND_CUSTOMERS_UNKNOWN: _PostMortemGapKind.ValueType  # 12
     """SEV1: no affected customer is known, and none was said to consent. Name the customers on the incident."""
+    POST_MORTEM_GAP_KIND_DEADLINE_PASSED: _PostMortemGapKind.ValueType  # 13
+    """An action item's deadline passed before the text was approved. Stands in the way of the approval only. Subject: the item."""
 
 class PostMortemGapKind(_PostMortemGapKind, metaclass=_PostMortemGapKindEnumTypeWrapper):
     """What a post-mortem lacks."""
@@ -143,6 +145,8 @@ POST_MORTEM_GAP_KIND_PERSONAL_DATA_STATEMENT: PostMortemGapKind.ValueType  # 11
 """SEV1: a person's word that personal data is removed from the present text."""
 POST_MORTEM_GAP_KIND_CUSTOMERS_UNKNOWN: PostMortemGapKind.ValueType  # 12
 """SEV1: no affected customer is known, and none was said to consent. Name the customers on the incident."""
+POST_MORTEM_GAP_KIND_DEADLINE_PASSED: PostMortemGapKind.ValueType  # 13
+"""An action item's deadline passed before the text was approved. Stands in the way of the approval only. Subject: the item."""
 Global___PostMortemGapKind: _TypeAlias = PostMortemGapKind  # noqa: Y015
 
 @_typing.final

@@ -128,12 +128,13 @@ class PostMortemServiceServicer:
 
     def ApprovePostMortem(self, request, context):
         """Approves the text as it was read: IN_REVIEW to APPROVED. It meets the incident's obligation to have a post-mortem, and its
-        action items become the incident's.
+        action items become the incident's; one with the same Arabic title that the incident has already is not added again.
 
         `content_revision` is not that of the present text: ABORTED (ETAG_MISMATCH). A prohibited claim or an identifier of ours in
-        the text: FAILED_PRECONDITION (POST_MORTEM_INCOMPLETE), with each in the PreconditionFailure. After the deadline without
-        `late_reason`: FAILED_PRECONDITION (LATE_REASON_REQUIRED). In another state: FAILED_PRECONDITION
-        (POST_MORTEM_STATE_REFUSED). A service: PERMISSION_DENIED (PERSON_REQUIRED).
+        the text, a deadline that passed, an incident that is not resolved: FAILED_PRECONDITION (POST_MORTEM_INCOMPLETE), with each in
+        the PreconditionFailure. After the deadline of the post-mortem without `late_reason`: FAILED_PRECONDITION
+        (LATE_REASON_REQUIRED). In another state: FAILED_PRECONDITION (POST_MORTEM_STATE_REFUSED). A service: PERMISSION_DENIED
+        (PERSON_REQUIRED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -156,7 +157,7 @@ class PostMortemServiceServicer:
         """Passes the gate: APPROVED to PUBLISHABLE. It publishes nothing.
 
         Anything missing: FAILED_PRECONDITION (POST_MORTEM_INCOMPLETE), with each in the PreconditionFailure; GetPostMortem lists the
-        same. In state PUBLISHABLE or not yet in review: FAILED_PRECONDITION (POST_MORTEM_STATE_REFUSED). A service:
+        same. In state PUBLISHABLE: FAILED_PRECONDITION (POST_MORTEM_STATE_REFUSED). A service:
         PERMISSION_DENIED (PERSON_REQUIRED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -63,12 +63,13 @@ class PostMortemServiceStub:
     """
     ApprovePostMortem: _grpc.UnaryUnaryMultiCallable[_post_mortem_service_pb2.ApprovePostMortemRequest, _post_mortem_service_pb2.ApprovePostMortemResponse]
     """Approves the text as it was read: IN_REVIEW to APPROVED. It meets the incident's obligation to have a post-mortem, and its
-    action items become the incident's.
+    action items become the incident's; one with the same Arabic title that the incident has already is not added again.
 
     `content_revision` is not that of the present text: ABORTED (ETAG_MISMATCH). A prohibited claim or an identifier of ours in
-    the text: FAILED_PRECONDITION (POST_MORTEM_INCOMPLETE), with each in the PreconditionFailure. After the deadline without
-    `late_reason`: FAILED_PRECONDITION (LATE_REASON_REQUIRED). In another state: FAILED_PRECONDITION
-    (POST_MORTEM_STATE_REFUSED). A service: PERMISSION_DENIED (PERSON_REQUIRED).
+    the text, a deadline that passed, an incident that is not resolved: FAILED_PRECONDITION (POST_MORTEM_INCOMPLETE), with each in
+    the PreconditionFailure. After the deadline of the post-mortem without `late_reason`: FAILED_PRECONDITION
+    (LATE_REASON_REQUIRED). In another state: FAILED_PRECONDITION (POST_MORTEM_STATE_REFUSED). A service: PERMISSION_DENIED
+    (PERSON_REQUIRED).
     """
     SignOffPostMortem: _grpc.UnaryUnaryMultiCallable[_post_mortem_service_pb2.SignOffPostMortemRequest, _post_mortem_service_pb2.SignOffPostMortemResponse]
     """Records a sign-off for the present text, in state IN_REVIEW or APPROVED. The same one again is kept beside the first.
@@ -83,7 +84,7 @@ class PostMortemServiceStub:
     """Passes the gate: APPROVED to PUBLISHABLE. It publishes nothing.
 
     Anything missing: FAILED_PRECONDITION (POST_MORTEM_INCOMPLETE), with each in the PreconditionFailure; GetPostMortem lists the
-    same. In state PUBLISHABLE or not yet in review: FAILED_PRECONDITION (POST_MORTEM_STATE_REFUSED). A service:
+    same. In state PUBLISHABLE: FAILED_PRECONDITION (POST_MORTEM_STATE_REFUSED). A service:
     PERMISSION_DENIED (PERSON_REQUIRED).
     """
     GetPostMortem: _grpc.UnaryUnaryMultiCallable[_post_mortem_service_pb2.GetPostMortemRequest, _post_mortem_service_pb2.GetPostMortemResponse]
@@ -126,12 +127,13 @@ class PostMortemServiceAsyncStub(PostMortemServiceStub):
     """
     ApprovePostMortem: _aio.UnaryUnaryMultiCallable[_post_mortem_service_pb2.ApprovePostMortemRequest, _post_mortem_service_pb2.ApprovePostMortemResponse]  # type: ignore[assignment]
     """Approves the text as it was read: IN_REVIEW to APPROVED. It meets the incident's obligation to have a post-mortem, and its
-    action items become the incident's.
+    action items become the incident's; one with the same Arabic title that the incident has already is not added again.
 
     `content_revision` is not that of the present text: ABORTED (ETAG_MISMATCH). A prohibited claim or an identifier of ours in
-    the text: FAILED_PRECONDITION (POST_MORTEM_INCOMPLETE), with each in the PreconditionFailure. After the deadline without
-    `late_reason`: FAILED_PRECONDITION (LATE_REASON_REQUIRED). In another state: FAILED_PRECONDITION
-    (POST_MORTEM_STATE_REFUSED). A service: PERMISSION_DENIED (PERSON_REQUIRED).
+    the text, a deadline that passed, an incident that is not resolved: FAILED_PRECONDITION (POST_MORTEM_INCOMPLETE), with each in
+    the PreconditionFailure. After the deadline of the post-mortem without `late_reason`: FAILED_PRECONDITION
+    (LATE_REASON_REQUIRED). In another state: FAILED_PRECONDITION (POST_MORTEM_STATE_REFUSED). A service: PERMISSION_DENIED
+    (PERSON_REQUIRED).
     """
     SignOffPostMortem: _aio.UnaryUnaryMultiCallable[_post_mortem_service_pb2.SignOffPostMortemRequest, _post_mortem_service_pb2.SignOffPostMortemResponse]  # type: ignore[assignment]
     """Records a sign-off for the present text, in state IN_REVIEW or APPROVED. The same one again is kept beside the first.
@@ -146,7 +148,7 @@ class PostMortemServiceAsyncStub(PostMortemServiceStub):
     """Passes the gate: APPROVED to PUBLISHABLE. It publishes nothing.
 
     Anything missing: FAILED_PRECONDITION (POST_MORTEM_INCOMPLETE), with each in the PreconditionFailure; GetPostMortem lists the
-    same. In state PUBLISHABLE or not yet in review: FAILED_PRECONDITION (POST_MORTEM_STATE_REFUSED). A service:
+    same. In state PUBLISHABLE: FAILED_PRECONDITION (POST_MORTEM_STATE_REFUSED). A service:
     PERMISSION_DENIED (PERSON_REQUIRED).
     """
     GetPostMortem: _aio.UnaryUnaryMultiCallable[_post_mortem_service_pb2.GetPostMortemRequest, _post_mortem_service_pb2.GetPostMortemResponse]  # type: ignore[assignment]
@@ -210,12 +212,13 @@ class PostMortemServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_post_mortem_service_pb2.ApprovePostMortemResponse, _abc.Awaitable[_post_mortem_service_pb2.ApprovePostMortemResponse]]:
         """Approves the text as it was read: IN_REVIEW to APPROVED. It meets the incident's obligation to have a post-mortem, and its
-        action items become the incident's.
+        action items become the incident's; one with the same Arabic title that the incident has already is not added again.
 
         `content_revision` is not that of the present text: ABORTED (ETAG_MISMATCH). A prohibited claim or an identifier of ours in
-        the text: FAILED_PRECONDITION (POST_MORTEM_INCOMPLETE), with each in the PreconditionFailure. After the deadline without
-        `late_reason`: FAILED_PRECONDITION (LATE_REASON_REQUIRED). In another state: FAILED_PRECONDITION
-        (POST_MORTEM_STATE_REFUSED). A service: PERMISSION_DENIED (PERSON_REQUIRED).
+        the text, a deadline that passed, an incident that is not resolved: FAILED_PRECONDITION (POST_MORTEM_INCOMPLETE), with each in
+        the PreconditionFailure. After the deadline of the post-mortem without `late_reason`: FAILED_PRECONDITION
+        (LATE_REASON_REQUIRED). In another state: FAILED_PRECONDITION (POST_MORTEM_STATE_REFUSED). A service: PERMISSION_DENIED
+        (PERSON_REQUIRED).
         """
 
     @_abc_1.abstractmethod
@@ -242,7 +245,7 @@ class PostMortemServiceServicer(metaclass=_abc_1.ABCMeta):
         """Passes the gate: APPROVED to PUBLISHABLE. It publishes nothing.
 
         Anything missing: FAILED_PRECONDITION (POST_MORTEM_INCOMPLETE), with each in the PreconditionFailure; GetPostMortem lists the
-        same. In state PUBLISHABLE or not yet in review: FAILED_PRECONDITION (POST_MORTEM_STATE_REFUSED). A service:
+        same. In state PUBLISHABLE: FAILED_PRECONDITION (POST_MORTEM_STATE_REFUSED). A service:
         PERMISSION_DENIED (PERSON_REQUIRED).
         """
 
