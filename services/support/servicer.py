@@ -379,7 +379,7 @@ class SlaServicer:
     async def ListSlaEvents(self, request: sla_pb.ListSlaEventsRequest, call: Call) -> sla_pb.ListSlaEventsResponse:
         size = paging.page_size(request.page_size)
         query = paging.query_key(call.method.path, {"ticket_id": request.ticket_id})
-        after = paging.decode_token(query, request.page_token, (int, int, str))
+        after = paging.decode_token(query, request.page_token, (int, int, int, str))
 
         def read(tx: Tx) -> list[TicketEvent]:
             handlers.get_ticket(tx, request.ticket_id)

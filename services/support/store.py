@@ -99,6 +99,8 @@ sla_events = sa.Table(
     sa.Column("escalation", sa.Text),
     sa.Column("draft_id", sa.Text),
     sa.Column("approval_id", sa.Text),
+    # Counts the events of the ticket as they were recorded: the order of what happened at one instant.
+    sa.Column("sequence", sa.BigInteger),
     sa.Index("sla_events_by_ticket", "ticket_id", "occur_us", "record_us", "event_id"),
 )
 
@@ -204,16 +206,17 @@ _MOVE_TICKET = (
     )
 )
 _INSERT_EVENT = sa.insert(sla_events)
-_EVENTS_OF = (
-    sa.select(sla_events)
-    .where(sla_events.c.ticket_id == sa.bindparam("ticket_id"))
-    .order_by(sla_events.c.occur_us, sla_events.c.record_us, sla_events.c.event_id)
+_EVENT_KEY = (
+    sla_events.c.occur_us,
+    sla_events.c.record_us,
+    sa.func.coalesce(sla_events.c.sequence, 0),
+    sla_events.c.event_id,
 )
+_EVENTS_OF = sa.select(sla_events).where(sla_events.c.ticket_id == sa.bindparam("ticket_id")).order_by(*_EVENT_KEY)
 _EVENTS_AFTER = _EVENTS_OF.where(
-    sa.tuple_(sla_events.c.occur_us, sla_events.c.record_us, sla_events.c.event_id)
+    sa.tuple_(*_EVENT_KEY)
     > sa.tuple_(
-        sa.bindparam("occur_us", type_=sa.BigInteger),
-        sa.bindparam("record_us", type_=sa.BigInteger),
+        *(sa.bindparam(name, type_=sa.BigInteger) for name in ("occur_us", "record_us", "sequence")),
         sa.bindparam("event_id", type_=sa.Text),
     )
 ).limit(sa.bindparam("limit", type_=sa.Integer))
@@ -228,6 +231,7 @@ _PERIOD = (
         sla_events.c.priority,
         sla_events.c.waits_on,
         sla_events.c.draft_id,
+        sla_events.c.sequence,
     )
     .join_from(tickets, sla_events, sla_events.c.ticket_id == tickets.c.ticket_id)
     .where(tickets.c.create_us >= sa.bindparam("start", type_=sa.BigInteger))
@@ -460,6 +464,7 @@ def insert_event(tx: Tx, event: TicketEvent) -> None:
             "escalation": _escalation_text(event.escalation),
             "draft_id": event.draft_id or None,
             "approval_id": event.approval_id or None,
+            "sequence": event.event.sequence or None,
         },
     )
 
@@ -478,17 +483,25 @@ def draft_events(tx: Tx, ticket_id: str) -> list[Event]:
 
 def page_of_events(tx: Tx, ticket_id: str, after: Key | None, limit: int) -> list[TicketEvent]:
     """At most ``limit`` events of a ticket after a key of `event_key`."""
-    occur_us, record_us, event_id = after or (-(1 << 62), 0, "")
+    occur_us, record_us, sequence, event_id = after or (-(1 << 62), 0, 0, "")
     rows = tx.all(
         _EVENTS_AFTER,
-        {"ticket_id": ticket_id, "occur_us": occur_us, "record_us": record_us, "event_id": event_id, "limit": limit},
+        {
+            "ticket_id": ticket_id,
+            "occur_us": occur_us,
+            "record_us": record_us,
+            "sequence": sequence,
+            "event_id": event_id,
+            "limit": limit,
+        },
     )
     return [_event(row) for row in rows]
 
 
 def event_key(event: TicketEvent) -> Key:
     """Where an event stands in the list of its ticket."""
-    return (to_micros(event.event.occurred_at), to_micros(event.event.recorded_at), event.event.event_id)
+    it = event.event
+    return (to_micros(it.occurred_at), to_micros(it.recorded_at), it.sequence, it.event_id)
 
 
 def page_of_tickets(tx: Tx, wanted: TicketFilter, after: Key | None, limit: int) -> list[Ticket]:
@@ -938,6 +951,7 @@ def _sla_event(row: Row) -> Event:
         Priority(row.priority) if row.priority is not None else None,
         WaitsOn(row.waits_on) if row.waits_on is not None else None,
         row.draft_id or "",
+        row.sequence or 0,
     )
 
 

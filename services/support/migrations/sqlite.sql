@@ -114,7 +114,7 @@ CREATE TABLE sla_events (
 	actor_id TEXT NOT NULL, 
 	actor_role TEXT NOT NULL, 
 	note TEXT NOT NULL, 
-	sent TEXT NOT NULL, priority TEXT, waits_on TEXT, escalation TEXT, draft_id TEXT, approval_id TEXT, 
+	sent TEXT NOT NULL, priority TEXT, waits_on TEXT, escalation TEXT, draft_id TEXT, approval_id TEXT, sequence BIGINT, 
 	PRIMARY KEY (event_id), 
 	FOREIGN KEY(ticket_id) REFERENCES tickets (ticket_id)
 );

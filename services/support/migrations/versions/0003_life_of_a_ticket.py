@@ -21,14 +21,21 @@ _TICKET_COLUMNS = (
     ("thanked", sa.BigInteger),
     ("draft_id", sa.Text),
 )
-_EVENT_COLUMNS = ("priority", "waits_on", "escalation", "draft_id", "approval_id")
+_EVENT_COLUMNS = (
+    ("priority", sa.Text),
+    ("waits_on", sa.Text),
+    ("escalation", sa.Text),
+    ("draft_id", sa.Text),
+    ("approval_id", sa.Text),
+    ("sequence", sa.BigInteger),
+)
 
 
 def upgrade() -> None:
     for name, kind in _TICKET_COLUMNS:
         op.add_column("tickets", sa.Column(name, kind(), nullable=True))
-    for name in _EVENT_COLUMNS:
-        op.add_column("sla_events", sa.Column(name, sa.Text(), nullable=True))
+    for name, kind in _EVENT_COLUMNS:
+        op.add_column("sla_events", sa.Column(name, kind(), nullable=True))
     # Nothing raised a priority before this.
     op.execute(
         "UPDATE sla_events SET priority = (SELECT t.priority FROM tickets t WHERE t.ticket_id = sla_events.ticket_id) "
@@ -114,7 +121,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in ("clock_spans", "escalations", "ticket_links", "ticket_messages"):
         op.drop_table(table)
-    for name in _EVENT_COLUMNS:
+    for name, _ in _EVENT_COLUMNS:
         op.drop_column("sla_events", name)
     for name, _ in _TICKET_COLUMNS:
         op.drop_column("tickets", name)
