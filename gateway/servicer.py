@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from dealix.gateway.v1 import gateway_service_pb2 as pb
 
+from gateway import customers
 from gateway.compose import Composer
 from gateway.guard import Guard
 from gateway.upstreams import Upstream
@@ -36,6 +37,14 @@ class GatewayServicer:
 
     async def HandleTicket(self, request: pb.HandleTicketRequest, call: Call) -> pb.HandleTicketResponse:
         return await self._composer.handle_ticket(request, call)
+
+    async def AssessCustomer(self, request: pb.AssessCustomerRequest, call: Call) -> pb.AssessCustomerResponse:
+        return await customers.assess(self._composer, request, call)
+
+    async def GetCustomerOverview(
+        self, request: pb.GetCustomerOverviewRequest, call: Call
+    ) -> pb.GetCustomerOverviewResponse:
+        return await customers.overview(self._composer, request, call)
 
     async def GetStatus(self, _: pb.GetStatusRequest, __: Call) -> pb.GetStatusResponse:
         names = list(self._upstreams)

@@ -1493,6 +1493,8 @@ _plain(
         customer_id=new_customer(), subject="تسريب", body="رسائل عملائنا وصلت إلى شركة أخرى، هذا تسريب بيانات"
     ),
 )
+_plain(gw.AssessCustomerRequest, lambda: {"customer_id": new_customer()})
+_plain(gw.GetCustomerOverviewRequest, lambda: {"customer_id": new_customer()})
 _plain(gw.GetStatusRequest)
 
 # What a message field is filled with where a sample leaves it unset, so that its own fields can be made faulty.

@@ -75,6 +75,8 @@ HOLDS_SOMETHING_TO_APPROVE = {
     "ListWeeklyCheckIns",
     "CreateAtRiskAlert",
     "HandleTicket",
+    "AssessCustomer",
+    "GetCustomerOverview",
     "GetDraft",
     "ListDrafts",
     "ListPendingApprovals",

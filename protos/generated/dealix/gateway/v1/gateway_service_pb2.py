@@ -25,14 +25,20 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from dealix.common.v1 import actor_pb2 as dealix_dot_common_dot_v1_dot_actor__pb2
 from dealix.common.v1 import channel_pb2 as dealix_dot_common_dot_v1_dot_channel__pb2
+from dealix.common.v1 import context_pb2 as dealix_dot_common_dot_v1_dot_context__pb2
 from dealix.incidents.v1 import freeze_pb2 as dealix_dot_incidents_dot_v1_dot_freeze__pb2
 from dealix.incidents.v1 import incident_pb2 as dealix_dot_incidents_dot_v1_dot_incident__pb2
+from dealix.onboarding.v1 import onboarding_pb2 as dealix_dot_onboarding_dot_v1_dot_onboarding__pb2
+from dealix.success.v1 import activity_pb2 as dealix_dot_success_dot_v1_dot_activity__pb2
+from dealix.success.v1 import plan_pb2 as dealix_dot_success_dot_v1_dot_plan__pb2
 from dealix.support.v1 import classification_pb2 as dealix_dot_support_dot_v1_dot_classification__pb2
+from dealix.support.v1 import sla_pb2 as dealix_dot_support_dot_v1_dot_sla__pb2
 from dealix.support.v1 import support_service_pb2 as dealix_dot_support_dot_v1_dot_support__service__pb2
+from dealix.support.v1 import ticket_pb2 as dealix_dot_support_dot_v1_dot_ticket__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'dealix/gateway/v1/gateway_service.proto\x12\x11\x64\x65\x61lix.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x64\x65\x61lix/common/v1/actor.proto\x1a\x1e\x64\x65\x61lix/common/v1/channel.proto\x1a dealix/incidents/v1/freeze.proto\x1a\"dealix/incidents/v1/incident.proto\x1a&dealix/support/v1/classification.proto\x1a\'dealix/support/v1/support_service.proto\x1a\x1cgoogle/api/annotations.proto\"P\n\x15TriageIncidentRequest\x12\x37\n\x05\x66\x61\x63ts\x18\x01 \x01(\x0b\x32 .dealix.incidents.v1.TriageFactsB\x06\xbaH\x03\xc8\x01\x01\"\xa6\x03\n\x16TriageIncidentResponse\x12\x1e\n\x11live_send_allowed\x18\x01 \x01(\x08H\x00\x88\x01\x01\x12\x1e\n\x11\x61pproval_required\x18\x02 \x01(\x08H\x01\x88\x01\x01\x12/\n\x08severity\x18\x03 \x01(\x0e\x32\x1d.dealix.incidents.v1.Severity\x12\x11\n\treason_ar\x18\x04 \x01(\t\x12>\n\x10severity_details\x18\x05 \x01(\x0b\x32$.dealix.incidents.v1.SeverityDetails\x12/\n\x05\x66\x61\x63ts\x18\x06 \x01(\x0b\x32 .dealix.incidents.v1.TriageFacts\x12>\n\x10support_findings\x18\x07 \x01(\x0b\x32$.dealix.incidents.v1.SupportFindings\x12+\n\x06triage\x18\x08 \x01(\x0b\x32\x1b.dealix.incidents.v1.TriageB\x14\n\x12_live_send_allowedB\x14\n\x12_approval_required\"\xdc\x03\n\x13HandleTicketRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12.\n\x05\x61\x63tor\x18\x02 \x01(\x0b\x32\x17.dealix.common.v1.ActorB\x06\xbaH\x03\xc8\x01\x01\x12>\n\x0b\x63ustomer_id\x18\x03 \x01(\tB)\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$\x12%\n\x07subject\x18\x04 \x01(\tB\x14\xbaH\x11r\x0f\x18\xac\x02\x32\n^[^\\x00]*$\x12#\n\x04\x62ody\x18\x05 \x01(\tB\x15\xbaH\x12r\x10\x18\x90\x99\x01\x32\n^[^\\x00]*$\x12\x34\n\x07\x63hannel\x18\x06 \x01(\x0e\x32\x19.dealix.common.v1.ChannelB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12?\n\x10minimum_priority\x18\x07 \x01(\x0e\x32\x1b.dealix.support.v1.PriorityB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x37\n\x11\x66ollows_ticket_id\x18\x08 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^(tkt_[a-z0-9]{26})?$\x12;\n\x0e\x66reeze_channel\x18\t \x01(\x0e\x32\x19.dealix.common.v1.ChannelB\x08\xbaH\x05\x82\x01\x02\x10\x01\"\x98\x02\n\x14HandleTicketResponse\x12\x1e\n\x11live_send_allowed\x18\x01 \x01(\x08H\x00\x88\x01\x01\x12\x1e\n\x11\x61pproval_required\x18\x02 \x01(\x08H\x01\x88\x01\x01\x12\x36\n\x06routed\x18\x03 \x01(\x0b\x32&.dealix.support.v1.RouteTicketResponse\x12/\n\x08incident\x18\x04 \x01(\x0b\x32\x1d.dealix.incidents.v1.Incident\x12+\n\x06\x66reeze\x18\x05 \x01(\x0b\x32\x1b.dealix.incidents.v1.FreezeB\x14\n\x12_live_send_allowedB\x14\n\x12_approval_required\"\x12\n\x10GetStatusRequest\"\xb3\x01\n\x11GetStatusResponse\x12\x1e\n\x11live_send_allowed\x18\x01 \x01(\x08H\x00\x88\x01\x01\x12\x1e\n\x11\x61pproval_required\x18\x02 \x01(\x08H\x01\x88\x01\x01\x12\x32\n\x08services\x18\x03 \x03(\x0b\x32 .dealix.gateway.v1.ServiceStatusB\x14\n\x12_live_send_allowedB\x14\n\x12_approval_required\"J\n\rServiceStatus\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x0f\n\x07serving\x18\x02 \x01(\x08\x12\x17\n\x0fpolicy_breaches\x18\x03 \x01(\x03\x32\xc0\x03\n\x0eGatewayService\x12\x99\x01\n\x0eTriageIncident\x12(.dealix.gateway.v1.TriageIncidentRequest\x1a).dealix.gateway.v1.TriageIncidentResponse\"2\x90\x02\x01\x82\xd3\xe4\x93\x02)\"$/api/v1/customer-ops/triage-incident:\x01*\x12\x91\x01\n\x0cHandleTicket\x12&.dealix.gateway.v1.HandleTicketRequest\x1a\'.dealix.gateway.v1.HandleTicketResponse\"0\x90\x02\x02\x82\xd3\xe4\x93\x02\'\"\"/api/v1/customer-ops/handle-ticket:\x01*\x12~\n\tGetStatus\x12#.dealix.gateway.v1.GetStatusRequest\x1a$.dealix.gateway.v1.GetStatusResponse\"&\x90\x02\x01\x82\xd3\xe4\x93\x02\x1d\x12\x1b/api/v1/customer-ops/statusb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'dealix/gateway/v1/gateway_service.proto\x12\x11\x64\x65\x61lix.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x64\x65\x61lix/common/v1/actor.proto\x1a\x1e\x64\x65\x61lix/common/v1/channel.proto\x1a\x1e\x64\x65\x61lix/common/v1/context.proto\x1a dealix/incidents/v1/freeze.proto\x1a\"dealix/incidents/v1/incident.proto\x1a%dealix/onboarding/v1/onboarding.proto\x1a dealix/success/v1/activity.proto\x1a\x1c\x64\x65\x61lix/success/v1/plan.proto\x1a&dealix/support/v1/classification.proto\x1a\x1b\x64\x65\x61lix/support/v1/sla.proto\x1a\'dealix/support/v1/support_service.proto\x1a\x1e\x64\x65\x61lix/support/v1/ticket.proto\x1a\x1cgoogle/api/annotations.proto\"P\n\x15TriageIncidentRequest\x12\x37\n\x05\x66\x61\x63ts\x18\x01 \x01(\x0b\x32 .dealix.incidents.v1.TriageFactsB\x06\xbaH\x03\xc8\x01\x01\"\xa6\x03\n\x16TriageIncidentResponse\x12\x1e\n\x11live_send_allowed\x18\x01 \x01(\x08H\x00\x88\x01\x01\x12\x1e\n\x11\x61pproval_required\x18\x02 \x01(\x08H\x01\x88\x01\x01\x12/\n\x08severity\x18\x03 \x01(\x0e\x32\x1d.dealix.incidents.v1.Severity\x12\x11\n\treason_ar\x18\x04 \x01(\t\x12>\n\x10severity_details\x18\x05 \x01(\x0b\x32$.dealix.incidents.v1.SeverityDetails\x12/\n\x05\x66\x61\x63ts\x18\x06 \x01(\x0b\x32 .dealix.incidents.v1.TriageFacts\x12>\n\x10support_findings\x18\x07 \x01(\x0b\x32$.dealix.incidents.v1.SupportFindings\x12+\n\x06triage\x18\x08 \x01(\x0b\x32\x1b.dealix.incidents.v1.TriageB\x14\n\x12_live_send_allowedB\x14\n\x12_approval_required\"\xdc\x03\n\x13HandleTicketRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12.\n\x05\x61\x63tor\x18\x02 \x01(\x0b\x32\x17.dealix.common.v1.ActorB\x06\xbaH\x03\xc8\x01\x01\x12>\n\x0b\x63ustomer_id\x18\x03 \x01(\tB)\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$\x12%\n\x07subject\x18\x04 \x01(\tB\x14\xbaH\x11r\x0f\x18\xac\x02\x32\n^[^\\x00]*$\x12#\n\x04\x62ody\x18\x05 \x01(\tB\x15\xbaH\x12r\x10\x18\x90\x99\x01\x32\n^[^\\x00]*$\x12\x34\n\x07\x63hannel\x18\x06 \x01(\x0e\x32\x19.dealix.common.v1.ChannelB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12?\n\x10minimum_priority\x18\x07 \x01(\x0e\x32\x1b.dealix.support.v1.PriorityB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x37\n\x11\x66ollows_ticket_id\x18\x08 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^(tkt_[a-z0-9]{26})?$\x12;\n\x0e\x66reeze_channel\x18\t \x01(\x0e\x32\x19.dealix.common.v1.ChannelB\x08\xbaH\x05\x82\x01\x02\x10\x01\"\x98\x02\n\x14HandleTicketResponse\x12\x1e\n\x11live_send_allowed\x18\x01 \x01(\x08H\x00\x88\x01\x01\x12\x1e\n\x11\x61pproval_required\x18\x02 \x01(\x08H\x01\x88\x01\x01\x12\x36\n\x06routed\x18\x03 \x01(\x0b\x32&.dealix.support.v1.RouteTicketResponse\x12/\n\x08incident\x18\x04 \x01(\x0b\x32\x1d.dealix.incidents.v1.Incident\x12+\n\x06\x66reeze\x18\x05 \x01(\x0b\x32\x1b.dealix.incidents.v1.FreezeB\x14\n\x12_live_send_allowedB\x14\n\x12_approval_required\"b\n\x04Part\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07service\x18\x02 \x01(\t\x12+\n\x05state\x18\x03 \x01(\x0e\x32\x1c.dealix.gateway.v1.PartState\x12\x0e\n\x06reason\x18\x04 \x01(\t\"W\n\x15\x41ssessCustomerRequest\x12>\n\x0b\x63ustomer_id\x18\x01 \x01(\tB)\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$\"\x82\x03\n\x16\x41ssessCustomerResponse\x12\x1e\n\x11live_send_allowed\x18\x01 \x01(\x08H\x00\x88\x01\x01\x12\x1e\n\x11\x61pproval_required\x18\x02 \x01(\x08H\x01\x88\x01\x01\x12\x13\n\x0b\x63ustomer_id\x18\x03 \x01(\t\x12-\n\x04risk\x18\x04 \x01(\x0b\x32\x1f.dealix.success.v1.CustomerRisk\x12\x31\n\x06health\x18\x05 \x01(\x0b\x32!.dealix.success.v1.CustomerHealth\x12/\n\x03sla\x18\x06 \x01(\x0b\x32\".dealix.support.v1.SlaHealthReport\x12,\n\tincidents\x18\x07 \x01(\x0b\x32\x19.dealix.common.v1.Context\x12&\n\x05parts\x18\x08 \x03(\x0b\x32\x17.dealix.gateway.v1.PartB\x14\n\x12_live_send_allowedB\x14\n\x12_approval_required\"\\\n\x1aGetCustomerOverviewRequest\x12>\n\x0b\x63ustomer_id\x18\x01 \x01(\tB)\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$\"\xc8\x04\n\x1bGetCustomerOverviewResponse\x12\x1e\n\x11live_send_allowed\x18\x01 \x01(\x08H\x00\x88\x01\x01\x12\x1e\n\x11\x61pproval_required\x18\x02 \x01(\x08H\x01\x88\x01\x01\x12\x13\n\x0b\x63ustomer_id\x18\x03 \x01(\t\x12\x34\n\nonboarding\x18\x04 \x01(\x0b\x32 .dealix.onboarding.v1.Onboarding\x12*\n\x07tickets\x18\x05 \x03(\x0b\x32\x19.dealix.support.v1.Ticket\x12/\n\ndue_clocks\x18\x06 \x03(\x0b\x32\x1b.dealix.support.v1.DueClock\x12,\n\tincidents\x18\x07 \x01(\x0b\x32\x19.dealix.common.v1.Context\x12%\n\x04plan\x18\x08 \x01(\x0b\x32\x17.dealix.success.v1.Plan\x12\x36\n\x0f\x64ue_touchpoints\x18\t \x03(\x0b\x32\x1d.dealix.success.v1.Touchpoint\x12-\n\x04risk\x18\n \x01(\x0b\x32\x1f.dealix.success.v1.CustomerRisk\x12\x31\n\x06health\x18\x0b \x01(\x0b\x32!.dealix.success.v1.CustomerHealth\x12&\n\x05parts\x18\x0c \x03(\x0b\x32\x17.dealix.gateway.v1.PartB\x14\n\x12_live_send_allowedB\x14\n\x12_approval_required\"\x12\n\x10GetStatusRequest\"\xb3\x01\n\x11GetStatusResponse\x12\x1e\n\x11live_send_allowed\x18\x01 \x01(\x08H\x00\x88\x01\x01\x12\x1e\n\x11\x61pproval_required\x18\x02 \x01(\x08H\x01\x88\x01\x01\x12\x32\n\x08services\x18\x03 \x03(\x0b\x32 .dealix.gateway.v1.ServiceStatusB\x14\n\x12_live_send_allowedB\x14\n\x12_approval_required\"J\n\rServiceStatus\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x0f\n\x07serving\x18\x02 \x01(\x08\x12\x17\n\x0fpolicy_breaches\x18\x03 \x01(\x03*u\n\tPartState\x12\x1a\n\x16PART_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13PART_STATE_ANSWERED\x10\x01\x12\x1c\n\x18PART_STATE_NOTHING_KNOWN\x10\x02\x12\x15\n\x11PART_STATE_FAILED\x10\x03\x32\x9c\x06\n\x0eGatewayService\x12\x99\x01\n\x0eTriageIncident\x12(.dealix.gateway.v1.TriageIncidentRequest\x1a).dealix.gateway.v1.TriageIncidentResponse\"2\x90\x02\x01\x82\xd3\xe4\x93\x02)\"$/api/v1/customer-ops/triage-incident:\x01*\x12\x91\x01\n\x0cHandleTicket\x12&.dealix.gateway.v1.HandleTicketRequest\x1a\'.dealix.gateway.v1.HandleTicketResponse\"0\x90\x02\x02\x82\xd3\xe4\x93\x02\'\"\"/api/v1/customer-ops/handle-ticket:\x01*\x12\xa9\x01\n\x0e\x41ssessCustomer\x12(.dealix.gateway.v1.AssessCustomerRequest\x1a).dealix.gateway.v1.AssessCustomerResponse\"B\x90\x02\x01\x82\xd3\xe4\x93\x02\x39\x12\x37/api/v1/customer-ops/customers/{customer_id}/assessment\x12\xad\x01\n\x13GetCustomerOverview\x12-.dealix.gateway.v1.GetCustomerOverviewRequest\x1a..dealix.gateway.v1.GetCustomerOverviewResponse\"7\x90\x02\x01\x82\xd3\xe4\x93\x02.\x12,/api/v1/customer-ops/customers/{customer_id}\x12~\n\tGetStatus\x12#.dealix.gateway.v1.GetStatusRequest\x1a$.dealix.gateway.v1.GetStatusResponse\"&\x90\x02\x01\x82\xd3\xe4\x93\x02\x1d\x12\x1b/api/v1/customer-ops/statusb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -59,26 +65,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HANDLETICKETREQUEST'].fields_by_name['follows_ticket_id']._serialized_options = b'\272H\031r\0272\025^(tkt_[a-z0-9]{26})?$'
   _globals['_HANDLETICKETREQUEST'].fields_by_name['freeze_channel']._loaded_options = None
   _globals['_HANDLETICKETREQUEST'].fields_by_name['freeze_channel']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_ASSESSCUSTOMERREQUEST'].fields_by_name['customer_id']._loaded_options = None
+  _globals['_ASSESSCUSTOMERREQUEST'].fields_by_name['customer_id']._serialized_options = b'\272H&r$2\"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$'
+  _globals['_GETCUSTOMEROVERVIEWREQUEST'].fields_by_name['customer_id']._loaded_options = None
+  _globals['_GETCUSTOMEROVERVIEWREQUEST'].fields_by_name['customer_id']._serialized_options = b'\272H&r$2\"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$'
   _globals['_GATEWAYSERVICE'].methods_by_name['TriageIncident']._loaded_options = None
   _globals['_GATEWAYSERVICE'].methods_by_name['TriageIncident']._serialized_options = b'\220\002\001\202\323\344\223\002)\"$/api/v1/customer-ops/triage-incident:\001*'
   _globals['_GATEWAYSERVICE'].methods_by_name['HandleTicket']._loaded_options = None
   _globals['_GATEWAYSERVICE'].methods_by_name['HandleTicket']._serialized_options = b'\220\002\002\202\323\344\223\002\'\"\"/api/v1/customer-ops/handle-ticket:\001*'
+  _globals['_GATEWAYSERVICE'].methods_by_name['AssessCustomer']._loaded_options = None
+  _globals['_GATEWAYSERVICE'].methods_by_name['AssessCustomer']._serialized_options = b'\220\002\001\202\323\344\223\0029\0227/api/v1/customer-ops/customers/{customer_id}/assessment'
+  _globals['_GATEWAYSERVICE'].methods_by_name['GetCustomerOverview']._loaded_options = None
+  _globals['_GATEWAYSERVICE'].methods_by_name['GetCustomerOverview']._serialized_options = b'\220\002\001\202\323\344\223\002.\022,/api/v1/customer-ops/customers/{customer_id}'
   _globals['_GATEWAYSERVICE'].methods_by_name['GetStatus']._loaded_options = None
   _globals['_GATEWAYSERVICE'].methods_by_name['GetStatus']._serialized_options = b'\220\002\001\202\323\344\223\002\035\022\033/api/v1/customer-ops/status'
-  _globals['_TRIAGEINCIDENTREQUEST']._serialized_start=334
-  _globals['_TRIAGEINCIDENTREQUEST']._serialized_end=414
-  _globals['_TRIAGEINCIDENTRESPONSE']._serialized_start=417
-  _globals['_TRIAGEINCIDENTRESPONSE']._serialized_end=839
-  _globals['_HANDLETICKETREQUEST']._serialized_start=842
-  _globals['_HANDLETICKETREQUEST']._serialized_end=1318
-  _globals['_HANDLETICKETRESPONSE']._serialized_start=1321
-  _globals['_HANDLETICKETRESPONSE']._serialized_end=1601
-  _globals['_GETSTATUSREQUEST']._serialized_start=1603
-  _globals['_GETSTATUSREQUEST']._serialized_end=1621
-  _globals['_GETSTATUSRESPONSE']._serialized_start=1624
-  _globals['_GETSTATUSRESPONSE']._serialized_end=1803
-  _globals['_SERVICESTATUS']._serialized_start=1805
-  _globals['_SERVICESTATUS']._serialized_end=1879
-  _globals['_GATEWAYSERVICE']._serialized_start=1882
-  _globals['_GATEWAYSERVICE']._serialized_end=2330
+  _globals['_PARTSTATE']._serialized_start=3336
+  _globals['_PARTSTATE']._serialized_end=3453
+  _globals['_TRIAGEINCIDENTREQUEST']._serialized_start=530
+  _globals['_TRIAGEINCIDENTREQUEST']._serialized_end=610
+  _globals['_TRIAGEINCIDENTRESPONSE']._serialized_start=613
+  _globals['_TRIAGEINCIDENTRESPONSE']._serialized_end=1035
+  _globals['_HANDLETICKETREQUEST']._serialized_start=1038
+  _globals['_HANDLETICKETREQUEST']._serialized_end=1514
+  _globals['_HANDLETICKETRESPONSE']._serialized_start=1517
+  _globals['_HANDLETICKETRESPONSE']._serialized_end=1797
+  _globals['_PART']._serialized_start=1799
+  _globals['_PART']._serialized_end=1897
+  _globals['_ASSESSCUSTOMERREQUEST']._serialized_start=1899
+  _globals['_ASSESSCUSTOMERREQUEST']._serialized_end=1986
+  _globals['_ASSESSCUSTOMERRESPONSE']._serialized_start=1989
+  _globals['_ASSESSCUSTOMERRESPONSE']._serialized_end=2375
+  _globals['_GETCUSTOMEROVERVIEWREQUEST']._serialized_start=2377
+  _globals['_GETCUSTOMEROVERVIEWREQUEST']._serialized_end=2469
+  _globals['_GETCUSTOMEROVERVIEWRESPONSE']._serialized_start=2472
+  _globals['_GETCUSTOMEROVERVIEWRESPONSE']._serialized_end=3056
+  _globals['_GETSTATUSREQUEST']._serialized_start=3058
+  _globals['_GETSTATUSREQUEST']._serialized_end=3076
+  _globals['_GETSTATUSRESPONSE']._serialized_start=3079
+  _globals['_GETSTATUSRESPONSE']._serialized_end=3258
+  _globals['_SERVICESTATUS']._serialized_start=3260
+  _globals['_SERVICESTATUS']._serialized_end=3334
+  _globals['_GATEWAYSERVICE']._serialized_start=3456
+  _globals['_GATEWAYSERVICE']._serialized_end=4252
 # @@protoc_insertion_point(module_scope)

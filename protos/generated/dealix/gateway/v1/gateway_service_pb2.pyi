@@ -6,13 +6,20 @@ isort:skip_file
 from collections import abc as _abc
 from dealix.common.v1 import actor_pb2 as _actor_pb2
 from dealix.common.v1 import channel_pb2 as _channel_pb2
+from dealix.common.v1 import context_pb2 as _context_pb2
 from dealix.incidents.v1 import freeze_pb2 as _freeze_pb2
 from dealix.incidents.v1 import incident_pb2 as _incident_pb2
+from dealix.onboarding.v1 import onboarding_pb2 as _onboarding_pb2
+from dealix.success.v1 import activity_pb2 as _activity_pb2
+from dealix.success.v1 import plan_pb2 as _plan_pb2
 from dealix.support.v1 import classification_pb2 as _classification_pb2
+from dealix.support.v1 import sla_pb2 as _sla_pb2
 from dealix.support.v1 import support_service_pb2 as _support_service_pb2
+from dealix.support.v1 import ticket_pb2 as _ticket_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -23,6 +30,34 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _PartState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PartStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PartState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PART_STATE_UNSPECIFIED: _PartState.ValueType  # 0
+    """Never set in an answer."""
+    PART_STATE_ANSWERED: _PartState.ValueType  # 1
+    """It is in the answer."""
+    PART_STATE_NOTHING_KNOWN: _PartState.ValueType  # 2
+    """Its service answered that there is nothing of the kind."""
+    PART_STATE_FAILED: _PartState.ValueType  # 3
+    """Its service did not answer, or refused."""
+
+class PartState(_PartState, metaclass=_PartStateEnumTypeWrapper):
+    """What became of one part of a composed answer."""
+
+PART_STATE_UNSPECIFIED: PartState.ValueType  # 0
+"""Never set in an answer."""
+PART_STATE_ANSWERED: PartState.ValueType  # 1
+"""It is in the answer."""
+PART_STATE_NOTHING_KNOWN: PartState.ValueType  # 2
+"""Its service answered that there is nothing of the kind."""
+PART_STATE_FAILED: PartState.ValueType  # 3
+"""Its service did not answer, or refused."""
+Global___PartState: _TypeAlias = PartState  # noqa: Y015
 
 @_typing.final
 class TriageIncidentRequest(_message.Message):
@@ -221,6 +256,242 @@ class HandleTicketResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__live_send_allowed) -> _WhichOneofReturnType__live_send_allowed | None: ...
 
 Global___HandleTicketResponse: _TypeAlias = HandleTicketResponse  # noqa: Y015
+
+@_typing.final
+class Part(_message.Message):
+    """One part of a composed answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    SERVICE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The field of the answer, such as `onboarding`."""
+    service: _builtins.str
+    """The service that it comes from."""
+    state: Global___PartState.ValueType
+    """What became of it."""
+    reason: _builtins.str
+    """The reason of the refusal or failure, as in ErrorInfo; empty where it was answered."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        service: _builtins.str = ...,
+        state: Global___PartState.ValueType = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "reason", b"reason", "service", b"service", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Part: _TypeAlias = Part  # noqa: Y015
+
+@_typing.final
+class AssessCustomerRequest(_message.Message):
+    """Which customer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    customer_id: _builtins.str
+    """The customer."""
+    def __init__(
+        self,
+        *,
+        customer_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AssessCustomerRequest: _TypeAlias = AssessCustomerRequest  # noqa: Y015
+
+@_typing.final
+class AssessCustomerResponse(_message.Message):
+    """The assessment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIVE_SEND_ALLOWED_FIELD_NUMBER: _builtins.int
+    APPROVAL_REQUIRED_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    RISK_FIELD_NUMBER: _builtins.int
+    HEALTH_FIELD_NUMBER: _builtins.int
+    SLA_FIELD_NUMBER: _builtins.int
+    INCIDENTS_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
+    live_send_allowed: _builtins.bool
+    """Always false, always present: nothing in this system sends."""
+    approval_required: _builtins.bool
+    """Whether the answer holds something that a person must approve before it is used outside; true here."""
+    customer_id: _builtins.str
+    """The customer."""
+    @_builtins.property
+    def risk(self) -> _activity_pb2.CustomerRisk:
+        """The risk with its factors and what changed since last week."""
+
+    @_builtins.property
+    def health(self) -> _activity_pb2.CustomerHealth:
+        """The health with its factors and what changed since last week."""
+
+    @_builtins.property
+    def sla(self) -> _sla_pb2.SlaHealthReport:
+        """The SLA report over the tickets that were opened in the last 30 days, each breach listed."""
+
+    @_builtins.property
+    def incidents(self) -> _context_pb2.Context:
+        """Open incidents and active freezes that concern the customer."""
+
+    @_builtins.property
+    def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Part]:
+        """What became of each part."""
+
+    def __init__(
+        self,
+        *,
+        live_send_allowed: _builtins.bool | None = ...,
+        approval_required: _builtins.bool | None = ...,
+        customer_id: _builtins.str = ...,
+        risk: _activity_pb2.CustomerRisk | None = ...,
+        health: _activity_pb2.CustomerHealth | None = ...,
+        sla: _sla_pb2.SlaHealthReport | None = ...,
+        incidents: _context_pb2.Context | None = ...,
+        parts: _abc.Iterable[Global___Part] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "health", b"health", "incidents", b"incidents", "live_send_allowed", b"live_send_allowed", "risk", b"risk", "sla", b"sla"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "customer_id", b"customer_id", "health", b"health", "incidents", b"incidents", "live_send_allowed", b"live_send_allowed", "parts", b"parts", "risk", b"risk", "sla", b"sla"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__approval_required: _TypeAlias = _typing.Literal["approval_required"]  # noqa: Y015
+    _WhichOneofArgType__approval_required: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required"]  # noqa: Y015
+    _WhichOneofReturnType__live_send_allowed: _TypeAlias = _typing.Literal["live_send_allowed"]  # noqa: Y015
+    _WhichOneofArgType__live_send_allowed: _TypeAlias = _typing.Literal["_live_send_allowed", b"_live_send_allowed"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__approval_required) -> _WhichOneofReturnType__approval_required | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__live_send_allowed) -> _WhichOneofReturnType__live_send_allowed | None: ...
+
+Global___AssessCustomerResponse: _TypeAlias = AssessCustomerResponse  # noqa: Y015
+
+@_typing.final
+class GetCustomerOverviewRequest(_message.Message):
+    """Which customer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    customer_id: _builtins.str
+    """The customer."""
+    def __init__(
+        self,
+        *,
+        customer_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCustomerOverviewRequest: _TypeAlias = GetCustomerOverviewRequest  # noqa: Y015
+
+@_typing.final
+class GetCustomerOverviewResponse(_message.Message):
+    """What is known of a customer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIVE_SEND_ALLOWED_FIELD_NUMBER: _builtins.int
+    APPROVAL_REQUIRED_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    ONBOARDING_FIELD_NUMBER: _builtins.int
+    TICKETS_FIELD_NUMBER: _builtins.int
+    DUE_CLOCKS_FIELD_NUMBER: _builtins.int
+    INCIDENTS_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
+    DUE_TOUCHPOINTS_FIELD_NUMBER: _builtins.int
+    RISK_FIELD_NUMBER: _builtins.int
+    HEALTH_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
+    live_send_allowed: _builtins.bool
+    """Always false, always present: nothing in this system sends."""
+    approval_required: _builtins.bool
+    """Whether the answer holds something that a person must approve before it is used outside; true here."""
+    customer_id: _builtins.str
+    """The customer."""
+    @_builtins.property
+    def onboarding(self) -> _onboarding_pb2.Onboarding:
+        """The onboarding."""
+
+    @_builtins.property
+    def tickets(self) -> _containers.RepeatedCompositeFieldContainer[_ticket_pb2.Ticket]:
+        """The newest tickets, 20 at most."""
+
+    @_builtins.property
+    def due_clocks(self) -> _containers.RepeatedCompositeFieldContainer[_sla_pb2.DueClock]:
+        """Clocks that are at risk or breached, soonest due first, 50 at most."""
+
+    @_builtins.property
+    def incidents(self) -> _context_pb2.Context:
+        """Open incidents and active freezes that concern the customer."""
+
+    @_builtins.property
+    def plan(self) -> _plan_pb2.Plan:
+        """The success plan."""
+
+    @_builtins.property
+    def due_touchpoints(self) -> _containers.RepeatedCompositeFieldContainer[_plan_pb2.Touchpoint]:
+        """Due touchpoints, soonest first, 50 at most."""
+
+    @_builtins.property
+    def risk(self) -> _activity_pb2.CustomerRisk:
+        """The risk."""
+
+    @_builtins.property
+    def health(self) -> _activity_pb2.CustomerHealth:
+        """The health."""
+
+    @_builtins.property
+    def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Part]:
+        """What became of each part."""
+
+    def __init__(
+        self,
+        *,
+        live_send_allowed: _builtins.bool | None = ...,
+        approval_required: _builtins.bool | None = ...,
+        customer_id: _builtins.str = ...,
+        onboarding: _onboarding_pb2.Onboarding | None = ...,
+        tickets: _abc.Iterable[_ticket_pb2.Ticket] | None = ...,
+        due_clocks: _abc.Iterable[_sla_pb2.DueClock] | None = ...,
+        incidents: _context_pb2.Context | None = ...,
+        plan: _plan_pb2.Plan | None = ...,
+        due_touchpoints: _abc.Iterable[_plan_pb2.Touchpoint] | None = ...,
+        risk: _activity_pb2.CustomerRisk | None = ...,
+        health: _activity_pb2.CustomerHealth | None = ...,
+        parts: _abc.Iterable[Global___Part] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "health", b"health", "incidents", b"incidents", "live_send_allowed", b"live_send_allowed", "onboarding", b"onboarding", "plan", b"plan", "risk", b"risk"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "customer_id", b"customer_id", "due_clocks", b"due_clocks", "due_touchpoints", b"due_touchpoints", "health", b"health", "incidents", b"incidents", "live_send_allowed", b"live_send_allowed", "onboarding", b"onboarding", "parts", b"parts", "plan", b"plan", "risk", b"risk", "tickets", b"tickets"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__approval_required: _TypeAlias = _typing.Literal["approval_required"]  # noqa: Y015
+    _WhichOneofArgType__approval_required: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required"]  # noqa: Y015
+    _WhichOneofReturnType__live_send_allowed: _TypeAlias = _typing.Literal["live_send_allowed"]  # noqa: Y015
+    _WhichOneofArgType__live_send_allowed: _TypeAlias = _typing.Literal["_live_send_allowed", b"_live_send_allowed"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__approval_required) -> _WhichOneofReturnType__approval_required | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__live_send_allowed) -> _WhichOneofReturnType__live_send_allowed | None: ...
+
+Global___GetCustomerOverviewResponse: _TypeAlias = GetCustomerOverviewResponse  # noqa: Y015
 
 @_typing.final
 class GetStatusRequest(_message.Message):

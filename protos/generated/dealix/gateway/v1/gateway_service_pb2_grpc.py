@@ -49,6 +49,16 @@ class GatewayServiceStub:
                 request_serializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.HandleTicketRequest.SerializeToString,
                 response_deserializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.HandleTicketResponse.FromString,
                 _registered_method=True)
+        self.AssessCustomer = channel.unary_unary(
+                '/dealix.gateway.v1.GatewayService/AssessCustomer',
+                request_serializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.AssessCustomerRequest.SerializeToString,
+                response_deserializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.AssessCustomerResponse.FromString,
+                _registered_method=True)
+        self.GetCustomerOverview = channel.unary_unary(
+                '/dealix.gateway.v1.GatewayService/GetCustomerOverview',
+                request_serializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.GetCustomerOverviewRequest.SerializeToString,
+                response_deserializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.GetCustomerOverviewResponse.FromString,
+                _registered_method=True)
         self.GetStatus = channel.unary_unary(
                 '/dealix.gateway.v1.GatewayService/GetStatus',
                 request_serializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.GetStatusRequest.SerializeToString,
@@ -87,6 +97,27 @@ class GatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AssessCustomer(self, request, context):
+        """Assesses a customer: risk and health from recorded activity, the SLA report of the customer's tickets of the last 30 days
+        with every breach, and the open incidents and freezes.
+
+        A part whose service does not answer is marked FAILED in `parts` and left unset, never invented; where none answers:
+        UNAVAILABLE (UPSTREAM_UNAVAILABLE). A customer that nobody has heard of has unknown risk and health.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCustomerOverview(self, request, context):
+        """Returns what all four services know of a customer, at once.
+
+        A part whose service does not answer is marked FAILED in `parts` and left unset, never invented; a part of which its service
+        knows nothing is marked NOTHING_KNOWN. Where no service answers: UNAVAILABLE (UPSTREAM_UNAVAILABLE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetStatus(self, request, context):
         """Says which services answer, with the revision of their storage, and how many answers broke the live-send rule since the
         gateway started.
@@ -107,6 +138,16 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.HandleTicket,
                     request_deserializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.HandleTicketRequest.FromString,
                     response_serializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.HandleTicketResponse.SerializeToString,
+            ),
+            'AssessCustomer': grpc.unary_unary_rpc_method_handler(
+                    servicer.AssessCustomer,
+                    request_deserializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.AssessCustomerRequest.FromString,
+                    response_serializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.AssessCustomerResponse.SerializeToString,
+            ),
+            'GetCustomerOverview': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCustomerOverview,
+                    request_deserializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.GetCustomerOverviewRequest.FromString,
+                    response_serializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.GetCustomerOverviewResponse.SerializeToString,
             ),
             'GetStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.GetStatus,
@@ -173,6 +214,60 @@ class GatewayService:
             '/dealix.gateway.v1.GatewayService/HandleTicket',
             dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.HandleTicketRequest.SerializeToString,
             dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.HandleTicketResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AssessCustomer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.gateway.v1.GatewayService/AssessCustomer',
+            dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.AssessCustomerRequest.SerializeToString,
+            dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.AssessCustomerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCustomerOverview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.gateway.v1.GatewayService/GetCustomerOverview',
+            dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.GetCustomerOverviewRequest.SerializeToString,
+            dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.GetCustomerOverviewResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -53,6 +53,19 @@ class GatewayServiceStub:
     with the same `request_id`, and what was done is not done again. The incident is triaged with what support found, names the
     customer and links the ticket. Errors are those of RouteTicket, DeclareIncident and FreezeChannel.
     """
+    AssessCustomer: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.AssessCustomerRequest, _gateway_service_pb2.AssessCustomerResponse]
+    """Assesses a customer: risk and health from recorded activity, the SLA report of the customer's tickets of the last 30 days
+    with every breach, and the open incidents and freezes.
+
+    A part whose service does not answer is marked FAILED in `parts` and left unset, never invented; where none answers:
+    UNAVAILABLE (UPSTREAM_UNAVAILABLE). A customer that nobody has heard of has unknown risk and health.
+    """
+    GetCustomerOverview: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.GetCustomerOverviewRequest, _gateway_service_pb2.GetCustomerOverviewResponse]
+    """Returns what all four services know of a customer, at once.
+
+    A part whose service does not answer is marked FAILED in `parts` and left unset, never invented; a part of which its service
+    knows nothing is marked NOTHING_KNOWN. Where no service answers: UNAVAILABLE (UPSTREAM_UNAVAILABLE).
+    """
     GetStatus: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.GetStatusRequest, _gateway_service_pb2.GetStatusResponse]
     """Says which services answer, with the revision of their storage, and how many answers broke the live-send rule since the
     gateway started.
@@ -82,6 +95,19 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     Each part is a write of its own service under an id that is made from `request_id`; a call that ended half way is repeated
     with the same `request_id`, and what was done is not done again. The incident is triaged with what support found, names the
     customer and links the ticket. Errors are those of RouteTicket, DeclareIncident and FreezeChannel.
+    """
+    AssessCustomer: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.AssessCustomerRequest, _gateway_service_pb2.AssessCustomerResponse]  # type: ignore[assignment]
+    """Assesses a customer: risk and health from recorded activity, the SLA report of the customer's tickets of the last 30 days
+    with every breach, and the open incidents and freezes.
+
+    A part whose service does not answer is marked FAILED in `parts` and left unset, never invented; where none answers:
+    UNAVAILABLE (UPSTREAM_UNAVAILABLE). A customer that nobody has heard of has unknown risk and health.
+    """
+    GetCustomerOverview: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.GetCustomerOverviewRequest, _gateway_service_pb2.GetCustomerOverviewResponse]  # type: ignore[assignment]
+    """Returns what all four services know of a customer, at once.
+
+    A part whose service does not answer is marked FAILED in `parts` and left unset, never invented; a part of which its service
+    knows nothing is marked NOTHING_KNOWN. Where no service answers: UNAVAILABLE (UPSTREAM_UNAVAILABLE).
     """
     GetStatus: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.GetStatusRequest, _gateway_service_pb2.GetStatusResponse]  # type: ignore[assignment]
     """Says which services answer, with the revision of their storage, and how many answers broke the live-send rule since the
@@ -121,6 +147,31 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         Each part is a write of its own service under an id that is made from `request_id`; a call that ended half way is repeated
         with the same `request_id`, and what was done is not done again. The incident is triaged with what support found, names the
         customer and links the ticket. Errors are those of RouteTicket, DeclareIncident and FreezeChannel.
+        """
+
+    @_abc_1.abstractmethod
+    def AssessCustomer(
+        self,
+        request: _gateway_service_pb2.AssessCustomerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_service_pb2.AssessCustomerResponse, _abc.Awaitable[_gateway_service_pb2.AssessCustomerResponse]]:
+        """Assesses a customer: risk and health from recorded activity, the SLA report of the customer's tickets of the last 30 days
+        with every breach, and the open incidents and freezes.
+
+        A part whose service does not answer is marked FAILED in `parts` and left unset, never invented; where none answers:
+        UNAVAILABLE (UPSTREAM_UNAVAILABLE). A customer that nobody has heard of has unknown risk and health.
+        """
+
+    @_abc_1.abstractmethod
+    def GetCustomerOverview(
+        self,
+        request: _gateway_service_pb2.GetCustomerOverviewRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_service_pb2.GetCustomerOverviewResponse, _abc.Awaitable[_gateway_service_pb2.GetCustomerOverviewResponse]]:
+        """Returns what all four services know of a customer, at once.
+
+        A part whose service does not answer is marked FAILED in `parts` and left unset, never invented; a part of which its service
+        knows nothing is marked NOTHING_KNOWN. Where no service answers: UNAVAILABLE (UPSTREAM_UNAVAILABLE).
         """
 
     @_abc_1.abstractmethod
