@@ -239,6 +239,7 @@ class Classifier:
     def __init__(self, lexicon: Lexicon) -> None:
         self.lexicon = lexicon
         self._trie = lexicon.trie
+        self._branches = lexicon.branches.grown
         self._anchors = mask_of(lexicon.rules)
         self._every_group = (1 << len(lexicon.group_names)) - 1
         self._chains = tuple((chain.needs, chain.gives, chain) for chain in lexicon.sequences)
@@ -324,6 +325,8 @@ class Classifier:
         found: list[tuple[int, int, tuple[int, ...], int]] = []
         mask = 0
         get = self._trie.get
+        branches = self._branches
+        grow = self.lexicon.branches.grow
         size = len(tokens)
         for i, token in enumerate(tokens):
             node = get(token)
@@ -333,16 +336,19 @@ class Classifier:
                 node = get(token[1:])
                 if node is None or not node[3] & _JOINED[token[0]]:
                     continue
-            groups, bits, children, _ = node
+            groups, bits, branch, _ = node
             if bits:
                 mask |= bits
                 found.append((i, i + 1, groups, bits))
             k = i + 1
-            while children is not None and k < size:
-                node = children.get(tokens[k])
+            while branch and k < size:
+                following = tokens[k]
+                children = branches[branch]
+                if children is None:
+                    children = grow(branch)
+                node = children.get(following)
                 if node is None:
                     # A phrase may run on over a line end or a dash.
-                    following = tokens[k]
                     if following in _JOINTS:
                         k += 1
                         continue
@@ -352,7 +358,7 @@ class Classifier:
                         node = children.get(ANY_WORD)
                         if node is None or following in _CLAUSE_ENDS:
                             break
-                groups, bits, children, _ = node
+                groups, bits, branch, _ = node
                 k += 1
                 if bits:
                     mask |= bits
