@@ -19,7 +19,15 @@ from services.success.domain.activity import (
     recorded,
     require_correctable,
 )
-from services.success.domain.at_risk import AtRiskAlert, RiskFactor, assess_risk, explain_risk
+from services.success.domain.at_risk import (
+    AtRiskAlert,
+    RiskFactor,
+    RiskLevel,
+    assess_risk,
+    explain_risk,
+    risk_points,
+    score_risk,
+)
 from services.success.domain.catalog import Catalog
 from services.success.domain.days import day_number, day_of, number_of
 from services.success.domain.health import Health, assess_health
@@ -31,13 +39,14 @@ RISK_TIMER = "risk"
 
 @dataclass(frozen=True, slots=True)
 class RiskNow:
-    """A customer's risk on a day, and seven days earlier."""
+    """A customer's risk on a day, and seven days earlier; ``points_before`` are value and points of each input then."""
 
     known: Known
     alert: AtRiskAlert
     factors: tuple[RiskFactor, ...]
-    alert_before: AtRiskAlert
-    factors_before: tuple[RiskFactor, ...]
+    score_before: int
+    level_before: RiskLevel
+    points_before: tuple[tuple[int | None, int | None], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +142,15 @@ def risks_of(tx: Tx, customers: Sequence[str], day: int, catalog: Catalog) -> li
     for customer_id in customers:
         known = now[customer_id]
         facts, facts_before = known.profile.facts(day), before[customer_id].profile.facts(max(day - WEEK_DAYS, 0))
+        score_before, level_before = score_risk(facts_before, catalog.at_risk)
         found.append(
             RiskNow(
                 known=known,
                 alert=assess_risk(facts, catalog.at_risk),
                 factors=explain_risk(facts, catalog.at_risk),
-                alert_before=assess_risk(facts_before, catalog.at_risk),
-                factors_before=explain_risk(facts_before, catalog.at_risk),
+                score_before=score_before,
+                level_before=level_before,
+                points_before=risk_points(facts_before, catalog.at_risk),
             )
         )
     return found

@@ -373,17 +373,18 @@ def _summary(known: Known) -> activity_pb2.ActivitySummary:
 def customer_risk(found: RiskNow) -> activity_pb2.CustomerRisk:
     """A customer's risk with what it was a week before."""
     known = sum(factor.points is not None for factor in found.factors)
-    complete, complete_before = (not alert.unknown_inputs for alert in (found.alert, found.alert_before))
-    score, before = found.alert.risk_score, found.alert_before.risk_score
+    complete = not found.alert.unknown_inputs
+    complete_before = all(points is not None for _, points in found.points_before)
+    score, before = found.alert.risk_score, found.score_before
     return activity_pb2.CustomerRisk(
         customer_id=found.known.customer_id,
         as_of_date=day_of(found.known.day).isoformat(),
         risk_score=score,
         severity=RISK_LEVELS.to_wire[found.alert.level],
         coverage=known / len(found.factors),
-        factors=[_risk_factor(now, then) for now, then in zip(found.factors, found.factors_before, strict=True)],
+        factors=[_risk_factor(now, *then) for now, then in zip(found.factors, found.points_before, strict=True)],
         score_week_before=before if complete_before else None,
-        severity_week_before=RISK_LEVELS.to_wire[found.alert_before.level],
+        severity_week_before=RISK_LEVELS.to_wire[found.level_before],
         score_change=score - before if complete and complete_before else None,
         recommended_action_ar=found.alert.recommended_action_ar,
         recommended_action_en=found.alert.recommended_action_en,
@@ -391,14 +392,14 @@ def customer_risk(found: RiskNow) -> activity_pb2.CustomerRisk:
     )
 
 
-def _risk_factor(now: RiskFactor, then: RiskFactor) -> activity_pb2.RiskFactor:
-    change = None if now.points is None or then.points is None else now.points - then.points
+def _risk_factor(now: RiskFactor, value: int | None, points: int | None) -> activity_pb2.RiskFactor:
+    change = None if now.points is None or points is None else now.points - points
     return activity_pb2.RiskFactor(
         factor=now.input.value,
         value=now.value,
         points=now.points,
-        value_week_before=then.value,
-        points_week_before=then.points,
+        value_week_before=value,
+        points_week_before=points,
         points_change=change,
         text_ar=now.text.ar,
         text_en=now.text.en,

@@ -224,6 +224,17 @@ def explain_risk(facts: AtRiskFacts, texts: AtRiskTexts) -> tuple[RiskFactor, ..
     return tuple(factors)
 
 
+def risk_points(facts: AtRiskFacts, texts: AtRiskTexts) -> tuple[tuple[int | None, int | None], ...]:
+    """Value and points of each input as `explain_risk` has them, without the words."""
+    unknown = _unknown(facts)
+    found = []
+    for name in RiskInput:
+        value: int | None = getattr(facts, name.value)
+        tier = _tier(name, value, texts)
+        found.append((value, None if name in unknown else tier.points if tier else 0))
+    return tuple(found)
+
+
 def _tier(name: RiskInput, value: int | None, texts: AtRiskTexts) -> Tier | None:
     if value is None:
         return None
