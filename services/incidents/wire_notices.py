@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
 
 from dealix.incidents.v1 import notice_pb2 as model
 from dealix.incidents.v1 import notice_service_pb2 as pb
@@ -23,7 +25,7 @@ from services.incidents.domain.notice import (
 from services.incidents.domain.written import Text
 from services.incidents.notices import Seen
 from services.incidents.wire import maybe
-from services.runtime.wire import EnumMap, actor, moment, moment_at, timestamp
+from services.runtime.wire import EnumMap, actor, moment_at, timestamp
 
 _BLOCKS = EnumMap(model.NoticeBlock, Block, "NOTICE_BLOCK_")
 _COMPLETENESS = EnumMap(model.BlockCompleteness, Completeness, "BLOCK_COMPLETENESS_")
@@ -35,8 +37,8 @@ def blocks_of(given: model.NoticeBlocks) -> Blocks:
     """What a request says. ``InvalidInput`` for a time that no calendar has."""
     return Blocks(
         description=_text_of(given.event.description),
-        begin_at=moment(given.event, "begin_time"),
-        end_at=moment(given.event, "end_time"),
+        begin_at=_moment(given.event, "begin_time", "blocks.event"),
+        end_at=_moment(given.event, "end_time", "blocks.event"),
         data_categories=_texts_of(given.scope.data_categories),
         people_categories=_texts_of(given.scope.people_categories),
         records=given.scope.records if given.scope.HasField("records") else None,
@@ -46,7 +48,7 @@ def blocks_of(given: model.NoticeBlocks) -> Blocks:
         effects=_text_of(given.consequences.effects),
         measures=_text_of(given.consequences.measures),
         told=_TOLD.to_domain.get(given.data_subjects.told),
-        tell_at=moment(given.data_subjects, "tell_time"),
+        tell_at=_moment(given.data_subjects, "tell_time", "blocks.data_subjects"),
         explanation=_text_of(given.data_subjects.explanation),
         contact_role=_text_of(given.contact.role),
         contact_email=given.contact.email,
@@ -155,3 +157,7 @@ def _text_of(given: model.NoticeText) -> Text:
 
 def _texts_of(given: Iterable[model.NoticeText]) -> tuple[Text, ...]:
     return tuple(map(_text_of, given))
+
+
+def _moment(given: Any, field: str, path: str) -> datetime | None:
+    return moment_at(getattr(given, field), f"{path}.{field}") if given.HasField(field) else None

@@ -24,11 +24,14 @@ from dealix.common.v1 import (
 from dealix.gateway.v1 import gateway_service_pb2 as gw
 from dealix.incidents.v1 import action_item_service_pb2 as act
 from dealix.incidents.v1 import approval_service_pb2 as inc_approval
+from dealix.incidents.v1 import communication_pb2, incident_pb2, notice_pb2, obligation_pb2, post_mortem_pb2
+from dealix.incidents.v1 import communication_service_pb2 as com
 from dealix.incidents.v1 import freeze_service_pb2 as frz
-from dealix.incidents.v1 import incident_pb2, obligation_pb2
 from dealix.incidents.v1 import incident_service_pb2 as inc
 from dealix.incidents.v1 import ledger_service_pb2 as inc_ledger
+from dealix.incidents.v1 import notice_service_pb2 as ntc
 from dealix.incidents.v1 import obligation_service_pb2 as obl
+from dealix.incidents.v1 import post_mortem_service_pb2 as pmo
 from dealix.onboarding.v1 import approval_service_pb2 as onb_approval
 from dealix.onboarding.v1 import checklist_pb2, connector_pb2, onboarding_pb2
 from dealix.onboarding.v1 import connector_service_pb2 as con
@@ -712,6 +715,245 @@ async def _list_action_items(ask: Ask) -> Message:
     return act.ListActionItemsRequest(page_size=100, incident_id=incident.incident_id)
 
 
+# --- post-mortems -----------------------------------------------------------------------------------------------------
+
+
+def post_mortem_text() -> post_mortem_pb2.PostMortemText:
+    return post_mortem_pb2.PostMortemText(text_ar="انتهت صلاحية شهادة", text_en="A certificate expired")
+
+
+def post_mortem_event() -> post_mortem_pb2.PostMortemEvent:
+    return post_mortem_pb2.PostMortemEvent(occur_time=ago(hours=1), text=post_mortem_text())
+
+
+def post_mortem_item() -> post_mortem_pb2.PostMortemActionItem:
+    return post_mortem_pb2.PostMortemActionItem(title=post_mortem_text(), owner="operator-17", due_time=ago(days=-7))
+
+
+def post_mortem_content() -> post_mortem_pb2.PostMortemContent:
+    """A text with nothing missing."""
+    return post_mortem_pb2.PostMortemContent(
+        summary=post_mortem_text(),
+        timeline=[post_mortem_event()],
+        root_cause=post_mortem_text(),
+        what_went_well=post_mortem_text(),
+        what_went_wrong=post_mortem_text(),
+        action_items=[post_mortem_item()],
+    )
+
+
+async def resolved_incident(ask: Ask) -> incident_pb2.Incident:
+    """A SEV3 that is over but for its papers."""
+    incident = (await ask(declaration())).incident
+    for state in ("ACTIVE", "MITIGATED", "RESOLVED"):
+        value = incident_pb2.IncidentState.Value(f"INCIDENT_STATE_{state}")
+        incident = (await ask(step(incident, value, occur_time=None))).incident
+    return incident
+
+
+async def new_post_mortem(ask: Ask, upto: str = "draft") -> post_mortem_pb2.PostMortem:
+    """A post-mortem that was taken some way: ``draft``, ``in_review`` or ``approved``."""
+    incident_id = (await resolved_incident(ask)).incident_id
+    content = post_mortem_content()
+    found = (await ask(pmo.DraftPostMortemRequest(**_written(incident_id=incident_id, content=content)))).post_mortem
+    if upto != "draft":
+        await ask(pmo.SubmitPostMortemRequest(**_written(incident_id=incident_id)))
+    if upto == "approved":
+        request = pmo.ApprovePostMortemRequest(**_written(incident_id=incident_id, content_revision=1))
+        found = (await ask(request)).post_mortem
+    return found
+
+
+@_sample(pmo.DraftPostMortemRequest)
+async def _draft_post_mortem(ask: Ask) -> Message:
+    incident_id = (await ask(declaration())).incident.incident_id
+    return pmo.DraftPostMortemRequest(**_written(incident_id=incident_id, content=post_mortem_content()))
+
+
+@_sample(pmo.UpdatePostMortemRequest)
+async def _update_post_mortem(ask: Ask) -> Message:
+    found = await new_post_mortem(ask)
+    content = post_mortem_content()
+    content.summary.text_en = "In other words"
+    return pmo.UpdatePostMortemRequest(**_written(incident_id=found.incident_id, content=content, etag=found.etag))
+
+
+@_sample(pmo.SubmitPostMortemRequest)
+async def _submit_post_mortem(ask: Ask) -> Message:
+    found = await new_post_mortem(ask)
+    return pmo.SubmitPostMortemRequest(**_written(incident_id=found.incident_id, etag=found.etag))
+
+
+@_sample(pmo.ApprovePostMortemRequest)
+async def _approve_post_mortem(ask: Ask) -> Message:
+    found = await new_post_mortem(ask, "in_review")
+    return pmo.ApprovePostMortemRequest(
+        **_written(incident_id=found.incident_id, content_revision=1, late_reason="انتظرنا نتيجة التحقيق")
+    )
+
+
+@_sample(pmo.SignOffPostMortemRequest)
+async def _sign_off_post_mortem(ask: Ask) -> Message:
+    found = await new_post_mortem(ask, "in_review")
+    incident = (await ask(inc.GetIncidentRequest(incident_id=found.incident_id))).incident
+    return pmo.SignOffPostMortemRequest(
+        **_written(
+            incident_id=found.incident_id,
+            kind=post_mortem_pb2.POST_MORTEM_SIGN_OFF_KIND_CUSTOMER_CONSENT,
+            customer_id=incident.customer_ids[0],
+            reference="letter-7",
+            content_revision=1,
+        )
+    )
+
+
+@_sample(pmo.MarkPostMortemPublishableRequest)
+async def _mark_publishable(ask: Ask) -> Message:
+    found = await new_post_mortem(ask, "approved")
+    return pmo.MarkPostMortemPublishableRequest(**_written(incident_id=found.incident_id, etag=found.etag))
+
+
+@_sample(pmo.GetPostMortemRequest)
+async def _get_post_mortem(ask: Ask) -> Message:
+    return pmo.GetPostMortemRequest(incident_id=(await new_post_mortem(ask)).incident_id)
+
+
+@_sample(pmo.ListPostMortemsRequest)
+async def _list_post_mortems(ask: Ask) -> Message:
+    for _ in range(3):
+        await new_post_mortem(ask)
+    return pmo.ListPostMortemsRequest(page_size=100)
+
+
+# --- notices ----------------------------------------------------------------------------------------------------------
+
+
+def notice_text() -> notice_pb2.NoticeText:
+    return notice_pb2.NoticeText(text_ar="بيانات التواصل", text_en="Contact details")
+
+
+def notice_blocks() -> notice_pb2.NoticeBlocks:
+    """Five complete blocks."""
+    return notice_pb2.NoticeBlocks(
+        event=notice_pb2.NoticeEvent(description=notice_text(), begin_time=ago(hours=2), end_time=ago(hours=1)),
+        scope=notice_pb2.NoticeScope(
+            data_categories=[notice_text()], people_categories=[notice_text()], records=120, people=80, approximate=True
+        ),
+        consequences=notice_pb2.NoticeConsequences(risks=notice_text(), effects=notice_text(), measures=notice_text()),
+        data_subjects=notice_pb2.NoticeDataSubjects(
+            told=notice_pb2.DATA_SUBJECTS_TOLD_YES, tell_time=ago(minutes=10), explanation=notice_text()
+        ),
+        contact=notice_pb2.NoticeContact(role=notice_text(), email="privacy@example.sa", phone="+966112345678"),
+    )
+
+
+async def new_notice(ask: Ask, upto: str = "begun") -> notice_pb2.Notice:
+    """A notice that was taken some way: ``begun``, ``filed`` or ``changed`` after its filing."""
+    facts_ = facts()
+    facts_.data_leak = True
+    incident_id = (await ask(declaration(facts=facts_))).incident.incident_id
+    blocks = notice_blocks()
+    found = (await ask(ntc.UpdateNoticeRequest(**_written(incident_id=incident_id, blocks=blocks)))).notice
+    if upto != "begun":
+        filed = ntc.RecordNoticeFiledRequest(
+            **_written(incident_id=incident_id, reference="SDAIA-7", file_time=ago(seconds=3))
+        )
+        found = (await ask(filed)).notice
+    if upto == "changed":
+        blocks.scope.people = 81
+        found = (await ask(ntc.UpdateNoticeRequest(**_written(incident_id=incident_id, blocks=blocks)))).notice
+    return found
+
+
+@_sample(ntc.UpdateNoticeRequest)
+async def _update_notice(ask: Ask) -> Message:
+    found = await new_notice(ask)
+    blocks = notice_blocks()
+    blocks.scope.people = 90
+    return ntc.UpdateNoticeRequest(**_written(incident_id=found.incident_id, blocks=blocks, etag=found.etag))
+
+
+@_sample(ntc.RecordNoticeFiledRequest)
+async def _record_notice_filed(ask: Ask) -> Message:
+    found = await new_notice(ask)
+    return ntc.RecordNoticeFiledRequest(
+        **_written(
+            incident_id=found.incident_id,
+            reference="SDAIA-8",
+            file_time=ago(seconds=3),
+            late_reason="لا شيء",
+            incomplete_reason="لا شيء",
+            etag=found.etag,
+        )
+    )
+
+
+@_sample(ntc.RecordNoticeSupplementRequest)
+async def _record_notice_supplement(ask: Ask) -> Message:
+    found = await new_notice(ask, "changed")
+    return ntc.RecordNoticeSupplementRequest(
+        **_written(incident_id=found.incident_id, reference="SDAIA-7/2", file_time=ago(seconds=0), etag=found.etag)
+    )
+
+
+@_sample(ntc.GetNoticeRequest)
+async def _get_notice(ask: Ask) -> Message:
+    return ntc.GetNoticeRequest(incident_id=(await new_notice(ask)).incident_id)
+
+
+# --- communications ---------------------------------------------------------------------------------------------------
+
+
+def communication_text() -> communication_pb2.CommunicationText:
+    return communication_pb2.CommunicationText(text_ar="توقف الربط", text_en="The connection is down")
+
+
+def communication_name() -> communication_pb2.CommunicationName:
+    return communication_pb2.CommunicationName(name_ar="نجد", name_en="Najd")
+
+
+def communication_facts() -> communication_pb2.CommunicationFacts:
+    """What a data leak is told with."""
+    return communication_pb2.CommunicationFacts(
+        what_happened=communication_text(),
+        begin_time=ago(hours=1),
+        measures=[communication_text()],
+        advice=[communication_text()],
+        next_update_time=ago(hours=-1),
+        data_categories=[communication_text()],
+        people=80,
+        affected_customers=2,
+        contact=communication_text(),
+        names=[communication_name()],
+    )
+
+
+_plain(
+    com.PreviewCommunicationRequest,
+    lambda: {"kind": communication_pb2.COMMUNICATION_KIND_SEV1_DATA_LEAK, "facts": communication_facts()},
+)
+_plain(
+    com.CheckParityRequest,
+    lambda: {"text_ar": "تأثر 5 عملاء", "text_en": "5 customers are affected", "names": [communication_name()]},
+)
+
+
+@_sample(com.DraftCommunicationRequest)
+async def _draft_communication(ask: Ask) -> Message:
+    facts_ = facts()
+    facts_.data_leak = True
+    incident = (await ask(declaration(facts=facts_))).incident
+    return com.DraftCommunicationRequest(
+        **_written(
+            incident_id=incident.incident_id,
+            kind=communication_pb2.COMMUNICATION_KIND_SEV1_DATA_LEAK,
+            customer_ids=incident.customer_ids,
+            channel=channel_pb2.CHANNEL_EMAIL,
+            facts=communication_facts(),
+        )
+    )
+
+
 # --- freezes ----------------------------------------------------------------------------------------------------------
 
 
@@ -743,7 +985,7 @@ async def _release(ask: Ask) -> Message:
 @_sample(frz.GetFreezesRequest)
 async def _get_freezes(ask: Ask) -> Message:
     customer_id = new_customer()
-    for channel in (channel_pb2.CHANNEL_WHATSAPP, channel_pb2.CHANNEL_EMAIL):
+    for channel in (channel_pb2.CHANNEL_WHATSAPP, channel_pb2.CHANNEL_EMAIL, channel_pb2.CHANNEL_PHONE):
         await ask(freeze_request(channel=channel, customer_id=customer_id))
     return frz.GetFreezesRequest(page_size=100, customer_id=customer_id)
 
@@ -1506,6 +1748,12 @@ PARTS: dict[str, Callable[[], Message]] = {
     "dealix.common.v1.OpenIncident": lambda: context_pb2.OpenIncident(incident_id="inc_" + "a" * 26, severity="SEV3"),
     "dealix.common.v1.LedgerAnchor": lambda: ledger_pb2.LedgerAnchor(sequence=1, hash=bytes(32)),
     "dealix.incidents.v1.SupportFindings": findings,
+    "dealix.incidents.v1.PostMortemText": post_mortem_text,
+    "dealix.incidents.v1.PostMortemEvent": post_mortem_event,
+    "dealix.incidents.v1.PostMortemActionItem": post_mortem_item,
+    "dealix.incidents.v1.NoticeText": notice_text,
+    "dealix.incidents.v1.CommunicationText": communication_text,
+    "dealix.incidents.v1.CommunicationName": communication_name,
     "dealix.incidents.v1.TriageFacts": facts,
     "dealix.onboarding.v1.CadenceFact": cadence,
     "dealix.onboarding.v1.OptInAudit": lambda: connector_pb2.OptInAudit(

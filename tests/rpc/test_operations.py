@@ -83,6 +83,19 @@ HOLDS_SOMETHING_TO_APPROVE = {
     "EditDraft",
     "RaiseTicketPriority",
     "DraftReply",
+    "DraftPostMortem",
+    "UpdatePostMortem",
+    "SubmitPostMortem",
+    "ApprovePostMortem",
+    "SignOffPostMortem",
+    "GetPostMortem",
+    "ListPostMortems",
+    "UpdateNotice",
+    "RecordNoticeFiled",
+    "RecordNoticeSupplement",
+    "GetNotice",
+    "PreviewCommunication",
+    "DraftCommunication",
 }
 
 
