@@ -12,16 +12,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-import grpc
 from dealix.common.v1 import context_pb2
 from dealix.incidents.v1 import incident_service_pb2
 from dealix.onboarding.v1 import onboarding_service_pb2
-from dealix.success.v1 import plan_pb2, success_service_pb2
 from google.protobuf.message import DecodeError, Message
 
-from gateway.compose import Composer
+from gateway.compose import REFUSED_ANYWAY, Composer
 from gateway.forward import forward
 from gateway.guard import Guard
+from gateway.onboarding import cadence_of
 from gateway.upstreams import Upstream
 from services.runtime.call import Call
 from services.runtime.failure import RpcFailure
@@ -35,7 +34,6 @@ _FIELDS = {
     "context": context_pb2.Context.DESCRIPTOR,
     "cadence": onboarding_service_pb2.CadenceFact.DESCRIPTOR,
 }
-_REFUSED_ANYWAY = (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.INVALID_ARGUMENT)
 
 
 class Bringer:
@@ -94,7 +92,7 @@ class Bringer:
             try:
                 found = await self._composer.ask(service, path, get_draft(draft_id=request.draft_id), call)
             except RpcFailure as failure:
-                if failure.code in _REFUSED_ANYWAY:
+                if failure.code in REFUSED_ANYWAY:
                     return None
                 raise
             return await self._context(found.draft.customer_id, call)
@@ -111,20 +109,5 @@ class Bringer:
         return answer.context
 
     async def _cadence(self, request: Any, call: Call) -> Message | None:
-        try:
-            answer: success_service_pb2.GetPlanResponse = await self._composer.ask(
-                "success",
-                "/dealix.success.v1.SuccessService/GetPlan",
-                success_service_pb2.GetPlanRequest(customer_id=request.customer_id),
-                call,
-            )
-        except RpcFailure as failure:
-            if failure.code in _REFUSED_ANYWAY:  # No plan was ever activated.
-                return None
-            raise
-        plan = answer.plan
-        return onboarding_service_pb2.CadenceFact(
-            active=plan.state == plan_pb2.PLAN_STATE_ACTIVE,
-            activate_time=plan.activate_time,
-            reference=f"plan/{plan.customer_id}/{plan.start_date}",
-        )
+        plan = await self._composer.plan(request.customer_id, call)
+        return cadence_of(plan) if plan is not None else None

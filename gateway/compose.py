@@ -13,6 +13,7 @@ import grpc
 from dealix.common.v1 import signal_pb2
 from dealix.gateway.v1 import gateway_service_pb2
 from dealix.incidents.v1 import freeze_service_pb2, incident_pb2, incident_service_pb2
+from dealix.success.v1 import plan_pb2, success_service_pb2
 from dealix.support.v1 import classification_pb2, support_service_pb2
 from google.protobuf.message import Message
 
@@ -37,6 +38,9 @@ _NO_ANSWER = frozenset(
         grpc.StatusCode.INTERNAL,
     }
 )
+
+# Refusals of a question that say that there is nothing to bring along; the service that is asked next refuses for itself.
+REFUSED_ANYWAY = frozenset({grpc.StatusCode.NOT_FOUND, grpc.StatusCode.INVALID_ARGUMENT})
 
 # What a P0 ticket must tell of for an incident to be declared at once.
 _INCIDENT_SIGNALS = frozenset({signal_pb2.SIGNAL_DATA_LEAK, signal_pb2.SIGNAL_UNAUTHORIZED_SEND})
@@ -99,6 +103,21 @@ class Composer:
             await self._count_related(findings, call, deadline)
         return findings
 
+    async def plan(self, customer_id: str, call: Call) -> plan_pb2.Plan | None:
+        """The success plan of a customer; None where none was ever activated, or the id is none. Raises ``RpcFailure``."""
+        try:
+            answer: success_service_pb2.GetPlanResponse = await self.ask(
+                "success",
+                "/dealix.success.v1.SuccessService/GetPlan",
+                success_service_pb2.GetPlanRequest(customer_id=customer_id),
+                call,
+            )
+        except RpcFailure as failure:
+            if failure.code in REFUSED_ANYWAY:
+                return None
+            raise
+        return answer.plan
+
     async def handle_ticket(
         self, request: gateway_service_pb2.HandleTicketRequest, call: Call
     ) -> gateway_service_pb2.HandleTicketResponse:
@@ -111,7 +130,7 @@ class Composer:
             "support",
             "/dealix.support.v1.SupportService/RouteTicket",
             support_service_pb2.RouteTicketRequest(
-                request_id=_part_id(request.request_id, "route"),
+                request_id=part_id(request.request_id, "route"),
                 actor=request.actor,
                 customer_id=request.customer_id,
                 subject=request.subject,
@@ -131,7 +150,7 @@ class Composer:
             "incidents",
             "/dealix.incidents.v1.IncidentService/DeclareIncident",
             incident_service_pb2.DeclareIncidentRequest(
-                request_id=_part_id(request.request_id, "declare"),
+                request_id=part_id(request.request_id, "declare"),
                 actor=request.actor,
                 facts=incident_pb2.TriageFacts(
                     title=_title(request.subject, request.body),
@@ -158,7 +177,7 @@ class Composer:
             "incidents",
             "/dealix.incidents.v1.FreezeService/FreezeChannel",
             freeze_service_pb2.FreezeChannelRequest(
-                request_id=_part_id(request.request_id, "freeze"),
+                request_id=part_id(request.request_id, "freeze"),
                 actor=request.actor,
                 channel=request.freeze_channel,
                 all_channels=not request.freeze_channel,
@@ -184,7 +203,7 @@ class Composer:
         findings.ticket_ids.extend(related.ticket_ids)
 
 
-def _part_id(request_id: str, part: str) -> str:
+def part_id(request_id: str, part: str) -> str:
     """The id of one write of a composed call: the same for the same call, another for every part."""
     return str(uuid.uuid5(uuid.UUID(request_id), part))
 

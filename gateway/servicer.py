@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from dealix.gateway.v1 import gateway_service_pb2 as pb
 
-from gateway import customers
+from gateway import customers, ledgers, onboarding
 from gateway.compose import Composer
 from gateway.guard import Guard
 from gateway.upstreams import Upstream
@@ -45,6 +45,14 @@ class GatewayServicer:
         self, request: pb.GetCustomerOverviewRequest, call: Call
     ) -> pb.GetCustomerOverviewResponse:
         return await customers.overview(self._composer, request, call)
+
+    async def CompleteOnboarding(
+        self, request: pb.CompleteOnboardingRequest, call: Call
+    ) -> pb.CompleteOnboardingResponse:
+        return await onboarding.complete(self._composer, request, call)
+
+    async def ListLedger(self, request: pb.ListLedgerRequest, call: Call) -> pb.ListLedgerResponse:
+        return await ledgers.list_ledger(self._composer, request, call)
 
     async def GetStatus(self, _: pb.GetStatusRequest, __: Call) -> pb.GetStatusResponse:
         names = list(self._upstreams)

@@ -1735,6 +1735,28 @@ _plain(
         customer_id=new_customer(), subject="تسريب", body="رسائل عملائنا وصلت إلى شركة أخرى، هذا تسريب بيانات"
     ),
 )
+
+
+@_sample(gw.CompleteOnboardingRequest)
+async def _complete_onboarding(ask: Ask) -> Message:
+    today = datetime.now(UTC).date()
+    return gw.CompleteOnboardingRequest(
+        **_written(
+            customer_id=await ready_to_accept(ask),
+            start_date=(today + timedelta(days=1)).isoformat(),
+            renewal_date=(today + timedelta(days=366)).isoformat(),
+            channel=channel_pb2.CHANNEL_EMAIL,
+        )
+    )
+
+
+@_sample(gw.ListLedgerRequest)
+async def _list_all_ledgers(ask: Ask) -> Message:
+    for write in WRITE_OF.values():
+        await ask(write())
+    return gw.ListLedgerRequest(page_size=100)
+
+
 _plain(gw.AssessCustomerRequest, lambda: {"customer_id": new_customer()})
 _plain(gw.GetCustomerOverviewRequest, lambda: {"customer_id": new_customer()})
 _plain(gw.GetStatusRequest)

@@ -75,6 +75,7 @@ HOLDS_SOMETHING_TO_APPROVE = {
     "ListWeeklyCheckIns",
     "CreateAtRiskAlert",
     "HandleTicket",
+    "CompleteOnboarding",
     "AssessCustomer",
     "GetCustomerOverview",
     "GetDraft",

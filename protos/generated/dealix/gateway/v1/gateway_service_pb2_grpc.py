@@ -59,6 +59,16 @@ class GatewayServiceStub:
                 request_serializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.GetCustomerOverviewRequest.SerializeToString,
                 response_deserializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.GetCustomerOverviewResponse.FromString,
                 _registered_method=True)
+        self.CompleteOnboarding = channel.unary_unary(
+                '/dealix.gateway.v1.GatewayService/CompleteOnboarding',
+                request_serializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.CompleteOnboardingRequest.SerializeToString,
+                response_deserializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.CompleteOnboardingResponse.FromString,
+                _registered_method=True)
+        self.ListLedger = channel.unary_unary(
+                '/dealix.gateway.v1.GatewayService/ListLedger',
+                request_serializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.ListLedgerRequest.SerializeToString,
+                response_deserializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.ListLedgerResponse.FromString,
+                _registered_method=True)
         self.GetStatus = channel.unary_unary(
                 '/dealix.gateway.v1.GatewayService/GetStatus',
                 request_serializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.GetStatusRequest.SerializeToString,
@@ -118,6 +128,28 @@ class GatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CompleteOnboarding(self, request, context):
+        """Completes an onboarding: where nothing but the success cadence is missing, activates the success plan of the customer's bundle,
+        and then accepts the customer as onboarded with the evidence of all four criteria. Safe to repeat with the same `request_id`.
+
+        A plan that is active stays as it is; an accepted customer is answered as accepted. A criterion other than the cadence that is
+        not met: FAILED_PRECONDITION (ACCEPTANCE_INCOMPLETE), everything that is missing listed, and nothing activated. Errors are otherwise
+        those of AcceptOnboarding and ActivatePlan.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListLedger(self, request, context):
+        """Lists the Action Ledgers of all four services as one, in the order of time.
+
+        A service that does not answer: UNAVAILABLE (UPSTREAM_UNAVAILABLE), since an order with gaps would be none. A page token of another
+        query: INVALID_ARGUMENT (INVALID_FIELDS, field `page_token`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetStatus(self, request, context):
         """Says which services answer, with the revision of their storage, and how many answers broke the live-send rule since the
         gateway started.
@@ -148,6 +180,16 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.GetCustomerOverview,
                     request_deserializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.GetCustomerOverviewRequest.FromString,
                     response_serializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.GetCustomerOverviewResponse.SerializeToString,
+            ),
+            'CompleteOnboarding': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompleteOnboarding,
+                    request_deserializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.CompleteOnboardingRequest.FromString,
+                    response_serializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.CompleteOnboardingResponse.SerializeToString,
+            ),
+            'ListLedger': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListLedger,
+                    request_deserializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.ListLedgerRequest.FromString,
+                    response_serializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.ListLedgerResponse.SerializeToString,
             ),
             'GetStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.GetStatus,
@@ -268,6 +310,60 @@ class GatewayService:
             '/dealix.gateway.v1.GatewayService/GetCustomerOverview',
             dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.GetCustomerOverviewRequest.SerializeToString,
             dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.GetCustomerOverviewResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompleteOnboarding(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.gateway.v1.GatewayService/CompleteOnboarding',
+            dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.CompleteOnboardingRequest.SerializeToString,
+            dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.CompleteOnboardingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListLedger(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.gateway.v1.GatewayService/ListLedger',
+            dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.ListLedgerRequest.SerializeToString,
+            dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.ListLedgerResponse.FromString,
             options,
             channel_credentials,
             insecure,

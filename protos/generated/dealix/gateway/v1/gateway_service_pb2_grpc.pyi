@@ -66,6 +66,20 @@ class GatewayServiceStub:
     A part whose service does not answer is marked FAILED in `parts` and left unset, never invented; a part of which its service
     knows nothing is marked NOTHING_KNOWN. Where no service answers: UNAVAILABLE (UPSTREAM_UNAVAILABLE).
     """
+    CompleteOnboarding: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.CompleteOnboardingRequest, _gateway_service_pb2.CompleteOnboardingResponse]
+    """Completes an onboarding: where nothing but the success cadence is missing, activates the success plan of the customer's bundle,
+    and then accepts the customer as onboarded with the evidence of all four criteria. Safe to repeat with the same `request_id`.
+
+    A plan that is active stays as it is; an accepted customer is answered as accepted. A criterion other than the cadence that is
+    not met: FAILED_PRECONDITION (ACCEPTANCE_INCOMPLETE), everything that is missing listed, and nothing activated. Errors are otherwise
+    those of AcceptOnboarding and ActivatePlan.
+    """
+    ListLedger: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.ListLedgerRequest, _gateway_service_pb2.ListLedgerResponse]
+    """Lists the Action Ledgers of all four services as one, in the order of time.
+
+    A service that does not answer: UNAVAILABLE (UPSTREAM_UNAVAILABLE), since an order with gaps would be none. A page token of another
+    query: INVALID_ARGUMENT (INVALID_FIELDS, field `page_token`).
+    """
     GetStatus: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.GetStatusRequest, _gateway_service_pb2.GetStatusResponse]
     """Says which services answer, with the revision of their storage, and how many answers broke the live-send rule since the
     gateway started.
@@ -108,6 +122,20 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
 
     A part whose service does not answer is marked FAILED in `parts` and left unset, never invented; a part of which its service
     knows nothing is marked NOTHING_KNOWN. Where no service answers: UNAVAILABLE (UPSTREAM_UNAVAILABLE).
+    """
+    CompleteOnboarding: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.CompleteOnboardingRequest, _gateway_service_pb2.CompleteOnboardingResponse]  # type: ignore[assignment]
+    """Completes an onboarding: where nothing but the success cadence is missing, activates the success plan of the customer's bundle,
+    and then accepts the customer as onboarded with the evidence of all four criteria. Safe to repeat with the same `request_id`.
+
+    A plan that is active stays as it is; an accepted customer is answered as accepted. A criterion other than the cadence that is
+    not met: FAILED_PRECONDITION (ACCEPTANCE_INCOMPLETE), everything that is missing listed, and nothing activated. Errors are otherwise
+    those of AcceptOnboarding and ActivatePlan.
+    """
+    ListLedger: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.ListLedgerRequest, _gateway_service_pb2.ListLedgerResponse]  # type: ignore[assignment]
+    """Lists the Action Ledgers of all four services as one, in the order of time.
+
+    A service that does not answer: UNAVAILABLE (UPSTREAM_UNAVAILABLE), since an order with gaps would be none. A page token of another
+    query: INVALID_ARGUMENT (INVALID_FIELDS, field `page_token`).
     """
     GetStatus: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.GetStatusRequest, _gateway_service_pb2.GetStatusResponse]  # type: ignore[assignment]
     """Says which services answer, with the revision of their storage, and how many answers broke the live-send rule since the
@@ -172,6 +200,32 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
 
         A part whose service does not answer is marked FAILED in `parts` and left unset, never invented; a part of which its service
         knows nothing is marked NOTHING_KNOWN. Where no service answers: UNAVAILABLE (UPSTREAM_UNAVAILABLE).
+        """
+
+    @_abc_1.abstractmethod
+    def CompleteOnboarding(
+        self,
+        request: _gateway_service_pb2.CompleteOnboardingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_service_pb2.CompleteOnboardingResponse, _abc.Awaitable[_gateway_service_pb2.CompleteOnboardingResponse]]:
+        """Completes an onboarding: where nothing but the success cadence is missing, activates the success plan of the customer's bundle,
+        and then accepts the customer as onboarded with the evidence of all four criteria. Safe to repeat with the same `request_id`.
+
+        A plan that is active stays as it is; an accepted customer is answered as accepted. A criterion other than the cadence that is
+        not met: FAILED_PRECONDITION (ACCEPTANCE_INCOMPLETE), everything that is missing listed, and nothing activated. Errors are otherwise
+        those of AcceptOnboarding and ActivatePlan.
+        """
+
+    @_abc_1.abstractmethod
+    def ListLedger(
+        self,
+        request: _gateway_service_pb2.ListLedgerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_service_pb2.ListLedgerResponse, _abc.Awaitable[_gateway_service_pb2.ListLedgerResponse]]:
+        """Lists the Action Ledgers of all four services as one, in the order of time.
+
+        A service that does not answer: UNAVAILABLE (UPSTREAM_UNAVAILABLE), since an order with gaps would be none. A page token of another
+        query: INVALID_ARGUMENT (INVALID_FIELDS, field `page_token`).
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,60 @@
+"""The four Action Ledgers as one, in the order of time."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from importlib import import_module
+from typing import Any
+
+from dealix.gateway.v1 import gateway_service_pb2 as pb
+
+from gateway.compose import Composer
+from gateway.contract import SERVICES
+from services.runtime import paging
+from services.runtime.call import Call
+
+
+async def list_ledger(composer: Composer, request: pb.ListLedgerRequest, call: Call) -> pb.ListLedgerResponse:
+    """A page of all ledgers. Its token holds how far each was read. Raises ``RpcFailure`` where one does not answer."""
+    size = paging.page_size(request.page_size)
+    query = paging.query_key(call.method.path, {"subject": request.subject})
+    key = paging.decode_token(query, request.page_token, (int,) * len(SERVICES)) or (0,) * len(SERVICES)
+    read_to = {service: int(position) for service, position in zip(SERVICES, key, strict=True)}
+    pages = await asyncio.gather(
+        *(_page(composer, service, read_to[service], request.subject, size, call) for service in SERVICES)
+    )
+    # Each ledger stays in its own order; a page of one is as long as the whole, so none runs out before the page is full.
+    waiting = [
+        (_time(page.entries[0]), service, 0) for service, page in zip(SERVICES, pages, strict=True) if page.entries
+    ]
+    heapq.heapify(waiting)
+    entries = {service: page.entries for service, page in zip(SERVICES, pages, strict=True)}
+    answer = pb.ListLedgerResponse()
+    while waiting and len(answer.entries) < size:
+        _, service, index = heapq.heappop(waiting)
+        entry = entries[service][index]
+        answer.entries.add(service=service, entry=entry)
+        read_to[service] = entry.sequence
+        if index + 1 < len(entries[service]):
+            heapq.heappush(waiting, (_time(entries[service][index + 1]), service, index + 1))
+    if waiting:
+        answer.next_page_token = paging.encode_token(query, tuple(read_to[service] for service in SERVICES))
+    return answer
+
+
+async def _page(composer: Composer, service: str, after: int, subject: str, size: int, call: Call) -> Any:
+    messages: Any = import_module(f"dealix.{service}.v1.ledger_service_pb2")
+    # One more than the page, to know whether more is to come; a service gives 200 at most and says so.
+    wanted = messages.ListLedgerRequest(after_sequence=after, subject=subject, page_size=min(size + 1, 200))
+    page = await composer.ask(service, f"/dealix.{service}.v1.LedgerService/ListLedger", wanted, call)
+    if page.next_page_token and len(page.entries) <= size:
+        wanted.page_token = page.next_page_token
+        wanted.page_size = 1
+        more = await composer.ask(service, f"/dealix.{service}.v1.LedgerService/ListLedger", wanted, call)
+        page.entries.extend(more.entries)
+    return page
+
+
+def _time(entry: Any) -> tuple[int, int]:
+    return entry.record_time.seconds, entry.record_time.nanos

@@ -1,0 +1,179 @@
+"""From the last criterion to an accepted customer, and the four ledgers as one."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import grpc
+from dealix.common.v1 import actor_pb2, approval_pb2, channel_pb2
+from dealix.gateway.v1 import gateway_service_pb2 as gw
+from dealix.gateway.v1 import gateway_service_pb2_grpc as gw_rpc
+from dealix.onboarding.v1 import connector_pb2, onboarding_pb2
+from dealix.onboarding.v1 import connector_service_pb2 as con
+from dealix.onboarding.v1 import connector_service_pb2_grpc as con_rpc
+from dealix.onboarding.v1 import onboarding_service_pb2 as onb
+from dealix.onboarding.v1 import onboarding_service_pb2_grpc as onb_rpc
+from dealix.success.v1 import plan_pb2
+from dealix.success.v1 import success_service_pb2 as suc
+from dealix.success.v1 import success_service_pb2_grpc as suc_rpc
+
+from gateway.contract import SERVICES
+from services.runtime.wire import timestamp
+from tests.gateway.conftest import gateway_at
+from tests.rpc.client import pages, refused
+
+PERSON = actor_pb2.Actor(kind=actor_pb2.ACTOR_KIND_PERSON, id="operator-1")
+LEAK = "ظهرت بيانات عميل آخر في حسابنا، تسريب بيانات"
+INPUTS = {
+    "select_goal": "اجتماعات أكثر",
+    "select_bundle": "growth_starter",
+    "company_intake": "تجارة مواد البناء",
+    "connect_channels": "واتساب على وضع المسودات",
+    "upload_or_source": "قائمة عملاء 2026",
+}
+CADENCE = "success_cadence_active"
+
+
+def written(**fields):
+    return {"request_id": str(uuid.uuid4()), "actor": PERSON, "customer_id": "acme", **fields}
+
+
+def now():
+    return timestamp(datetime.now(UTC))
+
+
+def completion(**fields):
+    """The call that completes the onboarding of acme."""
+    today = datetime.now(UTC).date()
+    return gw.CompleteOnboardingRequest(
+        **written(
+            start_date=(today + timedelta(days=1)).isoformat(),
+            renewal_date=(today + timedelta(days=366)).isoformat(),
+            channel=channel_pb2.CHANNEL_EMAIL,
+            **fields,
+        )
+    )
+
+
+async def begun(front):
+    """An onboarding with its steps and its connector, and no Proof Pack yet."""
+    onboarding = onb_rpc.OnboardingServiceStub(front.channel)
+    connectors = con_rpc.ConnectorServiceStub(front.channel)
+    await onboarding.CreateChecklist(onb.CreateChecklistRequest(**written()))
+    await connectors.UpdateConnector(
+        con.UpdateConnectorRequest(
+            **written(
+                connector_key="whatsapp_cloud",
+                state=connector_pb2.CONNECTOR_STATE_CONNECTED_DRAFT_ONLY,
+                opt_in_audit=connector_pb2.OptInAudit(opted_in_numbers=120, reference="doc-41", audit_time=now()),
+            )
+        )
+    )
+    await onboarding.RecordRiskReview(
+        onb.RecordRiskReviewRequest(
+            **written(
+                outcome=onboarding_pb2.RISK_OUTCOME_CLEAN, reference="review-7", reviewer=PERSON, review_time=now()
+            )
+        )
+    )
+    for step_id in (*INPUTS, "risk_review"):
+        approval = approval_pb2.Approval(approver=PERSON, approve_time=now())
+        needs_none = step_id in ("select_goal", "company_intake")
+        await onboarding.UpdateStep(
+            onb.UpdateStepRequest(
+                **written(
+                    step_id=step_id,
+                    completed=True,
+                    input=INPUTS.get(step_id, ""),
+                    approval=None if needs_none else approval,
+                )
+            )
+        )
+
+
+async def proven(front):
+    """Proof Pack v1, delivered and approved."""
+    for event in (onboarding_pb2.PROOF_PACK_EVENT_DELIVERED, onboarding_pb2.PROOF_PACK_EVENT_APPROVED):
+        await onb_rpc.OnboardingServiceStub(front.channel).RecordProofPack(
+            onb.RecordProofPackRequest(**written(event=event, person=PERSON, occur_time=now(), reference="pack-1"))
+        )
+
+
+async def test_the_cadence_is_activated_when_nothing_else_is_missing_and_the_call_is_safe_to_repeat(front):
+    stub = gw_rpc.GatewayServiceStub(front.channel)
+    await begun(front)
+    refusal = await refused(stub.CompleteOnboarding(completion()))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "ACCEPTANCE_INCOMPLETE")
+    assert refusal.missing
+    plans = suc_rpc.SuccessServiceStub(front.channel)
+    nothing = await refused(plans.GetPlan(suc.GetPlanRequest(customer_id="acme")))
+    assert nothing.code == grpc.StatusCode.NOT_FOUND
+
+    await proven(front)
+    request = completion()
+    done = await stub.CompleteOnboarding(request)
+    assert {criterion.criterion_id for criterion in done.acceptance.criteria if criterion.met} >= {CADENCE}
+    assert all(criterion.met for criterion in done.acceptance.criteria)
+    assert (done.plan.bundle_id, done.plan.state) == ("growth_starter", plan_pb2.PLAN_STATE_ACTIVE)
+    assert done.plan_activated
+    again = await stub.CompleteOnboarding(request)
+    assert again.acceptance == done.acceptance
+    assert again.plan == done.plan
+    assert not again.plan_activated
+
+
+async def test_a_completion_that_ended_half_way_is_finished_by_repeating_it(front):
+    await begun(front)
+    await proven(front)
+    request = completion()
+    targets = {name: running.address for name, running in front.services.items() if name != "success"}
+    async with gateway_at(targets, front.services) as half:
+        refusal = await refused(gw_rpc.GatewayServiceStub(half.channel).CompleteOnboarding(request))
+        assert refusal.reason == "UPSTREAM_UNAVAILABLE"
+    done = await gw_rpc.GatewayServiceStub(front.channel).CompleteOnboarding(request)
+    assert all(criterion.met for criterion in done.acceptance.criteria)
+
+
+async def everything(stub, **fields):
+    """The four ledgers to their end, page by page."""
+    return [
+        (line.service, line.entry.sequence, line.entry.record_time.ToNanoseconds(), line.entry.subject)
+        async for page in pages(lambda token: stub.ListLedger(gw.ListLedgerRequest(page_token=token, **fields)))
+        for line in page.entries
+    ]
+
+
+async def test_the_four_ledgers_are_one_in_the_order_of_time(front):
+    stub = gw_rpc.GatewayServiceStub(front.channel)
+    for _ in range(4):
+        await stub.HandleTicket(gw.HandleTicketRequest(**written(body=LEAK)))
+        await onb_rpc.OnboardingServiceStub(front.channel).CreateChecklist(
+            onb.CreateChecklistRequest(**written(customer_id=f"c-{uuid.uuid4().hex}"))
+        )
+    whole = await everything(stub, page_size=200)
+    assert [line[2] for line in whole] == sorted(line[2] for line in whole)
+    for service in SERVICES:
+        sequences = [line[1] for line in whole if line[0] == service]
+        assert sequences == list(range(1, len(sequences) + 1))
+    assert {line[0] for line in whole} == {"support", "incidents", "onboarding"}
+    for size in (1, 3, 7, len(whole)):
+        assert await everything(stub, page_size=size) == whole
+    subject = whole[0][3]
+    assert await everything(stub, subject=subject) == [line for line in whole if line[3] == subject]
+
+
+async def test_a_ledger_that_cannot_be_read_is_no_gap(front):
+    targets = {name: running.address for name, running in front.services.items() if name != "onboarding"}
+    async with gateway_at(targets, front.services) as gateway:
+        refusal = await refused(gw_rpc.GatewayServiceStub(gateway.channel).ListLedger(gw.ListLedgerRequest()))
+    assert (refusal.code, refusal.metadata["service"]) == (grpc.StatusCode.UNAVAILABLE, "onboarding")
+
+
+async def test_a_token_belongs_to_its_query(front):
+    stub = gw_rpc.GatewayServiceStub(front.channel)
+    await asyncio.gather(*(stub.HandleTicket(gw.HandleTicketRequest(**written(body=LEAK))) for _ in range(2)))
+    page = await stub.ListLedger(gw.ListLedgerRequest(page_size=1))
+    other = gw.ListLedgerRequest(page_size=1, page_token=page.next_page_token, subject="ticket/x")
+    assert (await refused(stub.ListLedger(other))).fields == {"page_token": "PAGE_TOKEN_OF_OTHER_QUERY"}
