@@ -18,6 +18,14 @@ from services.onboarding.domain.credentials import check_no_credential
 from services.onboarding.domain.evidence import Evidence
 from services.onboarding.domain.proof import ProofRecords
 
+# What a missing part of each criterion comes down to.
+_MUST = {
+    "steps_completed": "must be completed",
+    "ready_for_first_service": "must be connected",
+    "proof_pack_delivered_and_approved": "must be recorded",
+    "success_cadence_active": "must be active",
+}
+
 
 class AcceptanceIncomplete(PreconditionFailed):
     """A criterion is not met; everything that is missing is listed. Metadata: ``customer_id``, ``criteria`` (by a space)."""
@@ -78,7 +86,7 @@ def require_accepted(found: Acceptance, customer_id: str) -> None:
     if unmet:
         raise AcceptanceIncomplete(
             "the onboarding is not complete",
-            [(c.id.upper(), part, f"is missing: {c.title.en}") for c in unmet for part in c.missing],
+            [(c.id.upper(), part, _MUST[c.id]) for c in unmet for part in c.missing],
             customer_id=customer_id,
             criteria=" ".join(c.id for c in unmet),
         )
