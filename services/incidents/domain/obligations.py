@@ -209,7 +209,7 @@ def deadline(start: datetime, length: timedelta, clock: ClockKind, pauses: Seque
             end = ahead.pop(0).end
             if end is None:
                 return None
-            now = max(now, end)
+            now = end
             continue
         bound = ahead[0].start if ahead else None
         if clock is ClockKind.CALENDAR:
@@ -306,7 +306,6 @@ class _Fold:
 
     def _end(self, wanted: str, line: TimelineLine, state: ObligationState) -> None:
         found = next((each for each in self.current(None) if each.obligation_id == wanted), None)
-        before = self.ended.get(wanted)
         if found is None:
             return
         entry = line.entry
@@ -316,7 +315,7 @@ class _Fold:
         self.ended[wanted] = replace(
             found,
             state=state,
-            breached=late or (before is not None and before.breached),
+            breached=late,
             ended_at=entry.occurred_at,
             recorded_at=entry.recorded_at,
             ended_by=line.actor,
