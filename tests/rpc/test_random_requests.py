@@ -79,6 +79,11 @@ KNOWN = {
 }  # fmt: skip
 
 
+def _seen_as(field: FieldDescriptor) -> str:
+    """Under which name values of a field are kept: one name may be a text here and an enum or a number there."""
+    return field.name if field.type == FieldDescriptor.TYPE_STRING else f"{field.name}:{field.type}"
+
+
 class Chance:
     """Random requests, from a seed and from what valid ones hold."""
 
@@ -99,7 +104,7 @@ class Chance:
                 for inner in value if field.is_repeated else [value]:
                     self._remember(inner)
             else:
-                self._seen[field.name] += list(value) if field.is_repeated else [value]
+                self._seen[_seen_as(field)] += list(value) if field.is_repeated else [value]
 
     def payload(self, method: Any) -> bytes:
         """The bytes of a request: mostly of the method's type, sometimes of none."""
@@ -190,7 +195,7 @@ class Chance:
                 self._fill(message, field, depth)
 
     def _value(self, field: FieldDescriptor) -> Any:
-        rng, seen = self.rng, self._seen[field.name]
+        rng, seen = self.rng, self._seen[_seen_as(field)]
         if field.type == FieldDescriptor.TYPE_STRING:
             return self._text(field.name)
         if field.type == FieldDescriptor.TYPE_BYTES:
