@@ -85,8 +85,13 @@ def routed(answer: support_service_pb2.RouteTicketResponse) -> Group:
     return Group(ticket(answer.ticket), first_response(answer.first_response_template))
 
 
-def ticket(found: ticket_pb2.Ticket, *, with_text: bool = False) -> Group:
-    """One ticket, with the customer's text where that is wanted."""
+def ticket(
+    found: ticket_pb2.Ticket,
+    *,
+    with_text: bool = False,
+    more: Sequence[tuple[str, RenderableType | str | int]] = (),
+) -> Group:
+    """One ticket, with ``more`` facts of its life, and the customer's text where that is wanted."""
     sla = found.sla
     text: list[RenderableType] = [Text(), Prose(found.subject, "bold"), Prose(found.body)] if with_text else []
     return Group(
@@ -105,6 +110,7 @@ def ticket(found: ticket_pb2.Ticket, *, with_text: bool = False) -> Group:
                     f"first response {minutes(sla.first_response_minutes)}, resolution {sla.resolution_hours} h",
                 ),
                 ("why", both(found.classification.reason_ar, found.classification.reason_en)),
+                *more,
             ]
         ),
         *text,

@@ -1,17 +1,17 @@
-"""Commands about tickets and promises: ``classify``, ``tickets``, ``sla-report``, ``lint-lexicon``."""
+"""Commands about tickets and promises: ``classify``, ``tickets``, ``clocks``, ``due``, ``sla-report``, ``lint-lexicon``."""
 
 from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from dealix.common.v1 import actor_pb2, channel_pb2, sent_record_pb2
 from dealix.support.v1 import classification_pb2, sla_pb2, sla_service_pb2, support_service_pb2, ticket_pb2
 
-from customer_ops import views
+from customer_ops import views, views_support
 from customer_ops.cli.common import (
     DEFAULT_ADDRESS,
     Address,
@@ -22,6 +22,7 @@ from customer_ops.cli.common import (
     RequestId,
     choice,
     commands,
+    console,
     day,
     instant,
     metavar,
@@ -32,13 +33,24 @@ from customer_ops.cli.common import (
 from customer_ops.client import connect
 from customer_ops.exits import EXIT_USAGE, CommandFailed
 
-tickets = commands("Tickets: list, show, open, and record that a first response was sent.")
+tickets = commands("Tickets and their life, from the opening to the customer's confirmation.")
+
+TicketId = Annotated[str, typer.Argument(help="The ticket.")]
+Note = Annotated[str, typer.Option("--note", help="Free text for the record.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; for the record.")]
+AsOf = Annotated[
+    datetime | None,
+    typer.Option("--as-of", parser=day, metavar="TIME", help="The instant to look at; now by default."),
+]
 
 
 def add_to(app: typer.Typer) -> None:
     """Adds the commands."""
     app.command("classify")(classify)
     app.add_typer(tickets, name="tickets")
+    app.command("clocks")(clocks)
+    app.command("due")(due)
+    app.command("sla-policy")(sla_policy)
     app.command("sla-report")(sla_report)
     app.command("lint-lexicon")(lint_lexicon)
 
@@ -127,19 +139,19 @@ def list_tickets(
                 page_token=page_token,
             ),
         )
-    show(answer, views.tickets(answer.tickets), as_json)
+    show(answer, views_support.tickets(answer.tickets), as_json)
 
 
 @tickets.command("show")
 def show_ticket(
-    ticket_id: Annotated[str, typer.Argument(help="The ticket.")],
+    ticket_id: TicketId,
     address: Address = DEFAULT_ADDRESS,
     as_json: Json = False,
 ) -> None:
     """Show one ticket with its text."""
     with connect(address) as client:
         answer = client.call(client.support.GetTicket, support_service_pb2.GetTicketRequest(ticket_id=ticket_id))
-    show(answer, views.ticket(answer.ticket, with_text=True), as_json)
+    show(answer, views_support.ticket(answer.ticket, with_text=True), as_json)
 
 
 @tickets.command("open")
@@ -191,7 +203,7 @@ def open_ticket(
 
 @tickets.command("sent")
 def record_sent(
-    ticket_id: Annotated[str, typer.Argument(help="The ticket.")],
+    ticket_id: TicketId,
     reference: Annotated[str, typer.Option("--reference", help="Where it can be found, such as the mail's id.")],
     channel: Annotated[
         int,
@@ -203,32 +215,373 @@ def record_sent(
             show_default=False,
         ),
     ],
+    reply: Annotated[
+        str, typer.Option("--draft", help="The reply that was sent; the first response when left out.")
+    ] = "",
+    approval: Annotated[
+        str, typer.Option("--approval", help="The approval it was sent under; the draft's present one when left out.")
+    ] = "",
+    unapproved: Annotated[
+        bool, typer.Option("--unapproved", help="It was sent without an approval: record that, and withdraw the draft.")
+    ] = False,
     sent_at: Annotated[
         datetime | None,
         typer.Option("--at", parser=day, metavar="TIME", help="When it was sent; now when left out."),
+    ] = None,
+    note: Note = "",
+    acting: Person = "",
+    repeat: RequestId = "",
+    address: Address = DEFAULT_ADDRESS,
+    as_json: Json = False,
+) -> None:
+    """Record that a person sent an approved answer, outside this system. This stops its clock."""
+    if unapproved and (reply or approval):
+        raise typer.BadParameter("--unapproved is of a first response alone", param_hint="'--unapproved'")
+    sender = person(acting, actor_pb2.ROLE_OPERATOR_ONCALL)
+    common: dict[str, Any] = {"request_id": request_id(repeat), "actor": sender, "ticket_id": ticket_id, "note": note}
+    sent = sent_record_pb2.SentRecordInput(
+        send_time=instant(sent_at or datetime.now(UTC)),
+        channel=channel_pb2.Channel.ValueType(channel),
+        sender=sender,
+        reference=reference,
+    )
+    with connect(address) as client:
+        if unapproved:
+            kind = sla_pb2.SLA_EVENT_TYPE_FIRST_RESPONSE
+            event = sla_service_pb2.RecordSlaEventRequest(**common, sent=sent, type=kind)
+            answer: Any = client.call(client.sla.RecordSlaEvent, event)
+        elif reply:
+            recorded = support_service_pb2.RecordReplySentRequest(
+                **common, sent=sent, draft_id=reply, approval_id=approval
+            )
+            answer = client.call(client.support.RecordReplySent, recorded)
+        else:
+            first = support_service_pb2.RecordFirstResponseSentRequest(**common, sent=sent, approval_id=approval)
+            answer = client.call(client.support.RecordFirstResponseSent, first)
+    show(answer, views_support.moved(answer.ticket, answer.event), as_json)
+
+
+@tickets.command("raise")
+def raise_priority(
+    ticket_id: TicketId,
+    priority: Annotated[
+        int,
+        typer.Argument(
+            parser=choice(classification_pb2.Priority),
+            metavar=metavar(classification_pb2.Priority),
+            help="The new priority, above the present one.",
+        ),
+    ],
+    reason: Reason,
+    acting: Person = "",
+    repeat: RequestId = "",
+    address: Address = DEFAULT_ADDRESS,
+    as_json: Json = False,
+) -> None:
+    """Make a ticket more urgent. Its targets count from the original start."""
+    request = support_service_pb2.RaiseTicketPriorityRequest(
+        request_id=request_id(repeat),
+        actor=person(acting),
+        ticket_id=ticket_id,
+        priority=classification_pb2.Priority.ValueType(priority),
+        reason=reason,
+    )
+    with connect(address) as client:
+        answer = client.call(client.support.RaiseTicketPriority, request)
+    show(answer, views_support.raised(answer), as_json)
+
+
+@tickets.command("say")
+def add_message(
+    ticket_id: TicketId,
+    body: Annotated[str, typer.Argument(help="What the customer wrote.")],
+    channel: Annotated[
+        int,
+        typer.Option(
+            "--channel",
+            parser=choice(channel_pb2.Channel),
+            metavar=metavar(channel_pb2.Channel),
+            help="Where it arrived; as the ticket when left out.",
+            show_default=False,
+        ),
+    ] = 0,
+    received_at: Annotated[
+        datetime | None, typer.Option("--at", parser=day, metavar="TIME", help="When it arrived; now when left out.")
     ] = None,
     acting: Person = "",
     repeat: RequestId = "",
     address: Address = DEFAULT_ADDRESS,
     as_json: Json = False,
 ) -> None:
-    """Record that a person sent the first response, outside this system. This stops its clock."""
-    sender = person(acting, actor_pb2.ROLE_OPERATOR_ONCALL)
-    request = sla_service_pb2.RecordSlaEventRequest(
+    """Add what the customer wrote. It ends a wait, or reopens a resolved ticket; bare thanks do not."""
+    request = support_service_pb2.AddCustomerMessageRequest(
         request_id=request_id(repeat),
-        actor=sender,
+        actor=person(acting),
         ticket_id=ticket_id,
-        type=sla_pb2.SLA_EVENT_TYPE_FIRST_RESPONSE,
-        sent=sent_record_pb2.SentRecordInput(
-            send_time=instant(sent_at or datetime.now(UTC)),
+        channel=channel_pb2.Channel.ValueType(channel),
+        body=body,
+        receive_time=instant(received_at) if received_at else None,
+    )
+    with connect(address) as client:
+        answer = client.call(client.support.AddCustomerMessage, request)
+    show(answer, views_support.said(answer.message, answer.ticket), as_json)
+
+
+@tickets.command("reply")
+def draft_reply(
+    ticket_id: TicketId,
+    body_ar: Annotated[str, typer.Option("--ar", help="The text in Arabic.")],
+    body_en: Annotated[str, typer.Option("--en", help="The text in English.")],
+    acting: Person = "",
+    repeat: RequestId = "",
+    address: Address = DEFAULT_ADDRESS,
+    as_json: Json = False,
+) -> None:
+    """Draft an answer after the first response. A person approves it before anybody sends it."""
+    request = support_service_pb2.DraftReplyRequest(
+        request_id=request_id(repeat), actor=person(acting), ticket_id=ticket_id, body_ar=body_ar, body_en=body_en
+    )
+    with connect(address) as client:
+        answer = client.call(client.support.DraftReply, request)
+    show(answer, views_support.drafted(answer), as_json)
+
+
+@tickets.command("wait")
+def wait(
+    ticket_id: TicketId,
+    reason: Reason,
+    waiting_on: Annotated[
+        int,
+        typer.Option(
+            "--on", parser=choice(ticket_pb2.WaitingOn), metavar=metavar(ticket_pb2.WaitingOn), help="On whom."
+        ),
+    ] = ticket_pb2.WAITING_ON_CUSTOMER,
+    acting: Person = "",
+    repeat: RequestId = "",
+    address: Address = DEFAULT_ADDRESS,
+    as_json: Json = False,
+) -> None:
+    """Let a ticket wait on the customer or a third party. Its resolution clock stands still meanwhile."""
+    request = support_service_pb2.WaitOnCustomerRequest(
+        request_id=request_id(repeat),
+        actor=person(acting),
+        ticket_id=ticket_id,
+        waiting_on=ticket_pb2.WaitingOn.ValueType(waiting_on),
+        reason=reason,
+    )
+    with connect(address) as client:
+        answer = client.call(client.support.WaitOnCustomer, request)
+    show(answer, views_support.moved(answer.ticket, answer.event), as_json)
+
+
+@tickets.command("resume")
+def resume(
+    ticket_id: TicketId,
+    note: Note = "",
+    acting: Person = "",
+    repeat: RequestId = "",
+    address: Address = DEFAULT_ADDRESS,
+    as_json: Json = False,
+) -> None:
+    """End a wait."""
+    request = support_service_pb2.ResumeTicketRequest(
+        request_id=request_id(repeat), actor=person(acting), ticket_id=ticket_id, note=note
+    )
+    with connect(address) as client:
+        answer = client.call(client.support.ResumeTicket, request)
+    show(answer, views_support.moved(answer.ticket, answer.event), as_json)
+
+
+@tickets.command("resolve")
+def resolve(
+    ticket_id: TicketId,
+    note: Note = "",
+    occurred_at: Annotated[
+        datetime | None, typer.Option("--at", parser=day, metavar="TIME", help="When it was solved; now by default.")
+    ] = None,
+    acting: Person = "",
+    repeat: RequestId = "",
+    address: Address = DEFAULT_ADDRESS,
+    as_json: Json = False,
+) -> None:
+    """Record that the matter is solved. The ticket reopens within seven days."""
+    request = support_service_pb2.ResolveTicketRequest(
+        request_id=request_id(repeat),
+        actor=person(acting),
+        ticket_id=ticket_id,
+        note=note,
+        occur_time=instant(occurred_at) if occurred_at else None,
+    )
+    with connect(address) as client:
+        answer = client.call(client.support.ResolveTicket, request)
+    show(answer, views_support.moved(answer.ticket, answer.event), as_json)
+
+
+@tickets.command("close")
+def close(
+    ticket_id: TicketId,
+    confirmed_by: Annotated[
+        str, typer.Option("--confirmed-by", help="Who of the customer confirmed: a function or an id, never a name.")
+    ],
+    channel: Annotated[
+        int,
+        typer.Option(
+            "--channel",
+            parser=choice(channel_pb2.Channel),
+            metavar=metavar(channel_pb2.Channel),
+            help="How it was confirmed.",
+            show_default=False,
+        ),
+    ],
+    reference: Annotated[str, typer.Option("--reference", help="Where it can be found.")] = "",
+    confirmed_at: Annotated[
+        datetime | None, typer.Option("--at", parser=day, metavar="TIME", help="When; now by default.")
+    ] = None,
+    acting: Person = "",
+    repeat: RequestId = "",
+    address: Address = DEFAULT_ADDRESS,
+    as_json: Json = False,
+) -> None:
+    """Close a resolved ticket with the customer's confirmation."""
+    request = support_service_pb2.CloseTicketRequest(
+        request_id=request_id(repeat),
+        actor=person(acting),
+        ticket_id=ticket_id,
+        confirmation=ticket_pb2.CustomerConfirmation(
+            confirmed_by=confirmed_by,
             channel=channel_pb2.Channel.ValueType(channel),
-            sender=sender,
+            confirm_time=instant(confirmed_at or datetime.now(UTC)),
             reference=reference,
         ),
     )
     with connect(address) as client:
-        answer = client.call(client.sla.RecordSlaEvent, request)
-    show(answer, views.ticket(answer.ticket), as_json)
+        answer = client.call(client.support.CloseTicket, request)
+    show(answer, views_support.moved(answer.ticket, answer.event), as_json)
+
+
+@tickets.command("link")
+def link(
+    ticket_id: TicketId,
+    other_ticket_id: Annotated[str, typer.Argument(help="The other ticket.")],
+    duplicate: Annotated[bool, typer.Option("--duplicate", help="The first says again what the other said.")] = False,
+    acting: Person = "",
+    repeat: RequestId = "",
+    address: Address = DEFAULT_ADDRESS,
+    as_json: Json = False,
+) -> None:
+    """Link two tickets that belong together."""
+    kinds = ticket_pb2.TICKET_LINK_KIND_DUPLICATE_OF, ticket_pb2.TICKET_LINK_KIND_RELATED
+    request = support_service_pb2.LinkTicketsRequest(
+        request_id=request_id(repeat),
+        actor=person(acting),
+        ticket_id=ticket_id,
+        other_ticket_id=other_ticket_id,
+        kind=kinds[0] if duplicate else kinds[1],
+    )
+    with connect(address) as client:
+        answer = client.call(client.support.LinkTickets, request)
+    show(answer, views_support.links([answer.link], ticket_id), as_json)
+
+
+@tickets.command("links")
+def list_links(
+    ticket_id: TicketId,
+    limit: Limit = 50,
+    page_token: PageToken = "",
+    address: Address = DEFAULT_ADDRESS,
+    as_json: Json = False,
+) -> None:
+    """List the links of a ticket."""
+    request = support_service_pb2.ListTicketLinksRequest(ticket_id=ticket_id, page_size=limit, page_token=page_token)
+    with connect(address) as client:
+        answer = client.call(client.support.ListTicketLinks, request)
+    show(answer, views_support.links(answer.links, ticket_id), as_json)
+
+
+@tickets.command("messages")
+def list_messages(
+    ticket_id: TicketId,
+    limit: Limit = 50,
+    page_token: PageToken = "",
+    address: Address = DEFAULT_ADDRESS,
+    as_json: Json = False,
+) -> None:
+    """List what was written after the opening text."""
+    request = support_service_pb2.ListTicketMessagesRequest(ticket_id=ticket_id, page_size=limit, page_token=page_token)
+    with connect(address) as client:
+        answer = client.call(client.support.ListTicketMessages, request)
+    show(answer, views_support.conversation(answer.messages), as_json)
+
+
+@tickets.command("events")
+def list_events(
+    ticket_id: TicketId,
+    limit: Limit = 50,
+    page_token: PageToken = "",
+    address: Address = DEFAULT_ADDRESS,
+    as_json: Json = False,
+) -> None:
+    """List what happened to a ticket."""
+    request = sla_service_pb2.ListSlaEventsRequest(ticket_id=ticket_id, page_size=limit, page_token=page_token)
+    with connect(address) as client:
+        answer = client.call(client.sla.ListSlaEvents, request)
+    show(answer, views_support.events(answer.events), as_json)
+
+
+def clocks(
+    ticket_id: TicketId,
+    as_of: AsOf = None,
+    address: Address = DEFAULT_ADDRESS,
+    as_json: Json = False,
+) -> None:
+    """Show the clocks of a ticket as bars, now or at an instant of the past."""
+    request = sla_service_pb2.ListClocksRequest(
+        ticket_id=ticket_id, as_of_time=instant(as_of) if as_of else None, page_size=200
+    )
+    with connect(address) as client:
+        answer = client.call(client.sla.ListClocks, request)
+    show(answer, views_support.clocks(answer.clocks, answer.as_of_time), as_json)
+
+
+def due(
+    customer: Annotated[str, typer.Option("--customer", help="Only this customer's.")] = "",
+    owner: Annotated[str, typer.Option("--owner", help="Only this role's, such as operator_oncall.")] = "",
+    within: Annotated[
+        int, typer.Option("--within", min=0, max=744, metavar="HOURS", help="What is due within so many hours as well.")
+    ] = 0,
+    as_of: AsOf = None,
+    limit: Limit = 50,
+    page_token: PageToken = "",
+    address: Address = DEFAULT_ADDRESS,
+    as_json: Json = False,
+) -> None:
+    """List the clocks that are at risk or breached, soonest due first."""
+    request = sla_service_pb2.ListDueSoonRequest(
+        customer_id=customer,
+        owner=owner,
+        within_minutes=within * 60,
+        as_of_time=instant(as_of) if as_of else None,
+        page_size=limit,
+        page_token=page_token,
+    )
+    with connect(address) as client:
+        answer = client.call(client.sla.ListDueSoon, request)
+    show(answer, views_support.due(answer.due_clocks, answer.as_of_time), as_json)
+
+
+def sla_policy(
+    opened_at: Annotated[
+        datetime | None,
+        typer.Option("--at", parser=day, metavar="TIME", help="For a ticket opened then; now by default."),
+    ] = None,
+    address: Address = DEFAULT_ADDRESS,
+    as_json: Json = False,
+) -> None:
+    """Show what is promised for each priority, and who hears when it is not kept."""
+    request = sla_service_pb2.GetSlaPolicyRequest(open_time=instant(opened_at) if opened_at else None)
+    with connect(address) as client:
+        answer = client.call(client.sla.GetSlaPolicy, request)
+    show(answer, views_support.policies(answer.policies), as_json)
 
 
 def sla_report(
@@ -241,11 +594,9 @@ def sla_report(
     end: Annotated[
         datetime | None, typer.Option("--to", parser=day, metavar="DATE", help="Tickets opened before; now by default.")
     ] = None,
-    as_of: Annotated[
-        datetime | None,
-        typer.Option("--as-of", parser=day, metavar="TIME", help="The instant to look at; now by default."),
-    ] = None,
+    as_of: AsOf = None,
     customer: Annotated[str, typer.Option("--customer", help="Only this customer's tickets.")] = "",
+    out: Annotated[Path | None, typer.Option("--csv", help="Write the report into this file as well.")] = None,
     address: Address = DEFAULT_ADDRESS,
     as_json: Json = False,
 ) -> None:
@@ -259,7 +610,15 @@ def sla_report(
     )
     with connect(address) as client:
         answer = client.call(client.sla.GetSlaHealthReport, request)
-    show(answer, views.sla_report(answer.report), as_json)
+    if out is not None:
+        period = (request.period_start_time, request.period_end_time)
+        try:
+            rows = views_support.write_csv(answer.report, out, period)
+        except OSError as error:
+            raise CommandFailed(f"cannot write {out}: {error.strerror}", EXIT_USAGE) from None
+        if not as_json:
+            console().print(f"{rows} rows in {out}", markup=False, soft_wrap=True)
+    show(answer, views_support.report(answer.report), as_json)
 
 
 def lint_lexicon(

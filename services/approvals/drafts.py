@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from services.approvals import store
 from services.domain import drafts as rules
@@ -53,9 +53,12 @@ def create(unit: UnitOfWork, new: NewDraft) -> Draft:
     return draft
 
 
-def rewrite(unit: UnitOfWork, draft_id: str, body: Bilingual) -> Draft:
+def rewrite(
+    unit: UnitOfWork, draft_id: str, body: Bilingual, title: Bilingual | None = None, due_at: datetime | None = None
+) -> Draft:
     """The service itself gives a draft another text; an approval that it had is void. Raises ``DraftStateRefused``."""
-    return _saved(unit, "draft.rewritten", rules.rewritten, draft_id, body, unit.now, fields=("body", "state"))
+    fields = ("body", "state") if title is None else ("body", "state", "title")
+    return _saved(unit, "draft.rewritten", rules.rewritten, draft_id, body, unit.now, title, due_at, fields=fields)
 
 
 def withdraw(unit: UnitOfWork, draft_id: str) -> Draft:

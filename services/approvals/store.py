@@ -32,6 +32,8 @@ _SAVE_DRAFT = (
         {
             name: sa.bindparam(name, type_=drafts.c[name].type)
             for name in (
+                "title_ar",
+                "title_en",
                 "body_ar",
                 "body_en",
                 "state",
@@ -72,8 +74,6 @@ def insert_draft(tx: Tx, draft: Draft) -> None:
             "subject": draft.subject,
             "customer_id": draft.customer_id,
             "channel": draft.channel.value,
-            "title_ar": draft.title.ar,
-            "title_en": draft.title.en,
             "create_us": to_micros(draft.created_at),
             **_changing(draft),
         },
@@ -199,6 +199,8 @@ def _insert_approval(tx: Tx, approval: Approval) -> None:
 
 def _changing(draft: Draft) -> dict[str, object]:
     return {
+        "title_ar": draft.title.ar,
+        "title_en": draft.title.en,
         "body_ar": draft.body.ar,
         "body_en": draft.body.en,
         "state": draft.state.value,

@@ -266,8 +266,11 @@ def edit(draft: Draft, body: Bilingual, editor: ActorLike, now: datetime) -> Dra
     return rewritten(draft, body, now)
 
 
-def rewritten(draft: Draft, body: Bilingual, now: datetime) -> Draft:
-    """The draft with another text, waiting for a person; an approval that it had is void.
+def rewritten(
+    draft: Draft, body: Bilingual, now: datetime, title: Bilingual | None = None, due_at: datetime | None = None
+) -> Draft:
+    """The draft with another text, waiting for a person; an approval that it had is void. Title and due time stay where
+    none is given.
 
     Raises ``DraftStateRefused`` for one that is withdrawn or recorded as sent.
     """
@@ -276,6 +279,8 @@ def rewritten(draft: Draft, body: Bilingual, now: datetime) -> Draft:
     return replace(
         draft,
         body=body,
+        title=title or draft.title,
+        due_at=due_at or draft.due_at,
         state=DraftState.DRAFTED,
         approval=_voided(draft.approval, now),
         rejection_reason="",

@@ -6,7 +6,7 @@ Whatever moves a ticket does it in one way: `lifecycle.decide` says which events
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -21,7 +21,7 @@ from services.storage.database import Tx, UnitOfWork
 from services.support import schedule, store
 from services.support.domain import lifecycle, sla, tickets
 from services.support.domain.classifier import Classification
-from services.support.domain.clocks import Clock, clocks
+from services.support.domain.clocks import Clock, ClockKind, clocks
 from services.support.domain.draft_texts import DraftTexts
 from services.support.domain.events import Event, EventType, WaitsOn
 from services.support.domain.first_response import FirstResponseDraft
@@ -374,7 +374,14 @@ def raise_priority(
     move = _decided(unit, ticket, events, lifecycle.RaisePriority(priority, reason))
     draft = None
     if ticket.draft_id and move.standing.first_response_at is None:
-        draft = drafts.rewrite(unit, ticket.draft_id, rules.first_responses[priority].body)
+        policy = rules.book.policy_at(ticket.created_at).policies[priority]
+        draft = drafts.rewrite(
+            unit,
+            ticket.draft_id,
+            rules.first_responses[priority].body,
+            title=rules.texts.first_response(priority),
+            due_at=policy.calendar.add_working(ticket.created_at, policy.target(ClockKind.FIRST_RESPONSE)),
+        )
     event, moved = _move(
         unit, ticket, events, move, rules, action="ticket.priority_raised", fields=("priority",), note=reason
     )
@@ -452,8 +459,10 @@ def _decided(unit: UnitOfWork, ticket: Ticket, events: Sequence[Event], action: 
     return lifecycle.decide(ticket.ticket_id, events, action, unit.actor, unit.now)
 
 
-def _numbered(unit: UnitOfWork, events: Iterable[Event]) -> list[Event]:
-    return [replace(event, event_id=unit.new_id("evt")) for event in events]
+def _numbered(unit: UnitOfWork, events: Sequence[Event]) -> list[Event]:
+    # In rising order: what happens in one instant is listed by its id, and must not be listed before what it came from.
+    ids = sorted(unit.new_id("evt") for _ in events)
+    return [replace(event, event_id=event_id) for event, event_id in zip(events, ids, strict=True)]
 
 
 def _sent(

@@ -512,6 +512,8 @@ async def test_a_raise_recomputes_from_the_start_and_drafts_the_first_response_a
     )
     assert (answer.draft.draft_id, draft_state(answer.draft)) == (routed.draft.draft_id, "drafted")
     assert "30 دقيقة" in answer.draft.body_ar
+    assert "P0" in answer.draft.title_ar
+    assert when(answer.draft.due_time) == opened + timedelta(minutes=30)
     void = desk.send_first(ticket_id, approval_id=approved.approval.approval_id)
     assert (await refused(void)).reason == "APPROVAL_VOID"
     clocks = await desk.clocks(ticket_id)
