@@ -656,11 +656,16 @@ class Classifier:
             self._judge(reading, match, first_negator)
             several = several or (match.denied and len(match.parts) > 1)
         if several:
-            # What is denied in one pairing is denied in every other pairing of the same words.
-            denied = {(m.plan, part) for m in matches if m.denied and len(m.parts) > 1 for part in m.parts}
+            # What is denied in one pairing is denied in the others of the same words, and across it.
+            denied = [m for m in matches if m.denied and len(m.parts) > 1]
             for match in matches:
-                if len(match.parts) > 1 and any((match.plan, part) in denied for part in match.parts):
-                    match.denied = True
+                if len(match.parts) > 1 and not match.denied:
+                    match.denied = any(
+                        match.plan is m.plan
+                        and match.first <= m.head < match.last
+                        and (match.head == m.head or not set(match.parts).isdisjoint(m.parts))
+                        for m in denied
+                    )
 
     def _judge(self, reading: _Reading, match: _Match, first_negator: int) -> None:
         mode = match.plan.mode
