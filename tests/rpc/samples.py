@@ -1236,7 +1236,10 @@ async def ready_to_accept(ask: Ask) -> str:
 
 @_sample(onb.AcceptOnboardingRequest)
 async def _accept(ask: Ask) -> Message:
-    return onb.AcceptOnboardingRequest(**_written(customer_id=await ready_to_accept(ask), cadence=cadence()))
+    customer_id = await ready_to_accept(ask)
+    # The gateway asks success, whatever the request says of the cadence.
+    await ask(plan_request(customer_id=customer_id))
+    return onb.AcceptOnboardingRequest(**_written(customer_id=customer_id, cadence=cadence()))
 
 
 @_sample(onb.DraftStepApprovalRequest)
