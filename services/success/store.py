@@ -128,10 +128,9 @@ touchpoints = sa.Table(
     sa.Column("reference", sa.Text, nullable=False),
     sa.Column("reschedule_reason", sa.Text, nullable=False),
     sa.Index("touchpoints_by_slot", "customer_id", "generation", "slot", unique=True),
+    # A customer has some dozens a year: what is asked of one customer alone needs no index of its own.
     sa.Index("touchpoints_by_customer", "customer_id", "due_day", "touchpoint_id"),
-    sa.Index("touchpoints_by_state", "customer_id", "state", "due_day", "touchpoint_id"),
     sa.Index("touchpoints_open", "open_day", "touchpoint_id"),
-    sa.Index("touchpoints_open_of_customer", "customer_id", "open_day", "touchpoint_id"),
 )
 
 # For how long closed or moved touchpoints had waited: the days from the due one up to that on which it was over.

@@ -44,7 +44,7 @@ FEW = 1_000
 AIM = 1.5
 PAGE = 50
 ROUNDS = 60
-BATCH = 25
+BATCH = 100
 ACTOR = Actor("service", "bench")
 # When everything was recorded, and when it is asked for: a Tuesday three weeks later.
 THEN = datetime(2026, 3, 1, 6, 0, tzinfo=UTC)
@@ -76,7 +76,8 @@ def customer(unit: UnitOfWork, number: int, chance: random.Random) -> None:
         events.append(NewActivity(ActivityKind.PROOF_PACK_DELIVERED, ago(chance.randint(0, 25))))
     plan_handlers.record_activity(unit, customer_id, events, CATALOG)
     start = (THEN + timedelta(days=chance.randint(0, 20))).date()
-    terms = PlanTerms(chance.choice(list(Bundle)), start, date(2026, 5, 15), Channel.EMAIL)
+    # A short plan: what is dated further ahead is on no page that is asked for.
+    terms = PlanTerms(chance.choice(list(Bundle)), start, date(2026, 4, 10), Channel.EMAIL)
     plan_handlers.activate(unit, customer_id, terms, "", CATALOG)
 
 

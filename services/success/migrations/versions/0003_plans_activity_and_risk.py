@@ -79,9 +79,7 @@ def upgrade() -> None:
     )
     op.create_index("touchpoints_by_slot", "touchpoints", ["customer_id", "generation", "slot"], unique=True)
     op.create_index("touchpoints_by_customer", "touchpoints", ["customer_id", "due_day", "touchpoint_id"])
-    op.create_index("touchpoints_by_state", "touchpoints", ["customer_id", "state", "due_day", "touchpoint_id"])
     op.create_index("touchpoints_open", "touchpoints", ["open_day", "touchpoint_id"])
-    op.create_index("touchpoints_open_of_customer", "touchpoints", ["customer_id", "open_day", "touchpoint_id"])
     op.create_table(
         "waited",
         sa.Column("node", sa.BigInteger(), nullable=False),
