@@ -460,9 +460,7 @@ def _decided(unit: UnitOfWork, ticket: Ticket, events: Sequence[Event], action: 
 
 
 def _numbered(unit: UnitOfWork, events: Sequence[Event]) -> list[Event]:
-    # In rising order: what happens in one instant is listed by its id, and must not be listed before what it came from.
-    ids = sorted(unit.new_id("evt") for _ in events)
-    return [replace(event, event_id=event_id) for event, event_id in zip(events, ids, strict=True)]
+    return [replace(event, event_id=unit.new_id("evt")) for event in events]
 
 
 def _sent(

@@ -76,8 +76,9 @@ def fire_sla(unit: UnitOfWork, timer: Timer, book: PolicyBook, texts: DraftTexts
     events = store.events_of(unit.tx, ticket_id)
     found = clocks(events, book, unit.now)
     fired = store.escalations_of(unit.tx, ticket_id)
-    for clock, crossing in _to_fire(found, fired, unit.now):
-        fired.append(_fire(unit, ticket, clock, crossing, texts))
+    last = max((event.sequence for event in events), default=0)
+    for sequence, (clock, crossing) in enumerate(_to_fire(found, fired, unit.now), last + 1):
+        fired.append(_fire(unit, ticket, clock, crossing, sequence, texts))
     _renew_spans(unit, ticket, found)
     _set_timer(unit, ticket_id, found, fired)
     _withdraw_settled(unit, found, fired)
@@ -169,7 +170,9 @@ def _set_timer(unit: UnitOfWork, ticket_id: str, found: Sequence[Clock], fired: 
         cancel_timer(unit.tx, timer_id(ticket_id))
 
 
-def _fire(unit: UnitOfWork, ticket: Ticket, clock: Clock, crossing: Crossing, texts: DraftTexts) -> Fired:
+def _fire(
+    unit: UnitOfWork, ticket: Ticket, clock: Clock, crossing: Crossing, sequence: int, texts: DraftTexts
+) -> Fired:
     rung = crossing.rung
     due_at = clock.due_at or crossing.at
     notice = texts.escalation(clock.kind, clock.priority, rung.percent, rung.role, due_at)
@@ -185,7 +188,7 @@ def _fire(unit: UnitOfWork, ticket: Ticket, clock: Clock, crossing: Crossing, te
             due_at=due_at if due_at > unit.now else None,
         ),
     )
-    event = Event(EventType.ESCALATED, crossing.at, unit.now, unit.new_id("evt"))
+    event = Event(EventType.ESCALATED, crossing.at, unit.now, unit.new_id("evt"), sequence=sequence)
     step = Escalation(clock.kind, clock.instance, clock.priority, rung.percent, rung.role)
     store.insert_event(
         unit.tx, TicketEvent(ticket.ticket_id, event, unit.actor, escalation=step, draft_id=draft.draft_id)
