@@ -1646,7 +1646,7 @@ for _service, _module in LEDGERS.items():
     _ledger(_module, _service)
 
 
-async def stored_draft(ask: Ask, service: str) -> draft_pb2.Draft:
+async def stored_draft(ask: Ask, service: str, subject: str = "sample/1", customer_id: str = "") -> draft_pb2.Draft:
     """A draft that waits in a service, put there as its handlers would."""
     house: Any = ask.__self__  # type: ignore[attr-defined]
     database = house.services[service].service.database
@@ -1657,8 +1657,8 @@ async def stored_draft(ask: Ask, service: str) -> draft_pb2.Draft:
             NewDraft(
                 # A kind that the service itself does not use: it means no more than any draft does.
                 kind=DraftKind.TOUCHPOINT if service == "incidents" else DraftKind.COMMUNICATION,
-                subject=f"sample/{uuid.uuid4().hex}",
-                customer_id=new_customer(),
+                subject=subject,
+                customer_id=customer_id or new_customer(),
                 channel=Channel.EMAIL,
                 title=Bilingual("رسالة متابعة", "A follow-up message"),
                 body=Bilingual("نود الاطمئنان على سير العمل معكم.", "We would like to hear how things are going."),
@@ -1672,12 +1672,18 @@ def _approvals(module: Any, service: str) -> None:
     async def one(ask: Ask) -> Message:
         return module.GetDraftRequest(draft_id=(await stored_draft(ask, service)).draft_id)
 
+    async def three(ask: Ask) -> draft_pb2.Draft:
+        subject, customer_id = f"sample/{uuid.uuid4().hex}", new_customer()
+        for _ in range(2):
+            await stored_draft(ask, service, subject, customer_id)
+        return await stored_draft(ask, service, subject, customer_id)
+
     async def listed(ask: Ask) -> Message:
-        found = await stored_draft(ask, service)
+        found = await three(ask)
         return module.ListDraftsRequest(subject=found.subject, customer_id=found.customer_id)
 
     async def pending(ask: Ask) -> Message:
-        found = await stored_draft(ask, service)
+        found = await three(ask)
         return module.ListPendingApprovalsRequest(kind=found.kind, customer_id=found.customer_id)
 
     async def approve(ask: Ask) -> Message:
@@ -1755,9 +1761,10 @@ async def _complete_onboarding(ask: Ask) -> Message:
 
 @_sample(gw.ListLedgerRequest)
 async def _list_all_ledgers(ask: Ask) -> Message:
-    for write in WRITE_OF.values():
-        await ask(write())
-    return gw.ListLedgerRequest(page_size=100)
+    ticket = await new_ticket(ask)
+    for _ in range(3):
+        await ask(escalation(ticket.ticket_id))
+    return gw.ListLedgerRequest(subject=f"ticket/{ticket.ticket_id}", page_size=100)
 
 
 _plain(gw.AssessCustomerRequest, lambda: {"customer_id": new_customer()})

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from dealix.common.v1 import channel_pb2, sent_record_pb2, signal_pb2
 from dealix.gateway.v1 import gateway_service_pb2 as gw
 from dealix.incidents.v1 import incident_pb2
@@ -681,7 +682,7 @@ async def test_every_list_is_among_those_tried() -> None:
 @both_doors(LISTS)
 async def test_pages_of_one_row_make_up_the_whole(house: House, method: Any, door: str) -> None:
     request = await house.sample(method)
-    if method.name == "ListLedger":
+    if method.name == "ListLedger" and not request.subject:
         # A ledger grows with everything else that is tried: its end is enough.
         head = (await house.ask(door, samples.LEDGERS[samples.SERVICE_OF[method.path]].VerifyLedgerRequest())).head
         request.after_sequence = max(head.sequence - 12, 0)
@@ -706,6 +707,7 @@ OTHER_VALUES: dict[str, Any] = {
     "owner": "founder",
     "owner_id": "operator-99",
     "within_minutes": 60,
+    "connector_key": "moyasar",
 }
 
 
@@ -729,17 +731,21 @@ def with_other_filters(request: Any) -> list[Any]:
     return found
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def lists(house: House) -> dict[str, bytes]:
+    """A request of every list, made once: a token is refused before anything is looked up."""
+    return {method.path: (await house.sample(method)).SerializeToString() for method in LISTS}
+
+
 @both_doors(LISTS)
-async def test_a_page_token_of_another_list_is_refused(house: House, method: Any, door: str) -> None:
+async def test_a_page_token_of_another_list_is_refused(
+    house: House, lists: dict[str, bytes], method: Any, door: str
+) -> None:
     request = await house.sample(method)
     request.page_size = 1
     token = (await house.ask(door, request)).next_page_token
     assert token
-    foreign = []
-    for other in LISTS:
-        if other != method:
-            request_of_other = await house.sample(other)
-            foreign.append(request_of_other)
+    foreign = [other.request_class.FromString(lists[other.path]) for other in LISTS if other != method]
     for asked in (*with_other_filters(request), *foreign):
         asked.page_token = token
         refusal = await refused(house.ask(door, asked))
