@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -19,6 +20,10 @@ from rich.text import Text
 from customer_ops.text import is_rtl, isolated, one_line, shown, wrapped
 
 SAFE_STYLE = "dim"
+# From here on a line of prose in each language stands comfortably beside the other.
+_ROOM_FOR_TWO = 84
+# Riyadh's clock: UTC+3 the whole year.
+_RIYADH = timedelta(hours=3)
 _RANKS = {
     "P0": "bold red",
     "SEV1": "bold red",
@@ -162,9 +167,43 @@ def heading(number: int | str, title_en: str, title_ar: str) -> Group:
     )
 
 
-def indented(part: RenderableType) -> Padding:
-    """The part two cells to the right."""
-    return Padding(part, (0, 0, 0, 2))
+def indented(part: RenderableType, cells: int = 2) -> Padding:
+    """The part some cells to the right."""
+    return Padding(part, (0, 0, 0, cells))
+
+
+class Beside:
+    """The same thing in both languages: the English at the left and the Arabic at the right where there is room for two
+    columns, else the Arabic and below it the English."""
+
+    def __init__(self, text_ar: str, text_en: str, style: str = "") -> None:
+        self._ar, self._en, self._style = Prose(text_ar, style, arabic=True), text_en, style
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if options.max_width < _ROOM_FOR_TWO:
+            yield Group(self._ar, Prose(self._en, "dim"))
+            return
+        made = Table.grid(padding=(0, 3), expand=True)
+        made.add_column(ratio=1)
+        made.add_column(ratio=1)
+        made.add_row(Prose(self._en, self._style), self._ar)
+        yield made
+
+
+def stamp(time: Timestamp, part: RenderableType) -> Table:
+    """What happened, with its day and time in Riyadh at the left."""
+    made = Table.grid(padding=(0, 2), expand=True)
+    made.add_column(style="cyan", no_wrap=True)
+    made.add_column(ratio=1)
+    made.add_row(Text(riyadh(time, "%a %H:%M")), part)
+    return made
+
+
+def riyadh(time: Timestamp, form: str = "%a %d %b %H:%M") -> str:
+    """An instant by Riyadh's clock; empty where there is none."""
+    if not time.seconds:
+        return ""
+    return (time.ToDatetime() + _RIYADH).strftime(form)
 
 
 def two_lines(first: RenderableType | str, second: str) -> Group:
@@ -198,3 +237,25 @@ def short(text: str, length: int = 60) -> str:
     """The beginning of a text, on one line."""
     line = one_line(text)
     return line if len(line) <= length else line[: length - 1].rstrip() + "…"
+
+
+def duration(seconds: int) -> str:
+    """A length of time by its two largest units: ``23 h 5 min``, ``2 d 4 h``; a negative one with its sign."""
+    minutes_in_all = abs(seconds) // 60
+    days, hours, rest = minutes_in_all // 1440, minutes_in_all // 60 % 24, minutes_in_all % 60
+    if days:
+        said = f"{days} d {hours} h" if hours else f"{days} d"
+    elif hours:
+        said = f"{hours} h {rest} min" if rest else f"{hours} h"
+    else:
+        said = f"{rest} min"
+    return f"-{said}" if seconds < 0 and minutes_in_all else said
+
+
+def bar(part: float, style: str, *, width: int = 20) -> Text:
+    """How much of something is used up, as a bar; what goes beyond the whole ends in a mark."""
+    filled = min(width, round(part * width))
+    if part > 0:
+        filled = max(filled, 1)
+    end = "▶" if part > 1 else ""
+    return Text.assemble(("█" * (filled - len(end)) + end, style), ("░" * (width - filled), "dim"))

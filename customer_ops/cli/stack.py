@@ -1,4 +1,4 @@
-"""Commands about the stack itself: ``up``, ``demo``, ``status``."""
+"""Commands about the stack itself: ``up``, ``today``, ``status``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -19,18 +20,20 @@ from rich.text import Text
 from customer_ops import views
 from customer_ops.cli.common import DEFAULT_ADDRESS, Address, Json, console, show
 from customer_ops.client import Stopped, connect
-from customer_ops.demo import play
 from customer_ops.exits import EXIT_REFUSED, EXIT_UNVERIFIED, EXIT_USAGE, CommandFailed
-from customer_ops.script import load_first_week
+from customer_ops.ledgers import verify_ledgers
+from customer_ops.script import load_first_week, load_today
 
 if TYPE_CHECKING:
+    from customer_ops.embedded import Stack
+    from customer_ops.play_clock import PlayClock
     from services.runtime.settings import ServiceSettings
 
 
 def add_to(app: typer.Typer) -> None:
     """Adds the commands."""
     app.command("up")(up)
-    app.command("demo")(demo)
+    app.command("today")(today)
     app.command("status")(status)
 
 
@@ -40,7 +43,11 @@ def up(
     ] = DEFAULT_ADDRESS,
     data: Annotated[Path, typer.Option("--data", help="The folder that keeps the state.")] = Path("data"),
     first_week: Annotated[
-        bool, typer.Option("--demo", help="Play a customer's first week, and stay afterwards only on a terminal.")
+        bool,
+        typer.Option(
+            "--demo",
+            help="Play a customer's week where nothing is kept yet, show what is open now, and stay only on a terminal.",
+        ),
     ] = False,
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], typer.Option("--log-level", help="What to log on stderr.")
@@ -82,20 +89,22 @@ def up(
 
 async def _serve(settings: ServiceSettings, started: float, *, first_week: bool) -> int:
     from customer_ops.embedded import running_stack
+    from customer_ops.play_clock import PlayClock
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     out = console()
-    async with running_stack(settings) as stack:
+    clock = PlayClock()
+    async with running_stack(settings, clock=clock) as stack:
         gc.freeze()
         gc.enable()
         seconds = time.monotonic() - started
         _say(out, f"Customer Ops answers at {stack.address} (ready in {seconds:.2f} s, state in {settings.data_dir}/)")
         code = 0
         if first_week:
-            code = await _played(stack.address, out, stop)
+            code = await _shown(stack, clock, out, stop)
             if not stop.is_set():
                 _next_steps(out, stack.address, settings.data_dir, stays=sys.stdin.isatty())
         if not first_week or sys.stdin.isatty():
@@ -104,33 +113,73 @@ async def _serve(settings: ServiceSettings, started: float, *, first_week: bool)
     return code
 
 
-async def _played(address: str, out: Console, stop: asyncio.Event) -> int:
-    """Plays the week in a thread; a signal ends it with the call under way."""
+async def _shown(stack: Stack, clock: PlayClock, out: Console, stop: asyncio.Event) -> int:
+    """Shows the week in a thread; a signal ends it with the call under way."""
     stopping = threading.Event()
-    playing = asyncio.create_task(asyncio.to_thread(_play, address, out, stopping))
+    week_time = _StackTime(stack, clock, asyncio.get_running_loop())
+    showing = asyncio.create_task(asyncio.to_thread(_show, stack.address, week_time, out, stopping))
     stopped = asyncio.create_task(stop.wait())
-    await asyncio.wait({playing, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({showing, stopped}, return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()
     stopping.set()
     try:
-        return await playing
+        return await showing
     except Stopped:
         _say(out, "stopped before the week was over")
         return 0
 
 
-def _play(address: str, out: Console, stopping: threading.Event | None = None) -> int:
+def _show(address: str, week_time: _StackTime, out: Console, stopping: threading.Event) -> int:
+    from customer_ops.week.play import play
+    from customer_ops.week.today import today as what_is_open
+
+    intact = True
     with connect(address, stopping) as client:
-        intact = play(client, load_first_week(), out)
+        if any(answer.checked for answer in verify_ledgers(client).values()):
+            _say(out, "A week is kept here already. This is what is open now; another --data DIR plays it anew.")
+        else:
+            week_time.begin()
+            intact = play(client, load_first_week(), out, week_time)
+            out.rule(style="cyan")
+        out.print(what_is_open(client, load_today()))
+        out.print()
         _say(out, f"{client.answers} answers, live_send_allowed=false explicitly present in every one.")
     return 0 if intact else EXIT_UNVERIFIED
 
 
-def demo(address: Address = DEFAULT_ADDRESS) -> None:
-    """Play a customer's first week against a running stack; a second run continues with what is kept."""
-    code = _play(address, console())
-    if code:
-        raise CommandFailed("ledger broken: see above, and `customer-ops ledger verify`", code)
+class _StackTime:
+    """The time of the stack, for a play that runs in a thread of its own."""
+
+    def __init__(self, stack: Stack, clock: PlayClock, loop: asyncio.AbstractEventLoop) -> None:
+        self._stack, self._clock, self._loop = stack, clock, loop
+
+    def begin(self) -> None:
+        from customer_ops.play_clock import opening_of_last_week
+
+        self._clock.begin(opening_of_last_week(datetime.now(UTC)))
+
+    def now(self) -> datetime:
+        return self._clock()
+
+    def advance_to(self, moment: datetime) -> None:
+        asyncio.run_coroutine_threadsafe(self._stack.advance(self._clock, moment), self._loop).result()
+
+    def end(self) -> None:
+        self.advance_to(datetime.now(UTC))
+        self._clock.end()
+
+
+def today(address: Address = DEFAULT_ADDRESS) -> None:
+    """Show what is open, due and waiting now, over all customers."""
+    from customer_ops.week.today import today as what_is_open
+
+    with connect(address) as client:
+        shown = what_is_open(client, load_today())
+        line = f"{client.answers} answers, live_send_allowed=false explicitly present in every one."
+    out = console()
+    out.print(shown)
+    out.print()
+    _say(out, line)
 
 
 def status(address: Address = DEFAULT_ADDRESS, as_json: Json = False) -> None:
@@ -155,10 +204,11 @@ def _next_steps(out: Console, address: str, data: Path, *, stays: bool) -> None:
         _say(out, f"  .venv/bin/customer-ops up{kept}")
         _say(out, "and in another terminal:")
     for line in (
+        f"today{at}",
+        f"tickets list --customer {load_first_week().customer_id}{at}",
+        f"approvals pending{at}",
         f"classify 'وصلت رسالة إلى عملائنا بدون موافقتي'{at}",
-        f"tickets list --priority P0{at}",
-        f"onboarding show {load_first_week().customer_id}{at}",
         f"ledger verify --json{at}",
     ):
         _say(out, f"  .venv/bin/customer-ops {line}")
-    _say(out, "`make run` again goes on with what is kept.")
+    _say(out, "`make run` again shows what is open then; `make run DATA=DIR` plays the week in another folder.")

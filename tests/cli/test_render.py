@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pytest
 from dealix.support.v1 import classification_pb2
@@ -12,9 +13,9 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from customer_ops.names import name_of, short_names, value_of
-from customer_ops.render import Column, Prose, draft, facts, minutes, table
-from customer_ops.script import ScriptFaulty, load_first_week
-from customer_ops.text import shown, wrapped
+from customer_ops.render import Beside, Column, Prose, bar, draft, duration, facts, minutes, table
+from customer_ops.script import FIRST_WEEK, ScriptFaulty, load_first_week, load_today
+from customer_ops.text import is_rtl, shown, wrapped
 
 ARABIC = "تأخر وصول Proof Pack منذ يوم الخميس، ونرجو إفادتنا بموعد التسليم قبل اجتماع الأحد (الساعة 9)."
 
@@ -100,28 +101,72 @@ def test_a_value_of_a_later_version_shows_as_its_number() -> None:
     assert list(short_names(classification_pb2.Priority)) == ["P0", "P1", "P2", "P3"]
 
 
-def test_the_first_week_holds_pairs_of_an_arabic_and_an_english_ticket() -> None:
-    tickets = load_first_week().tickets
-    assert len(tickets) % 2 == 0
-    for number, ticket in enumerate(tickets):
-        assert any("\u0600" <= char <= "\u06ff" for char in ticket.body) == (number % 2 == 0)
+def test_the_week_is_told_in_both_languages() -> None:
+    week = load_first_week()
+    for said in (*week.parts.values(), *week.lines.values(), *load_today().values()):
+        assert any("\u0600" <= char <= "\u06ff" for char in said.ar)
+        assert not any("\u0600" <= char <= "\u06ff" for char in said.en)
+    assert {is_rtl(ticket.body) for ticket in week.tickets.values()} == {True, False}
 
 
 @pytest.mark.parametrize(
     ("old", "new", "named"),
     [
-        ('state = "connected_draft_only"', 'state = "live"', "live"),
-        ('channel = "whatsapp"', 'channel = "pigeon"', "pigeon"),
-        ("affected_customers = 1", "affected = 1", "affected"),
-        ('customer_id = "riyadh-trading-demo"', "", "customer_id"),
+        ('channel = "whatsapp"', 'channel = "pigeon"', ["ticket.whatsapp", "pigeon"]),
+        ("affected_customers = 1", "affected = 1", ["communication", "affected"]),
+        ('customer_id = "riyadh-trading-demo"', "", ["customer_id"]),
+        ("[line.ledgers]", "[story.ledgers]", ["story: nothing asks for it"]),
+        ('en = "The Action Ledgers"', "", ["part.end", "en is missing"]),
+        ("until the renewal.", "until {when}.", ["line.plan_activated", "same values"]),
+        ('kind = "ACTIVITY_KIND_CSAT"', 'kind = "ACTIVITY_KIND_LUCK"', ["activity.csat", "LUCK"]),
     ],
 )
-def test_a_faulty_first_week_names_its_fault(tmp_path, old: str, new: str, named: str) -> None:  # type: ignore[no-untyped-def]
-    from customer_ops.script import FIRST_WEEK
-
+def test_a_faulty_week_names_its_fault(tmp_path: Path, old: str, new: str, named: list[str]) -> None:
     text = FIRST_WEEK.read_text(encoding="utf-8")
     assert old in text
     path = tmp_path / "first_week.toml"
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
-    with pytest.raises(ScriptFaulty, match=named):
+    with pytest.raises(ScriptFaulty) as refused:
         load_first_week(path)
+    for part in named:
+        assert part in str(refused.value)
+
+
+def test_all_faults_of_a_week_are_named_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "first_week.toml"
+    path.write_text('customer_id = ""\n', encoding="utf-8")
+    with pytest.raises(ScriptFaulty) as refused:
+        load_first_week(path)
+    for name in ("customer_id", "bundle_id", "people", "part", "line", "notice", "post_mortem"):
+        assert f"{name}: must be" in str(refused.value)
+
+
+@pytest.mark.parametrize(("width", "lines"), [(100, 1), (60, 2)])
+def test_both_languages_stand_beside_each_other_where_there_is_room(width: int, lines: int) -> None:
+    assert len(lines_of(Beside("مرحبا بكم", "Welcome"), width)) == lines
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0, "0 min"),
+        (59, "0 min"),
+        (-59, "0 min"),
+        (3540, "59 min"),
+        (3600, "1 h"),
+        (3660, "1 h 1 min"),
+        (86_400, "1 d"),
+        (97_200, "1 d 3 h"),
+        (-3660, "-1 h 1 min"),
+    ],
+)
+def test_a_length_of_time_is_said_by_its_two_largest_units(seconds: int, said: str) -> None:
+    assert duration(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("part", "shown"),
+    [(0, "░░░░"), (0.01, "█░░░"), (0.5, "██░░"), (1, "████"), (1.01, "███▶"), (9, "███▶")],
+)
+def test_a_bar_shows_what_is_used_and_what_is_overdrawn(part: float, shown: str) -> None:
+    assert bar(part, "green", width=4).plain == shown
