@@ -95,10 +95,8 @@ class Clock:
     hold, or held when it stopped; ``target_since`` is when they came to hold. ``elapsed`` is what has run. ``fulfilled``: it
     stopped because what was promised was done, in time or not.
 
-    ``due_at`` is the first moment at which the target has passed, ``at_risk_at`` the same for the part of it from which it
-    is at risk. Both look ahead as if a running clock ran on, and a stopped one had; a paused clock has only those that it
-    has passed. ``late_after`` is the last moment that keeps the promise, so that the clock is breached at exactly the moments
-    after it: with a working calendar it is later than ``due_at`` where the time is up just as people stop working.
+    The moments to come look ahead as if a running clock ran on, and a stopped one had; a paused clock has only those that
+    it has passed, the others are None.
     """
 
     kind: ClockKind
@@ -112,13 +110,37 @@ class Clock:
     started_at: datetime | None
     stopped_at: datetime | None
     fulfilled: bool
-    at_risk_at: datetime | None
-    due_at: datetime | None
-    late_after: datetime | None
     elapsed: timedelta
     burn: Burn
     spans: tuple[Span, ...] = field(repr=False)
     policy: SlaPolicy = field(repr=False, compare=False)
+
+    @property
+    def at_risk_at(self) -> datetime | None:
+        """The first moment at which it is at risk."""
+        return self._reaches(self.target * self.policy.at_risk_percent // 100)
+
+    @property
+    def due_at(self) -> datetime | None:
+        """The first moment at which the target has passed."""
+        return self._reaches(self.target)
+
+    @property
+    def late_after(self) -> datetime | None:
+        """The last moment that keeps the promise: the clock is breached at exactly the moments after it.
+
+        With a working calendar later than ``due_at`` where the time is up just as people stop working.
+        """
+        return _reached(self._ahead(), self.policy.calendar, self.target, latest=True)
+
+    def _reaches(self, amount: timedelta) -> datetime | None:
+        return _reached(self._ahead(), self.policy.calendar, amount)
+
+    def _ahead(self) -> tuple[Span, ...]:
+        # A stopped clock would have gone on from its last stretch; a paused one has none that goes on.
+        if self.stopped_at is None:
+            return self.spans
+        return (*self.spans[:-1], Span(self.spans[-1].start if self.spans else self.stopped_at, None))
 
     @property
     def remaining(self) -> timedelta:
@@ -181,8 +203,13 @@ def next_rung(clock: Clock) -> Crossing | None:
 
 def total_burn(found: Iterable[Burn]) -> Burn:
     """The sum of all, by party."""
-    burnt = list(found)
-    return Burn(*(sum((burn.of(party) for burn in burnt), timedelta()) for party in Party))
+    us = our_approver = customer = third_party = timedelta()
+    for burn in found:
+        us += burn.us
+        our_approver += burn.our_approver
+        customer += burn.customer
+        third_party += burn.third_party
+    return Burn(us, our_approver, customer, third_party)
 
 
 def _crossings(clock: Clock) -> Iterator[Crossing]:
@@ -246,10 +273,6 @@ class _Run:
         spans = tuple(_joined((start, end) for start, end, party in self.ran if party in _OURS))
         elapsed = burnt[Party.US] + burnt[Party.OUR_APPROVER]
         at_risk = target * self.policy.at_risk_percent // 100
-        # A stopped clock would have gone on from its last stretch; a paused one has none that goes on.
-        ahead = spans
-        if self.stopped_at is not None:
-            ahead = (*spans[:-1], Span(spans[-1].start, None)) if spans else (Span(self.stopped_at, None),)
         return Clock(
             kind=self.kind,
             instance=self.instance,
@@ -262,9 +285,6 @@ class _Run:
             started_at=self.started_at,
             stopped_at=self.stopped_at,
             fulfilled=self.stopped_at is not None and not self.cancelled,
-            at_risk_at=_reached(ahead, calendar, at_risk),
-            due_at=_reached(ahead, calendar, target),
-            late_after=_reached(ahead, calendar, target, latest=True),
             elapsed=elapsed,
             burn=Burn(*(burnt[party] for party in Party)),
             spans=spans,
@@ -412,9 +432,6 @@ class _Life:
             started_at=None,
             stopped_at=None,
             fulfilled=False,
-            at_risk_at=None,
-            due_at=None,
-            late_after=None,
             elapsed=timedelta(),
             burn=Burn(),
             spans=(),
