@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from services.approvals import drafts
 from services.domain.checks import Checks
@@ -20,6 +21,7 @@ from services.onboarding.domain.issues import Event, EventKind, Issue, Observati
 from services.storage.database import Tx, UnitOfWork
 
 _EXECUTES = ConnectorState.CONNECTED_APPROVED_EXECUTE
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,18 +94,16 @@ def record_problem(
         reference=observed.reference,
         outdated=late,
     )
-    unit.record(
-        "connector.problem_observed",
-        _subject(before),
-        attributes={
-            "problem": observed.problem.value,
-            "issue_id": issue.issue_id if issue is not None else "",
-            "outdated": str(late).lower(),
-        },
-    )
+    told = {
+        "problem": observed.problem.value,
+        "issue_id": issue.issue_id if issue is not None else "",
+        "outdated": str(late).lower(),
+    }
     if steps:
         store.save_connection(unit.tx, before, after)
-        _record_steps(unit, before, after, steps, "")
+        _record_steps(unit, before, after, steps, "", told)
+    else:
+        unit.record("connector.problem_observed", _subject(before), attributes=told)
     _append(unit, [seen, *_state_events(unit, after, steps)])
     return Changed(after, tuple(step.after for step in steps), (issue,) if issue is not None else ())
 
@@ -220,9 +220,15 @@ def _subject(found: Connection) -> str:
 
 
 def _record_steps(
-    unit: UnitOfWork, before: Connection, after: Connection, steps: Sequence[StateChange], otherwise: str
+    unit: UnitOfWork,
+    before: Connection,
+    after: Connection,
+    steps: Sequence[StateChange],
+    otherwise: str,
+    told: Mapping[str, str] = _NOTHING,
 ) -> None:
-    """One ledger entry for each step of the state, the last with all that changed; ``otherwise`` where no state changed."""
+    """One ledger entry for each step of the state, the last with all that changed and what is ``told`` of it; one called
+    ``otherwise`` where no state changed."""
     for number, step in enumerate(steps[:-1], start=1):
         unit.record(
             "connector.state_changed",
@@ -241,6 +247,7 @@ def _record_steps(
         attributes={
             **({"from": steps[-1].before.value} if steps else {}),
             **_attributes(after),
+            **told,
         },
     )
 
