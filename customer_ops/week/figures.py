@@ -6,21 +6,17 @@ from collections.abc import Iterable, Sequence
 
 from dealix.common.v1 import draft_pb2
 from dealix.incidents.v1 import freeze_pb2, incident_pb2, notice_pb2, obligation_pb2
-from dealix.onboarding.v1 import checklist_pb2, connector_pb2, onboarding_pb2
-from dealix.success.v1 import activity_pb2, plan_pb2
+from dealix.success.v1 import plan_pb2
 from dealix.support.v1 import sla_pb2, ticket_pb2
-from rich.console import Group, RenderableType
+from rich.console import RenderableType
 from rich.text import Text
 
 from customer_ops.names import field_name
 from customer_ops.render import (
     Beside,
     Column,
-    Prose,
     bar,
-    both,
     duration,
-    facts,
     rank,
     riyadh,
     short,
@@ -42,14 +38,6 @@ _CLOCK_STYLES = {
     "NOT_STARTED": "dim",
 }
 
-_NOT_STOPPED = frozenset(
-    {
-        sla_pb2.SLA_CLOCK_STATE_RUNNING,
-        sla_pb2.SLA_CLOCK_STATE_PAUSED,
-        sla_pb2.SLA_CLOCK_STATE_AT_RISK,
-        sla_pb2.SLA_CLOCK_STATE_BREACHED,
-    }
-)
 _NOT_OWED = frozenset(
     {
         obligation_pb2.OBLIGATION_STATE_NOT_STARTED,
@@ -77,7 +65,7 @@ def pending(found: Iterable[tuple[str, draft_pb2.Draft]]) -> RenderableType:
 
 
 def clocks(found: Iterable[sla_pb2.SlaClock]) -> RenderableType:
-    """A ticket's clocks: how much of each promise is used up, and whose time it was."""
+    """A ticket's clocks, each on a line: how much of the promise is used up, and who else took time."""
     return table(
         [Column("clock"), Column("state"), Column("used of the promise"), Column("", long=True)],
         [
@@ -89,26 +77,6 @@ def clocks(found: Iterable[sla_pb2.SlaClock]) -> RenderableType:
             )
             for clock in found
             if clock.state != sla_pb2.SLA_CLOCK_STATE_NOT_STARTED
-        ],
-    )
-
-
-def burn(report: sla_pb2.SlaHealthReport) -> RenderableType:
-    """Whose time the tickets of a report took."""
-    return table(
-        [Column("clock"), *(Column(who, right=True) for who in ("us", "our approver", "customer", "third party"))],
-        [
-            (
-                clock,
-                *(
-                    duration(spent.seconds)
-                    for spent in (burnt.us, burnt.our_approver, burnt.customer, burnt.third_party)
-                ),
-            )
-            for clock, burnt in (
-                ("first_response", report.first_response_burn),
-                ("resolution", report.resolution_burn),
-            )
         ],
     )
 
@@ -159,23 +127,6 @@ def _used(item: obligation_pb2.Obligation) -> float:
     return _share(used, whole)
 
 
-def planned_and_actual(found: checklist_pb2.Checklist) -> RenderableType:
-    """The steps of a checklist with the day each was planned for and the day it was done."""
-    return table(
-        [Column(""), Column("planned"), Column("done"), Column("late", right=True), Column("", long=True)],
-        [
-            (
-                tick(step.completed),
-                step.planned_date,
-                riyadh(step.complete_time, "%Y-%m-%d"),
-                duration(step.days_late * 86400) if step.days_late else "",
-                Beside(step.title_ar, step.title_en),
-            )
-            for step in found.steps
-        ],
-    )
-
-
 def notice(found: notice_pb2.Notice) -> RenderableType:
     """The blocks of a notice, and what each lacks."""
     return table(
@@ -194,56 +145,10 @@ def notice(found: notice_pb2.Notice) -> RenderableType:
 
 
 def touchpoints(found: Iterable[plan_pb2.Touchpoint]) -> RenderableType:
-    """Touchpoints with their dates."""
+    """Touchpoints with their dates, each in as few lines as it takes."""
     return table(
         [Column("due"), Column("state"), Column("", long=True)],
         [(item.due_date, field_name(item, "state").lower(), Beside(item.title_ar, item.title_en)) for item in found],
-    )
-
-
-def customer_risk(found: activity_pb2.CustomerRisk) -> RenderableType:
-    """A customer's risk with its factors and their change since the week before."""
-    return Group(
-        facts(
-            [
-                (
-                    "risk",
-                    Text.assemble(rank(field_name(found, "severity")), f"  {found.risk_score} of 100{_since(found)}"),
-                )
-            ]
-        ),
-        table(
-            [Column("points", right=True), Column("week before", right=True), Column("", long=True)],
-            [
-                (_number(item, "points"), _number(item, "points_week_before"), Beside(item.text_ar, item.text_en))
-                for item in found.factors
-            ],
-        ),
-    )
-
-
-def customer_health(found: activity_pb2.CustomerHealth) -> RenderableType:
-    """A customer's health with its factors."""
-    score = f"{found.health_score:g}" if found.HasField("health_score") else "open"
-    return Group(
-        facts(
-            [
-                ("health", Text.assemble(rank(field_name(found, "verdict")), f"  {score} of 100{_since(found)}")),
-                ("known", f"{found.coverage:.0%} of the inputs; from {found.score_low:g} to {found.score_high:g}"),
-                ("in words", both(found.summary_ar, found.summary_en)),
-            ]
-        ),
-        table(
-            [Column("value", right=True), Column("points", right=True), Column("", long=True)],
-            [
-                (
-                    f"{item.value:g}" if item.HasField("value") else "unknown",
-                    f"{item.points:+g}" if item.HasField("points") else "",
-                    Prose(item.label_ar),
-                )
-                for item in found.factors
-            ],
-        ),
     )
 
 
@@ -270,8 +175,16 @@ def open_tickets(found: Iterable[tuple[ticket_pb2.Ticket, Sequence[sla_pb2.SlaCl
                 else "",
             )
             for ticket, clocks_of in found
-            for number, clock in enumerate(clock for clock in clocks_of if clock.state in _NOT_STOPPED)
+            for number, clock in enumerate(clock for clock in clocks_of if _runs_on(clock))
         ],
+    )
+
+
+def _runs_on(clock: sla_pb2.SlaClock) -> bool:
+    """Whether a clock can still change; a breached one that was stopped cannot."""
+    return not clock.HasField("stop_time") and clock.state not in (
+        sla_pb2.SLA_CLOCK_STATE_NOT_STARTED,
+        sla_pb2.SLA_CLOCK_STATE_CANCELLED,
     )
 
 
@@ -305,53 +218,3 @@ def freezes(found: Iterable[freeze_pb2.Freeze]) -> RenderableType:
             for item in found
         ],
     )
-
-
-def onboardings(found: Iterable[onboarding_pb2.OnboardingLine]) -> RenderableType:
-    """Onboardings under way, the latest first."""
-    return table(
-        [Column("progress", right=True), Column("late", right=True), Column("due"), Column("customer", long=True)],
-        [
-            (
-                f"{item.progress_pct:g} %",
-                f"{item.days_late} d" if item.days_late else "",
-                item.due_date,
-                two_lines(item.customer_id, f"at {item.current_step_id}"),
-            )
-            for item in found
-        ],
-    )
-
-
-def issues(found: Iterable[connector_pb2.ConnectorIssue]) -> RenderableType:
-    """Open problems of connectors."""
-    return table(
-        [Column("connector"), Column("times", right=True), Column("customer"), Column("", long=True)],
-        [(item.connector_key, item.count, item.customer_id, Beside(item.title_ar, item.title_en)) for item in found],
-    )
-
-
-def at_risk(found: Iterable[activity_pb2.CustomerRisk]) -> RenderableType:
-    """Customers at risk, worst first."""
-    return table(
-        [Column("risk"), Column("of 100", right=True), Column("customer"), Column("", long=True)],
-        [
-            (
-                rank(field_name(item, "severity")),
-                item.risk_score,
-                item.customer_id,
-                Beside(item.recommended_action_ar, item.recommended_action_en),
-            )
-            for item in found
-        ],
-    )
-
-
-def _number(item: activity_pb2.RiskFactor, field: str) -> str:
-    return str(getattr(item, field)) if item.HasField(field) else "unknown"  # type: ignore[arg-type]
-
-
-def _since(found: activity_pb2.CustomerRisk | activity_pb2.CustomerHealth) -> str:
-    if not found.HasField("score_change"):
-        return ", a week before not known"
-    return f", {found.score_change:+g} since last week"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dealix.common.v1 import actor_pb2
+from dealix.common.v1 import actor_pb2, channel_pb2
+from dealix.gateway.v1 import gateway_service_pb2
 from dealix.onboarding.v1 import (
     checklist_pb2,
     connector_pb2,
@@ -12,9 +13,8 @@ from dealix.onboarding.v1 import (
 )
 from rich.console import Group
 
-from customer_ops import views
+from customer_ops import views, views_onboarding
 from customer_ops.render import Beside
-from customer_ops.week import figures
 from customer_ops.week.show import Show, new_id
 
 _CONFIGURING = connector_pb2.CONNECTOR_STATE_CONFIGURING
@@ -44,7 +44,7 @@ class Onboarding:
                 request_id=new_id(), actor=show.operator, customer_id=show.customer_id, start_date=show.date()
             ),
         )
-        show.tell("checklist_made", customer=show.customer_id, steps=made.total_steps, due=made.checklist.due_date)
+        show.tell("checklist_made", customer=show.customer_id, steps=made.total_steps, due=made.steps[-1].planned_date)
         show.later(minutes=12)
         self._complete("select_goal")
         show.tell("step_done", step="select_goal", progress=f"{self._progress():g}")
@@ -177,33 +177,25 @@ class Onboarding:
         self._complete("first_service_run")
         show.tell("first_run")
 
-    def proof(self) -> None:
-        """Thursday: the Proof Pack is delivered; acceptance lacks three things."""
+    def accept(self) -> None:
+        """Thursday: the Proof Pack, and the acceptance, which activates the success plan and keeps the evidence."""
         show = self._show
         show.part("acceptance")
         show.at(4, "11:00")
         self._proof(onboarding_pb2.PROOF_PACK_EVENT_DELIVERED, show.operator, "PP-001")
         show.tell("proof_delivered", reference="PP-001")
-        show.refused(
-            "not_accepted",
-            "ACCEPTANCE_INCOMPLETE",
-            self._client.onboarding.AcceptOnboarding,
-            self._accept_request(),
-        )
+        complete = self._client.gateway.CompleteOnboarding
+        show.refused("not_accepted", "ACCEPTANCE_INCOMPLETE", complete, self._accept_request())
         show.at(4, "13:30")
         self._proof(onboarding_pb2.PROOF_PACK_EVENT_APPROVED, show.customer, "PP-001-signed")
         self._complete("first_proof_pack")
         show.tell("proof_approved", person=show.customer.id)
-
-    def accept(self) -> None:
-        """Thursday, once the success plan is active: accepted, with the evidence of each criterion."""
-        show = self._show
-        show.later(minutes=10)
-        answer = self._client.call(self._client.onboarding.AcceptOnboarding, self._accept_request())
-        show.tell("accepted")
-        show.show(views.criteria(answer.acceptance.criteria))
+        show.later(minutes=25)
+        answer = self._client.call(complete, self._accept_request())
+        show.tell("accepted", bundle=answer.plan.bundle_id)
+        show.show(views_onboarding.criteria(answer.acceptance.criteria))
         show.tell("plan_of_days")
-        show.show(figures.planned_and_actual(self._onboarding().checklist))
+        show.show(views_onboarding.steps(self._onboarding().checklist))
 
     # --- steps that come again ---
 
@@ -328,7 +320,12 @@ class Onboarding:
             ),
         )
 
-    def _accept_request(self) -> onboarding_service_pb2.AcceptOnboardingRequest:
-        return onboarding_service_pb2.AcceptOnboardingRequest(
-            request_id=new_id(), actor=self._show.success_manager, customer_id=self._show.customer_id
+    def _accept_request(self) -> gateway_service_pb2.CompleteOnboardingRequest:
+        return gateway_service_pb2.CompleteOnboardingRequest(
+            request_id=new_id(),
+            actor=self._show.success_manager,
+            customer_id=self._show.customer_id,
+            start_date=self._show.date(),
+            renewal_date=self._show.date(days=90),
+            channel=channel_pb2.CHANNEL_EMAIL,
         )

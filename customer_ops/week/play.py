@@ -45,8 +45,6 @@ def play(client: Client, week: FirstWeek, out: Console, time: WeekTime) -> bool:
     onboarding.risk_and_grant()
     # Thursday
     leak.published()
-    onboarding.proof()
-    success.activate()
     onboarding.accept()
     success.check_in()
     tickets.before_the_weekend()

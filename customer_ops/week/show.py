@@ -151,7 +151,7 @@ class Show:
             if en and is_rtl(ar):
                 self.show(Beside(ar, f"- {en}", "yellow"))
             elif is_rtl(missing):
-                self.show(Prose(missing, "yellow"))
+                self.show(Prose(f"• {missing}", "yellow", arabic=True))
             else:
                 self.show(Prose(f"- {subject}: {missing}" if missing else f"- {subject}", "yellow"))
         if len(shown) > details:

@@ -6,11 +6,12 @@ from dealix.common.v1 import channel_pb2
 from dealix.success.v1 import activity_pb2, success_service_pb2
 from dealix.success.v1 import approval_service_pb2 as success_approval
 
+from customer_ops import views_success
 from customer_ops.render import draft
 from customer_ops.week import figures
 from customer_ops.week.show import Show, new_id
 
-_SHOWN = 8
+_SHOWN = 6
 
 
 class Success:
@@ -41,25 +42,6 @@ class Success:
             self._check_in_request(),
         )
 
-    def activate(self) -> None:
-        """Thursday: the plan gets its dates."""
-        show = self._show
-        show.later(minutes=15)
-        answer = self._client.call(
-            self._client.success.ActivatePlan,
-            success_service_pb2.ActivatePlanRequest(
-                request_id=new_id(),
-                actor=show.success_manager,
-                customer_id=show.customer_id,
-                bundle_id=show.week.bundle_id,
-                start_date=show.date(),
-                renewal_date=show.date(days=90),
-                channel=channel_pb2.CHANNEL_EMAIL,
-                note=show.week.notes["plan"],
-            ),
-        )
-        show.tell("plan_activated", bundle=show.week.bundle_id, touchpoints=len(answer.touchpoints))
-
     def check_in(self) -> None:
         """Thursday: the check-in that had to wait is drafted, and the week's touchpoints are shown."""
         show = self._show
@@ -79,7 +61,11 @@ class Success:
             (activity_pb2.ACTIVITY_KIND_CSAT, 7.0),
         ):
             events.append(activity_pb2.ActivityInput(kind=kind, occur_time=now, value=value))
-        for kind in (activity_pb2.ACTIVITY_KIND_SEEN_ACTIVE, activity_pb2.ACTIVITY_KIND_PROOF_PACK_DELIVERED):
+        for kind in (
+            activity_pb2.ACTIVITY_KIND_SEEN_ACTIVE,
+            activity_pb2.ACTIVITY_KIND_PROOF_PACK_DELIVERED,
+            activity_pb2.ACTIVITY_KIND_PROOF_PACK_APPROVED,
+        ):
             events.append(activity_pb2.ActivityInput(kind=kind, occur_time=now, reference="PP-001"))
         self._record(events)
         made = self._client.call(self._client.success.CreateWeeklyCheckIn, self._check_in_request()).check_in
@@ -125,12 +111,12 @@ class Success:
             self._client.success.GetCustomerRisk,
             success_service_pb2.GetCustomerRiskRequest(customer_id=show.customer_id),
         )
-        show.show(figures.customer_risk(risk.risk))
+        show.show(views_success.customer_risk(risk.risk))
         health = self._client.call(
             self._client.success.GetCustomerHealth,
             success_service_pb2.GetCustomerHealthRequest(customer_id=show.customer_id),
         )
-        show.show(figures.customer_health(health.health))
+        show.show(views_success.customer_health(health.health))
 
     def _record(self, events: list[activity_pb2.ActivityInput]) -> None:
         self._client.call(

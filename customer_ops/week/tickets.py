@@ -5,7 +5,7 @@ from __future__ import annotations
 from dealix.common.v1 import channel_pb2, draft_pb2
 from dealix.support.v1 import sla_service_pb2, support_service_pb2, ticket_pb2
 
-from customer_ops import views
+from customer_ops import views_support
 from customer_ops.names import field_name, name_of
 from customer_ops.render import draft, riyadh
 from customer_ops.week import figures
@@ -192,8 +192,7 @@ class Tickets:
             ),
         )
         show.tell("review")
-        show.show(views.sla_report(answer.report))
-        show.show(figures.burn(answer.report))
+        show.show(views_support.report(answer.report))
 
     # --- steps that come again ---
 

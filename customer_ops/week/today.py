@@ -11,6 +11,7 @@ from dealix.support.v1 import sla_service_pb2, support_service_pb2, ticket_pb2
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from customer_ops import views_onboarding, views_success
 from customer_ops.client import SERVICES, Client
 from customer_ops.render import Beside, indented
 from customer_ops.script import Both
@@ -39,8 +40,8 @@ def _sections(client: Client, titles: Mapping[str, Both]) -> Iterator[Renderable
         ("incidents", _incidents(client), "incidents list --open"),
         ("freezes", _freezes(client), ""),
         ("onboardings", _onboardings(client), "onboarding list"),
-        ("touchpoints", _touchpoints(client), ""),
-        ("at_risk", _at_risk(client), ""),
+        ("touchpoints", _touchpoints(client), "success due"),
+        ("at_risk", _at_risk(client), "success at-risk"),
     ):
         title = titles[name]
         yield Text()
@@ -124,9 +125,9 @@ def _onboardings(client: Client) -> _Found:
     )
     parts: list[RenderableType] = []
     if answer.onboardings:
-        parts.append(figures.onboardings(answer.onboardings))
+        parts.append(views_onboarding.onboardings(answer.onboardings))
     if issues.issues:
-        parts.append(figures.issues(issues.issues))
+        parts.append(views_onboarding.issues(issues.issues))
     return parts, bool(answer.next_page_token or issues.next_page_token)
 
 
@@ -134,9 +135,9 @@ def _touchpoints(client: Client) -> _Found:
     answer = client.call(
         client.success.ListDueTouchpoints, success_service_pb2.ListDueTouchpointsRequest(page_size=_ROWS)
     )
-    return ([figures.touchpoints(answer.touchpoints)] if answer.touchpoints else [], bool(answer.next_page_token))
+    return ([views_success.due(answer)] if answer.touchpoints else [], bool(answer.next_page_token))
 
 
 def _at_risk(client: Client) -> _Found:
     answer = client.call(client.success.ListAtRisk, success_service_pb2.ListAtRiskRequest(page_size=_ROWS))
-    return ([figures.at_risk(answer.customers)] if answer.customers else [], bool(answer.next_page_token))
+    return ([views_success.at_risk(answer)] if answer.customers else [], bool(answer.next_page_token))

@@ -117,7 +117,7 @@ def test_the_week_is_told_in_both_languages() -> None:
         ('customer_id = "riyadh-trading-demo"', "", ["customer_id"]),
         ("[line.ledgers]", "[story.ledgers]", ["story: nothing asks for it"]),
         ('en = "The Action Ledgers"', "", ["part.end", "en is missing"]),
-        ("until the renewal.", "until {when}.", ["line.plan_activated", "same values"]),
+        ("after the review.", "after {when}.", ["line.released", "same values"]),
         ('kind = "ACTIVITY_KIND_CSAT"', 'kind = "ACTIVITY_KIND_LUCK"', ["activity.csat", "LUCK"]),
     ],
 )
