@@ -12,11 +12,14 @@ from services.domain.checks import Checks
 from services.domain.claims import ClaimChecker
 from services.domain.drafts import DraftState
 from services.incidents import store, store_freezes
+from services.incidents.case import Case
 from services.incidents.domain import communications as rules
+from services.incidents.domain.book import Book
 from services.incidents.domain.communications import Communication, CommunicationKind, Facts, Texts
 from services.incidents.domain.errors import IncidentNotFound
 from services.incidents.domain.lifecycle import IncidentState
 from services.incidents.domain.parity import ParityBroken, ParityChecker, ParityKind
+from services.incidents.domain.timeline import TimelineKind
 from services.incidents.freezes import MAX_ACTIVE
 from services.storage.database import Tx, UnitOfWork
 
@@ -27,6 +30,7 @@ MAX_CUSTOMERS = 100
 class Kit:
     """What communications are written and judged by."""
 
+    book: Book
     texts: Texts
     parity: ParityChecker
     claims: ClaimChecker
@@ -94,6 +98,10 @@ def draft(unit: UnitOfWork, command: DraftCommunication, kit: Kit) -> list[Draft
                 ),
             )
         )
+    case = Case.open(unit, command.incident_id, kit.book)
+    told = kit.book.texts.line(TimelineKind.COMMUNICATION_DRAFTED, communication=title, customers=str(len(made)))
+    case.add(TimelineKind.COMMUNICATION_DRAFTED, told, subject=command.kind.value)
+    case.commit("incident.communication_drafted", fields=("timeline",), kind=command.kind.value)
     return made
 
 

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from services.domain.channels import Channel
 from services.domain.context import ChannelFreeze, Context
 from services.incidents import store, store_freezes
+from services.incidents.case import Case
 from services.incidents.domain import freezes as rules
+from services.incidents.domain.book import Book
 from services.incidents.domain.errors import IncidentNotFound
 from services.incidents.domain.freezes import Freeze, FreezeNotFound, Scope
+from services.incidents.domain.timeline import TimelineKind
 from services.storage.database import Tx, UnitOfWork
 
 MAX_ACTIVE = 500
@@ -27,7 +30,7 @@ class FreezeChannel:
     incident_id: str
 
 
-def freeze_channel(unit: UnitOfWork, command: FreezeChannel) -> tuple[Freeze, bool]:
+def freeze_channel(unit: UnitOfWork, command: FreezeChannel, book: Book) -> tuple[Freeze, bool]:
     """Latches a freeze, and says whether it is a new one: what holds for the same reason already stays as it is.
 
     Raises ``InvalidInput`` and ``IncidentNotFound``.
@@ -41,10 +44,12 @@ def freeze_channel(unit: UnitOfWork, command: FreezeChannel) -> tuple[Freeze, bo
     if new:
         store_freezes.insert_freeze(unit.tx, found)
     _record(unit, "freeze.latched" if new else "freeze.repeated", found, ("active", "reason") if new else ())
+    if new:
+        _tell(unit, found, TimelineKind.FREEZE_LATCHED, book)
     return found, new
 
 
-def release_freeze(unit: UnitOfWork, freeze_id: str, reason: str) -> tuple[Freeze, list[Freeze]]:
+def release_freeze(unit: UnitOfWork, freeze_id: str, reason: str, book: Book) -> tuple[Freeze, list[Freeze]]:
     """Releases one freeze; with it the freezes that still hold any of what it held, newest first, at most 100.
 
     Raises ``PersonRequired``, ``FounderRequired``, ``InvalidInput``, ``FreezeReleased`` and ``FreezeNotFound``.
@@ -55,6 +60,7 @@ def release_freeze(unit: UnitOfWork, freeze_id: str, reason: str) -> tuple[Freez
     released = rules.release(held, unit.actor, reason, unit.now)
     store_freezes.save_release(unit.tx, released)
     _record(unit, "freeze.released", released, ("active", "release"))
+    _tell(unit, released, TimelineKind.FREEZE_RELEASED, book)
     others = store_freezes.active_of_customer(unit.tx, held.scope.customer_id, MAX_ACTIVE)
     remaining = [other for other in others if _overlap(other.scope, held.scope)]
     return released, remaining[:MAX_REMAINING]
@@ -83,6 +89,17 @@ def _overlap(first: Scope, second: Scope) -> bool:
     channels = first.channel is None or second.channel is None or first.channel is second.channel
     customers = not first.customer_id or not second.customer_id or first.customer_id == second.customer_id
     return channels and customers
+
+
+def _tell(unit: UnitOfWork, freeze: Freeze, kind: TimelineKind, book: Book) -> None:
+    """Puts it on the timeline of the incident that it belongs to, if there is one."""
+    if not freeze.incident_id:
+        return
+    case = Case.open(unit, freeze.incident_id, book)
+    channel = freeze.scope.channel.value if freeze.scope.channel is not None else "*"
+    text = book.texts.line(kind, channel=channel, customer=freeze.scope.customer_id or "*")
+    case.add(kind, text, subject=f"freeze/{freeze.freeze_id}")
+    case.commit(f"incident.{kind.value}", fields=("timeline",), freeze_id=freeze.freeze_id)
 
 
 def _record(unit: UnitOfWork, action: str, freeze: Freeze, fields: tuple[str, ...]) -> None:

@@ -10,7 +10,7 @@ from services.approvals import drafts
 from services.domain.checks import Checks
 from services.domain.context import ChannelFreeze
 from services.domain.texts import Bilingual
-from services.incidents import freezes, store
+from services.incidents import freezes, notices, store
 from services.incidents.case import Case, obligations_of
 from services.incidents.domain import incidents, lifecycle
 from services.incidents.domain import obligations as clock_rules
@@ -158,6 +158,7 @@ def change_state(unit: UnitOfWork, incident_id: str, step: Step, etag: str, book
         clock_rules.require_late_reason(first_action, occurred_at, step.reason)
     if kind is TimelineKind.CLOSED:
         missing = task_rules.missing_for_close(case.tasks, case.obligations())
+        missing += notices.missing_for_close(unit.tx, incident_id)
         if missing:
             raise NotClosable("the incident still owes something", missing, incident_id=incident_id)
     case.change(state=step.to)

@@ -14,6 +14,7 @@ from services.incidents.domain.book import Book
 from services.incidents.domain.errors import IncidentNotFound
 from services.incidents.domain.notice import Blocks, FilingFacts, Notice, NoticeNotDue, NoticeNotFound, Wording
 from services.incidents.domain.obligations import Completion, Obligation, ObligationKind, ObligationState
+from services.incidents.domain.timeline import TimelineKind
 from services.storage.database import Tx, UnitOfWork
 
 _ANSWERED = frozenset({ObligationState.MET, ObligationState.MET_LATE})
@@ -66,18 +67,19 @@ def file(unit: UnitOfWork, incident_id: str, facts: FilingFacts, etag: str, book
     if owed.state not in _ANSWERED:
         completion = Completion(ObligationKind.PDPL_AUTHORITY, facts.filed_at, facts.late_reason)
         obligations.complete_in(case, completion, facts.reference)
-        case.commit("incident.obligation_completed", fields=("obligation",), obligation=owed.obligation_id)
     store_notices.put_notice(unit.tx, after, before)
     _record(unit, "notice.filed", after, ("filings",))
+    _tell(case, TimelineKind.NOTICE_FILED, facts, owed)
     return _seen(after, owed)
 
 
 def supplement(unit: UnitOfWork, incident_id: str, facts: FilingFacts, etag: str, book: Book) -> Seen:
     """Records a further filing. Raises ``NoticeNotFound``, ``EtagMismatch`` and what `rules.supplement` raises."""
-    _, before, owed = _begun(unit, incident_id, etag, book)
+    case, before, owed = _begun(unit, incident_id, etag, book)
     after = rules.supplement(before, facts, actor=unit.actor, now=unit.now)
     store_notices.put_notice(unit.tx, after, before)
     _record(unit, "notice.supplemented", after, ("filings",))
+    _tell(case, TimelineKind.NOTICE_SUPPLEMENTED, facts, owed)
     return _seen(after, owed)
 
 
@@ -89,6 +91,26 @@ def get(tx: Tx, incident_id: str, book: Book, now: datetime) -> Seen:
     if found is None:
         raise NoticeNotFound("no notice was begun for the incident", incident_id=incident_id)
     return _seen(found, _owed(tx, incident_id, book, now))
+
+
+def missing_for_close(tx: Tx, incident_id: str) -> list[tuple[str, str, str]]:
+    """What a notice that was begun still lacks before its incident may be closed, each as (type, subject, description).
+
+    Where none was begun, or it need not be given, the obligation alone says whether something is owed.
+    """
+    found = store_notices.get_notice(tx, incident_id)
+    if found is None or not found.filings:
+        return []
+    rows = [("NOTICE", f"notice/{field.path}", "missing in the notice") for field in rules.missing_fields(found.blocks)]
+    if not found.filed_as_it_stands:
+        rows.append(("NOTICE", "notice/supplement", "the notice changed after it was filed: record a supplement"))
+    return rows
+
+
+def _tell(case: Case, kind: TimelineKind, facts: FilingFacts, owed: Obligation) -> None:
+    text = case.book.texts.line(kind, facts.reference)
+    case.add(kind, text, occurred_at=facts.filed_at, subject="notice", detail={"reference": facts.reference})
+    case.commit(f"incident.{kind.value}", fields=("obligation", "timeline"), obligation=owed.obligation_id)
 
 
 def _begun(unit: UnitOfWork, incident_id: str, etag: str, book: Book) -> tuple[Case, Notice, Obligation]:

@@ -128,9 +128,8 @@ def approve(unit: UnitOfWork, incident_id: str, content_revision: int, late_reas
     owed = clock_rules.find(case.obligations(), ObligationKind.POST_MORTEM)
     # Where none is owed, or it was met by an earlier text, there is nothing to meet.
     if owed is not None and owed.open:
-        completion = Completion(ObligationKind.POST_MORTEM, None, late_reason)
-        met = obligations.complete_in(case, completion)
-        case.commit("incident.obligation_completed", fields=("obligation",), obligation=met.obligation_id)
+        obligations.complete_in(case, Completion(ObligationKind.POST_MORTEM, None, late_reason))
+    _tell(case, TimelineKind.POST_MORTEM_APPROVED)
     _open_items(unit, after, kit.book)
     return seen
 
@@ -157,7 +156,9 @@ def mark_publishable(unit: UnitOfWork, incident_id: str, etag: str, kit: Kit) ->
     incident, before = _both(unit.tx, incident_id)
     check_etag(etag, before.etag)
     after = rules.make_publishable(before, _facts(incident), unit.actor, unit.now, kit.claims, kit.wording)
-    return _saved(unit, "post_mortem.publishable", incident, before, after, ("state",), kit)
+    seen = _saved(unit, "post_mortem.publishable", incident, before, after, ("state",), kit)
+    _tell(Case.open(unit, incident_id, kit.book), TimelineKind.POST_MORTEM_PUBLISHABLE)
+    return seen
 
 
 def get(tx: Tx, incident_id: str, kit: Kit) -> Seen:
@@ -202,6 +203,11 @@ def _events(lines: list[TimelineLine]) -> tuple[Event, ...]:
         Event(entry.occurred_at, Text(entry.text[:MAX_EVENT_CHARACTERS], entry.text_en[:MAX_EVENT_CHARACTERS]))
         for entry in told[:MAX_EVENTS]
     )
+
+
+def _tell(case: Case, kind: TimelineKind) -> None:
+    case.add(kind, case.book.texts.line(kind), subject="post_mortem")
+    case.commit(f"incident.{kind.value}", fields=("obligation", "timeline"))
 
 
 def _open_items(unit: UnitOfWork, approved: PostMortem, book: Book) -> None:

@@ -36,13 +36,13 @@ def build() -> Built:
     """Loads severities, plans and wording, and returns the servicers. Raises where a data file is faulty."""
     book = load_book()
     claims = ClaimChecker(load_claims())
-    told = communications.Kit(communication_texts.load_texts(), load_parity(), claims)
+    told = communications.Kit(book, communication_texts.load_texts(), load_parity(), claims)
     return Built(
         servicers=[
             IncidentServicer(book),
             ObligationServicer(book),
             ActionItemServicer(book),
-            FreezeServicer(load_thresholds()),
+            FreezeServicer(book, load_thresholds()),
             PostMortemServicer(post_mortems.Kit(book, post_mortem.load_wording(), claims)),
             NoticeServicer(book, notice.load_wording()),
             CommunicationServicer(told),

@@ -6,6 +6,7 @@ from dealix.incidents.v1 import freeze_service_pb2 as pb
 
 from services.incidents import freezes, store_freezes
 from services.incidents import wire_freezes as wire
+from services.incidents.domain.book import Book
 from services.incidents.domain.freezes import Freeze, Thresholds, evaluate
 from services.runtime.call import Call
 from services.runtime.wire import channel_of
@@ -18,21 +19,22 @@ class FreezeServicer:
 
     service = "dealix.incidents.v1.FreezeService"
 
-    def __init__(self, thresholds: Thresholds) -> None:
+    def __init__(self, book: Book, thresholds: Thresholds) -> None:
+        self._book = book
         self._thresholds = thresholds
 
     async def FreezeChannel(self, request: pb.FreezeChannelRequest, call: Call) -> bytes:
         command = wire.freeze_channel(request)
 
         def freeze(unit: UnitOfWork) -> pb.FreezeChannelResponse:
-            found, new = freezes.freeze_channel(unit, command)
+            found, new = freezes.freeze_channel(unit, command, self._book)
             return pb.FreezeChannelResponse(freeze=wire.freeze(found), already_frozen=not new)
 
         return await call.write(request, freeze)
 
     async def ReleaseFreeze(self, request: pb.ReleaseFreezeRequest, call: Call) -> bytes:
         def release(unit: UnitOfWork) -> pb.ReleaseFreezeResponse:
-            found, remaining = freezes.release_freeze(unit, request.freeze_id, request.reason)
+            found, remaining = freezes.release_freeze(unit, request.freeze_id, request.reason, self._book)
             return pb.ReleaseFreezeResponse(
                 freeze=wire.freeze(found),
                 still_frozen=bool(remaining),

@@ -31,7 +31,7 @@ from tests.rpc.client import PERSON, Clock, ledger_of, new_request_id
 PB, OBL, ACT, APR = incident_service_pb2, obligation_service_pb2, action_item_service_pb2, approval_service_pb2
 _METHODS = {
     method.request_class: method
-    for method in methods_of((PB, OBL, ACT, APR))
+    for method in methods_of((*DEFINITION.modules, APR))
 }  # fmt: skip
 
 DECLARED, ACTIVE, MITIGATED, RESOLVED, CLOSED, CANCELLED = incident_pb2.IncidentState.values()[1:]

@@ -48,6 +48,13 @@ class TimelineKind(StrEnum):
     ACTION_ITEM_DONE = "action_item_done"
     ACTION_ITEM_CANCELLED = "action_item_cancelled"
     ACTION_ITEM_BREACHED = "action_item_breached"
+    FREEZE_LATCHED = "freeze_latched"
+    FREEZE_RELEASED = "freeze_released"
+    COMMUNICATION_DRAFTED = "communication_drafted"
+    NOTICE_FILED = "notice_filed"
+    NOTICE_SUPPLEMENTED = "notice_supplemented"
+    POST_MORTEM_APPROVED = "post_mortem_approved"
+    POST_MORTEM_PUBLISHABLE = "post_mortem_publishable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +106,9 @@ _PLACEHOLDERS: Mapping[TimelineKind, frozenset[str]] = MappingProxyType(
         TimelineKind.ACTION_ITEM_DONE: frozenset({"title"}),
         TimelineKind.ACTION_ITEM_CANCELLED: frozenset({"title"}),
         TimelineKind.ACTION_ITEM_BREACHED: frozenset({"title", "due"}),
+        TimelineKind.FREEZE_LATCHED: frozenset({"channel", "customer"}),
+        TimelineKind.FREEZE_RELEASED: frozenset({"channel", "customer"}),
+        TimelineKind.COMMUNICATION_DRAFTED: frozenset({"communication", "customers"}),
     }
 )
 _PEOPLES_WORDS = frozenset(
