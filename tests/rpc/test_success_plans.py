@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -786,3 +788,28 @@ async def test_the_ledger_of_a_plans_life_is_whole(desk: Desk) -> None:
     verified = await desk.ledger.VerifyLedger(ledger_service_pb2.VerifyLedgerRequest())
     assert verified.intact
     assert verified.checked == len(await desk.entries()) > 30
+
+
+async def test_what_was_due_at_the_end_of_each_day_is_answered_so_ever_after(on_each_engine: Desk) -> None:
+    desk, chance = on_each_engine, random.Random("due")
+    for number in range(3):
+        await desk.activate(customer_id=f"c{number}", start_date=f"2026-03-0{number + 1}")
+    at_the_time = {}
+    for day in range(28):
+        desk.clock.now = SUNDAY + timedelta(days=day)
+        await desk.catch_up()
+        for number in range(3):
+            found = [t for t in await desk.touchpoints(f"c{number}") if state_of(t) in ("SCHEDULED", "DRAFTED")]
+            if not found or chance.random() < 0.5:
+                continue
+            one = chance.choice(found[:4])
+            to = desk.clock.now.date() + timedelta(days=chance.randint(0, 9))
+            # An offer may be held, a week may have a check-in: then nothing changes.
+            with contextlib.suppress(grpc.aio.AioRpcError):
+                await (desk.complete(one) if chance.random() < 0.6 else desk.move(one, to.isoformat()))
+        if day == 20:
+            await desk.stub.EndPlan(ending(customer_id="c2"))
+        at_the_time[day] = await desk.due()
+    assert sum(map(len, at_the_time.values())) > 100
+    for day, then in at_the_time.items():
+        assert await desk.due(SUNDAY + timedelta(days=day, hours=5)) == then, day
