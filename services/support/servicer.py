@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -430,7 +430,11 @@ class SlaServicer:
         )
 
     async def GetSlaPolicy(self, request: sla_pb.GetSlaPolicyRequest, call: Call) -> sla_pb.GetSlaPolicyResponse:
-        version = self._known.book.policy_at(moment(request, "open_time") or call.now)
+        opened_at = moment(request, "open_time") or call.now
+        try:
+            version = self._known.book.policy_at(opened_at)
+        except InvalidInput as error:
+            raise InvalidInput([replace(each, field="open_time") for each in error.violations]) from None
         return sla_pb.GetSlaPolicyResponse(policies=wire.policies_of(version))
 
     async def ListSlaPolicies(

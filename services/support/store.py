@@ -177,6 +177,7 @@ clock_spans = sa.Table(
     # With `press_us`, so that what does not press yet is passed over within the index.
     sa.Index("clock_spans_by_due", "until_us", "due_us", "ticket_id", "clock", "instance", "press_us"),
     sa.Index("clock_spans_by_press", "until_us", "press_us"),
+    sa.Index("clock_spans_by_customer", "customer_id", "until_us", "due_us"),
 )
 
 OPEN = 1 << 62

@@ -338,4 +338,4 @@ async def test_the_policy_can_be_read(desk: Desk) -> None:
     listed = (await desk.ask(sla.ListSlaPoliciesRequest())).policies
     assert list(found.policies) == list(listed[-4:])
     too_early = sla.GetSlaPolicyRequest(open_time=timestamp(datetime.fromisoformat("1999-01-01T00:00:00+00:00")))
-    assert (await refused(desk.ask(too_early))).reason == "INVALID_FIELDS"
+    assert (await refused(desk.ask(too_early))).fields == {"open_time": "NO_POLICY"}

@@ -191,4 +191,5 @@ CREATE INDEX ticket_messages_by_ticket ON ticket_messages (ticket_id, occur_us, 
 CREATE INDEX ticket_links_by_other ON ticket_links (other_ticket_id);
 CREATE INDEX clock_spans_by_due ON clock_spans (until_us, due_us, ticket_id, clock, instance, press_us);
 CREATE INDEX clock_spans_by_press ON clock_spans (until_us, press_us);
+CREATE INDEX clock_spans_by_customer ON clock_spans (customer_id, until_us, due_us);
 COMMIT;

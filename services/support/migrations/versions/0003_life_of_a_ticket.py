@@ -111,6 +111,7 @@ def upgrade() -> None:
         "clock_spans_by_due", "clock_spans", ["until_us", "due_us", "ticket_id", "clock", "instance", "press_us"]
     )
     op.create_index("clock_spans_by_press", "clock_spans", ["until_us", "press_us"])
+    op.create_index("clock_spans_by_customer", "clock_spans", ["customer_id", "until_us", "due_us"])
     # Whoever answers to these computes what is due; so tickets from before this get their spans and escalations.
     op.execute(
         "INSERT INTO timers (timer_id, kind, due_us) "
