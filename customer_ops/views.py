@@ -273,17 +273,6 @@ def incidents(found: Sequence[incident_pb2.Incident]) -> RenderableType:
     )
 
 
-def timeline(lines: Sequence[incident_pb2.TimelineEntry]) -> RenderableType:
-    """An incident's timeline, oldest first."""
-    return table(
-        [Column("when"), Column("what", long=True)],
-        [
-            (two_lines(moment(line.occur_time), line.actor.id), Group(cell(line.kind), Prose(line.text)))
-            for line in lines
-        ],
-    )
-
-
 def response_plan(answer: incident_service_pb2.GetResponsePlanResponse) -> Group:
     """The plan of a severity."""
     details = answer.severity_details
