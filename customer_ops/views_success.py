@@ -19,6 +19,7 @@ _KINDS = {
     "QUARTERLY_BUSINESS_REVIEW": "مراجعة الأعمال الربعية",
     "RENEWAL_30_DAY": "التجديد بعد 30 يومًا",
     "RENEWAL_7_DAY": "التجديد بعد 7 أيام",
+    "SERVICE_REVIEW": "متابعة مستوى الخدمة",
 }
 _STATES = {
     "SCHEDULED": ("مجدولة", "dim"),

@@ -304,6 +304,31 @@ def touchpoints(
     show(answer, live.touchpoints(answer.touchpoints), as_json)
 
 
+@success.command("add")
+def add(
+    customer: Customer,
+    date: Annotated[str, typer.Argument(help="The day.", metavar="YYYY-MM-DD")],
+    key: Annotated[str, typer.Option("--key", help="What it is about: of one key a customer has one touchpoint.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why.")],
+    actor: Person = "",
+    write: RequestId = "",
+    address: Address = DEFAULT_ADDRESS,
+    as_json: Json = False,
+) -> None:
+    """Add a talk about a missed service level, outside of the plan."""
+    request = pb.AddTouchpointRequest(
+        request_id=request_id(write),
+        actor=person(actor),
+        customer_id=customer,
+        key=key,
+        due_date=date,
+        reason=reason,
+    )
+    with connect(address) as client:
+        answer = client.call(client.success.AddTouchpoint, request)
+    show(answer, live.touchpoint(answer.touchpoint), as_json)
+
+
 @success.command("done")
 def done(
     touchpoint: TouchpointId,

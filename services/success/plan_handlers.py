@@ -22,6 +22,7 @@ from services.success.domain.days import day_number, number_of
 from services.success.domain.errors import (
     CheckInSuppressed,
     PlanNotFound,
+    TouchpointExists,
     TouchpointHeld,
     TouchpointNotFound,
     TouchpointStateRefused,
@@ -38,17 +39,20 @@ from services.success.domain.stored_plans import (
     change_plan,
     end_plan,
     history_entry,
+    require_active,
     set_renewal,
 )
 from services.success.domain.touchpoints import (
     RENEWALS,
     SUPPRESSIBLE,
+    UNPLANNED,
     Hold,
     HoldKind,
     Slot,
     Touchpoint,
     TouchpointKind,
     TouchpointState,
+    added_slot,
     complete,
     context_holds,
     dated_slots,
@@ -106,7 +110,7 @@ def change(
     _keep(unit, plan, PlanChangeKind.CHANGED, note=note, consent=consent)
     cancelled = 0
     if plan.generation != before.generation:
-        old = [found for found in store.open_touchpoints(unit.tx, customer_id) if found.kind not in RENEWALS]
+        old = [found for found in store.open_touchpoints(unit.tx, customer_id) if found.kind not in UNPLANNED]
         cancelled = _cancel(unit, old)
         _date_anew(unit, plan, catalog)
     _set_timer(unit, plan, catalog)
@@ -210,7 +214,9 @@ def _date_renewal(unit: UnitOfWork, plan: StoredPlan, catalog: Catalog) -> list[
     return _insert(unit, plan, slots, store.slots_of(unit.tx, plan.customer_id, plan.generation))
 
 
-def _insert(unit: UnitOfWork, plan: StoredPlan, slots: Iterable[Slot], taken: set[str]) -> list[Touchpoint]:
+def _insert(
+    unit: UnitOfWork, plan: StoredPlan, slots: Iterable[Slot], taken: set[str], note: str = ""
+) -> list[Touchpoint]:
     made = []
     for slot in slots:
         key = slot.key
@@ -230,6 +236,7 @@ def _insert(unit: UnitOfWork, plan: StoredPlan, slots: Iterable[Slot], taken: se
             plan_day=slot.plan_day,
             bundle=plan.bundle,
             line_id=slot.line.id if slot.line is not None else "",
+            note=note,
         )
         store.insert_touchpoint(unit.tx, found)
         taken.add(key)
@@ -391,6 +398,28 @@ def get_touchpoint(tx: Tx, touchpoint_id: str) -> Touchpoint:
     found = store.get_touchpoint(tx, touchpoint_id)
     if found is None:
         raise TouchpointNotFound("no such touchpoint", touchpoint_id=touchpoint_id)
+    return found
+
+
+def add_touchpoint(
+    unit: UnitOfWork, customer_id: str, key: str, day: date, reason: str, catalog: Catalog
+) -> Touchpoint:
+    """Adds a talk about a missed service level.
+
+    Raises ``InvalidInput``, ``PlanNotFound``, ``PlanNotActive`` and ``TouchpointExists``.
+    """
+    plan = get_plan(unit.tx, customer_id)
+    require_active(plan)
+    slot = added_slot(key, day, reason, plan.start_on, plan.renewal_on, riyadh_date(unit.now))
+    there = store.touchpoint_of_slot(unit.tx, customer_id, slot.key)
+    if there is not None:
+        raise TouchpointExists(
+            "the customer has a touchpoint of this key", customer_id=customer_id, touchpoint_id=there.touchpoint_id
+        )
+    taken = store.slots_of(unit.tx, customer_id, plan.generation)
+    (found,) = _insert(unit, plan, [slot], taken, note=reason)
+    _record(unit, "touchpoint.added", found, ("due_date", "note", "state"))
+    _set_timer(unit, plan, catalog)
     return found
 
 

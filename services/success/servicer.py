@@ -206,6 +206,17 @@ class SuccessServicer:
             approval_required=_any_undecided(found), touchpoint=wire.shown_touchpoint(found[0], day, self._catalog)
         )
 
+    async def AddTouchpoint(self, request: pb.AddTouchpointRequest, call: Call) -> bytes:
+        day = wire.day("due_date", request.due_date)
+
+        def add(unit: UnitOfWork) -> pb.AddTouchpointResponse:
+            found = plan_handlers.add_touchpoint(
+                unit, request.customer_id, request.key, day, request.reason, self._catalog
+            )
+            return pb.AddTouchpointResponse(touchpoint=wire.touchpoint(found, self._catalog))
+
+        return await call.write(request, add)
+
     async def CompleteTouchpoint(self, request: pb.CompleteTouchpointRequest, call: Call) -> bytes:
         completed_at = moment_at(request.complete_time, "complete_time")
 

@@ -426,6 +426,15 @@ _ALL_SLOTS = sa.select(touchpoints.c.slot).where(
     touchpoints.c.customer_id == sa.bindparam("customer_id"),
     touchpoints.c.state != TouchpointState.CANCELLED.value,
 )
+_OF_SLOT = sa.select(touchpoints).where(
+    touchpoints.c.customer_id == sa.bindparam("customer_id"),
+    # A slot that is dated again after it was cancelled has a number behind it.
+    sa.or_(
+        touchpoints.c.slot == sa.bindparam("slot", type_=sa.Text),
+        touchpoints.c.slot.startswith(sa.bindparam("slot", type_=sa.Text) + "#"),
+    ),
+    touchpoints.c.state != TouchpointState.CANCELLED.value,
+)
 _CHECK_IN_DAYS = sa.select(touchpoints.c.due_day).where(
     touchpoints.c.customer_id == sa.bindparam("customer_id"),
     touchpoints.c.kind == TouchpointKind.WEEKLY_CHECK_IN.value,
@@ -437,6 +446,12 @@ _UNDECIDED = sa.select(drafts.c.draft_id).where(
     drafts.c.draft_id.in_(sa.bindparam("drafts", expanding=True)),
     drafts.c.pending_us <= sa.bindparam("now_us", type_=_BIG),
 )
+
+
+def touchpoint_of_slot(tx: Tx, customer_id: str, slot: str) -> Touchpoint | None:
+    """The customer's touchpoint of a slot of any generation, unless it was cancelled; or None."""
+    rows = tx.all(_OF_SLOT, {"customer_id": customer_id, "slot": slot})
+    return _touchpoint(rows[0]) if rows else None
 
 
 def insert_touchpoint(tx: Tx, found: Touchpoint) -> None:

@@ -1498,6 +1498,16 @@ async def _get_touchpoint(ask: Ask) -> Message:
     return suc.GetTouchpointRequest(touchpoint_id=found.touchpoint_id, customer_id=found.customer_id)
 
 
+@_sample(suc.AddTouchpointRequest)
+async def _add_touchpoint(ask: Ask) -> Message:
+    customer_id = (await new_plan(ask)).plan.customer_id
+    return suc.AddTouchpointRequest(
+        **_written(
+            customer_id=customer_id, key="sla-week-2026-03-01", due_date=riyadh_day(days=2), reason="تأخر الرد الأول"
+        )
+    )
+
+
 @_sample(suc.CompleteTouchpointRequest)
 async def _complete_touchpoint(ask: Ask) -> Message:
     found = (await new_plan(ask)).touchpoints[0]

@@ -568,6 +568,64 @@ async def test_a_check_in_is_not_written_on_a_frozen_channel(desk: Desk) -> None
     assert (await desk.stub.CreateWeeklyCheckIn(request)).check_in.draft_id
 
 
+# --- added ------------------------------------------------------------------------------------------------------------
+
+
+def addition(**fields: Any) -> pb.AddTouchpointRequest:
+    return pb.AddTouchpointRequest(
+        **{
+            "request_id": new_request_id(),
+            "actor": SOFTWARE,
+            "customer_id": "acme",
+            "key": "sla-week-2026-02-22",
+            "due_date": "2026-03-02",
+            "reason": "تأخر الرد الأول مرتين",
+            **fields,
+        }
+    )
+
+
+async def test_a_talk_about_a_missed_service_level_is_added_once_and_falls_due(on_each_engine: Desk) -> None:
+    desk = on_each_engine
+    await desk.activate()
+    added = (await desk.stub.AddTouchpoint(addition())).touchpoint
+    assert (kind_of(added), added.due_date, added.note) == ("SERVICE_REVIEW", "2026-03-02", "تأخر الرد الأول مرتين")
+    assert await refused(desk.stub.AddTouchpoint(addition(due_date="2026-03-04"))) == Refusal(
+        grpc.StatusCode.ALREADY_EXISTS,
+        "TOUCHPOINT_EXISTS",
+        {"customer_id": "acme", "touchpoint_id": added.touchpoint_id},
+    )
+    await desk.stub.ChangePlan(change())
+    assert state_of(await desk.one("SERVICE_REVIEW")) == "SCHEDULED", "it is no part of the plan that changed"
+    await desk.catch_up(SUNDAY + timedelta(days=1))
+    draft = await desk.draft((await desk.one("SERVICE_REVIEW")).draft_id)
+    assert "2026-03-02" in draft.body_ar
+    assert CLAIMS.check(draft.body_ar) == CLAIMS.check(draft.body_en) == ()
+    assert (await desk.stub.AddTouchpoint(addition(key="sla-week-2026-03-01", due_date="2026-03-09"))).touchpoint
+    await desk.stub.EndPlan(ending())
+    refusal = await refused(desk.stub.AddTouchpoint(addition(key="other")))
+    assert (refusal.code, refusal.reason) == (PRECONDITION, "PLAN_NOT_ACTIVE")
+    await desk.activate(start_date="2026-03-10")
+    again = addition(key="sla-week-2026-03-01", due_date="2026-03-12")
+    assert (await desk.stub.AddTouchpoint(again)).touchpoint.due_date == "2026-03-12", "the first one was cancelled"
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"due_date": "2026-02-28"}, {"due_date": "IN_PAST"}),
+        ({"due_date": "2027-03-02"}, {"due_date": "AFTER_RENEWAL"}),
+        ({"reason": " "}, {"reason": "REQUIRED"}),
+        ({"key": "SLA week"}, {"key": "STRING_PATTERN"}),
+    ],
+)
+async def test_what_is_added_has_a_day_of_the_plan_a_key_and_a_reason(
+    desk: Desk, fields: dict[str, str], named: dict[str, str]
+) -> None:
+    await desk.activate()
+    assert (await refused(desk.stub.AddTouchpoint(addition(**fields)))).fields == named
+
+
 # --- completed and moved ----------------------------------------------------------------------------------------------
 
 

@@ -47,6 +47,12 @@ class TouchpointNotFound(NotFound):
     reason = "TOUCHPOINT_NOT_FOUND"
 
 
+class TouchpointExists(AlreadyExists):
+    """The customer has a touchpoint of this key. Metadata: ``customer_id``, ``touchpoint_id``."""
+
+    reason = "TOUCHPOINT_EXISTS"
+
+
 class TouchpointStateRefused(PreconditionFailed):
     """The touchpoint is closed, or its draft approved. Metadata: ``touchpoint_id``, ``state``."""
 

@@ -44,9 +44,12 @@ class TouchpointKind(StrEnum):
     QUARTERLY_BUSINESS_REVIEW = "quarterly_business_review"
     RENEWAL_30_DAY = "renewal_30_day"
     RENEWAL_7_DAY = "renewal_7_day"
+    SERVICE_REVIEW = "service_review"
 
 
 RENEWALS = (TouchpointKind.RENEWAL_30_DAY, TouchpointKind.RENEWAL_7_DAY)
+UNPLANNED = frozenset({*RENEWALS, TouchpointKind.SERVICE_REVIEW})
+"""What a change of the plan's bundle or start leaves alone."""
 SUPPRESSIBLE = frozenset({TouchpointKind.WEEKLY_CHECK_IN, TouchpointKind.UPGRADE_TALK})
 """What is not held during a SEV1 or SEV2, or on a frozen channel."""
 
@@ -233,6 +236,15 @@ def renewal_slots(start: date, renewal: date, texts: CadenceTexts) -> tuple[Slot
     )
 
 
+def added_slot(key: str, day: date, reason: str, start: date, renewal: date, today: date) -> Slot:
+    """A talk about a missed service level, outside of the plan. Raises ``InvalidInput``."""
+    checks = Checks()
+    checks.text("reason", reason)
+    _check_day(checks, day, today, renewal)
+    checks.done()
+    return Slot(f"added/{key}", TouchpointKind.SERVICE_REVIEW, day, max(1, (day - start).days + 1))
+
+
 def dated_until(start: date, today: date, renewal: date, texts: CadenceTexts) -> date:
     """How far a plan is dated when it begins."""
     return min(max(start, today) + timedelta(days=texts.ahead_days), renewal)
@@ -347,7 +359,8 @@ def complete(
         state=TouchpointState.COMPLETED,
         completed_at=completed_at,
         completer=actor,
-        note=note,
+        # Why it was added stays where nothing else is noted.
+        note=note or found.note,
         reference=reference,
         revision=found.revision + 1,
     )
@@ -363,10 +376,7 @@ def reschedule(
     require_person(actor, "reschedule_touchpoint")
     checks = Checks()
     checks.text("reason", reason)
-    if day < today:
-        checks.note("due_date", "IN_PAST", "must not lie before today")
-    elif day > renewal:
-        checks.note("due_date", "AFTER_RENEWAL", f"must not lie after the renewal on {renewal}")
+    _check_day(checks, day, today, renewal)
     checks.done()
     require_open(found)
     if found.kind is TouchpointKind.WEEKLY_CHECK_IN:
@@ -403,6 +413,13 @@ def require_free_week(customer_id: str, day: date, taken: Iterable[date]) -> Non
         raise WeekTaken(
             "the customer has a check-in in that week", customer_id=customer_id, week_start=week_of_day(day).isoformat()
         )
+
+
+def _check_day(checks: Checks, day: date, today: date, renewal: date) -> None:
+    if day < today:
+        checks.note("due_date", "IN_PAST", "must not lie before today")
+    elif day > renewal:
+        checks.note("due_date", "AFTER_RENEWAL", f"must not lie after the renewal on {renewal}")
 
 
 def _line_slots(line: PlanLine, start: date) -> list[Slot]:

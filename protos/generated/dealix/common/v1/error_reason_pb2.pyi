@@ -222,6 +222,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. A medium alert while a SEV1 or SEV2 is open or the channel frozen. Metadata: `customer_id`, and `severity` or
     `channel`.
     """
+    ERROR_REASON_TOUCHPOINT_EXISTS: _ErrorReason.ValueType  # 415
+    """ALREADY_EXISTS. The customer has a touchpoint of this key. Metadata: `customer_id`, `touchpoint_id`."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """The stable reasons of errors, as they stand in `google.rpc.ErrorInfo.reason` with domain `dealix.com`, without the
@@ -431,4 +433,6 @@ ERROR_REASON_AT_RISK_ALERT_SUPPRESSED: ErrorReason.ValueType  # 414
 """FAILED_PRECONDITION. A medium alert while a SEV1 or SEV2 is open or the channel frozen. Metadata: `customer_id`, and `severity` or
 `channel`.
 """
+ERROR_REASON_TOUCHPOINT_EXISTS: ErrorReason.ValueType  # 415
+"""ALREADY_EXISTS. The customer has a touchpoint of this key. Metadata: `customer_id`, `touchpoint_id`."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -136,6 +136,8 @@ class _TouchpointKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Touchp
     """30 days before the renewal date."""
     TOUCHPOINT_KIND_RENEWAL_7_DAY: _TouchpointKind.ValueType  # 7
     """7 days before the renewal date."""
+    TOUCHPOINT_KIND_SERVICE_REVIEW: _TouchpointKind.ValueType  # 8
+    """A talk about a service level that was missed, added outside of the plan."""
 
 class TouchpointKind(_TouchpointKind, metaclass=_TouchpointKindEnumTypeWrapper):
     """What a touchpoint is."""
@@ -156,6 +158,8 @@ TOUCHPOINT_KIND_RENEWAL_30_DAY: TouchpointKind.ValueType  # 6
 """30 days before the renewal date."""
 TOUCHPOINT_KIND_RENEWAL_7_DAY: TouchpointKind.ValueType  # 7
 """7 days before the renewal date."""
+TOUCHPOINT_KIND_SERVICE_REVIEW: TouchpointKind.ValueType  # 8
+"""A talk about a service level that was missed, added outside of the plan."""
 Global___TouchpointKind: _TypeAlias = TouchpointKind  # noqa: Y015
 
 class _TouchpointState:
@@ -441,7 +445,7 @@ class Touchpoint(_message.Message):
     check_in_id: _builtins.str
     """The check-in that it is, once there is one; empty for other kinds."""
     note: _builtins.str
-    """What the person noted; may be empty."""
+    """What the person noted, or why it was added; may be empty."""
     reference: _builtins.str
     """Where more is found, such as the minutes of a meeting; may be empty."""
     reschedule_reason: _builtins.str

@@ -120,6 +120,11 @@ class SuccessServiceStub:
                 request_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.GetTouchpointRequest.SerializeToString,
                 response_deserializer=dealix_dot_success_dot_v1_dot_success__service__pb2.GetTouchpointResponse.FromString,
                 _registered_method=True)
+        self.AddTouchpoint = channel.unary_unary(
+                '/dealix.success.v1.SuccessService/AddTouchpoint',
+                request_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.AddTouchpointRequest.SerializeToString,
+                response_deserializer=dealix_dot_success_dot_v1_dot_success__service__pb2.AddTouchpointResponse.FromString,
+                _registered_method=True)
         self.CompleteTouchpoint = channel.unary_unary(
                 '/dealix.success.v1.SuccessService/CompleteTouchpoint',
                 request_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.CompleteTouchpointRequest.SerializeToString,
@@ -323,6 +328,18 @@ class SuccessServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AddTouchpoint(self, request, context):
+        """Adds a touchpoint outside of the plan: a talk with the customer about a service level that was missed. The same key adds it once.
+        A change of the plan leaves it alone.
+
+        A day in the past or after the renewal, or no reason: INVALID_ARGUMENT (INVALID_FIELDS). No plan: NOT_FOUND (PLAN_NOT_FOUND). An
+        ended one: FAILED_PRECONDITION (PLAN_NOT_ACTIVE). One of this key, whatever became of it unless it was cancelled: ALREADY_EXISTS
+        (TOUCHPOINT_EXISTS).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CompleteTouchpoint(self, request, context):
         """Records that a touchpoint took place, whether its draft was made or not. A draft of it that nobody decided on is withdrawn.
 
@@ -492,6 +509,11 @@ def add_SuccessServiceServicer_to_server(servicer, server):
                     servicer.GetTouchpoint,
                     request_deserializer=dealix_dot_success_dot_v1_dot_success__service__pb2.GetTouchpointRequest.FromString,
                     response_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.GetTouchpointResponse.SerializeToString,
+            ),
+            'AddTouchpoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddTouchpoint,
+                    request_deserializer=dealix_dot_success_dot_v1_dot_success__service__pb2.AddTouchpointRequest.FromString,
+                    response_serializer=dealix_dot_success_dot_v1_dot_success__service__pb2.AddTouchpointResponse.SerializeToString,
             ),
             'CompleteTouchpoint': grpc.unary_unary_rpc_method_handler(
                     servicer.CompleteTouchpoint,
@@ -977,6 +999,33 @@ class SuccessService:
             '/dealix.success.v1.SuccessService/GetTouchpoint',
             dealix_dot_success_dot_v1_dot_success__service__pb2.GetTouchpointRequest.SerializeToString,
             dealix_dot_success_dot_v1_dot_success__service__pb2.GetTouchpointResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddTouchpoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.success.v1.SuccessService/AddTouchpoint',
+            dealix_dot_success_dot_v1_dot_success__service__pb2.AddTouchpointRequest.SerializeToString,
+            dealix_dot_success_dot_v1_dot_success__service__pb2.AddTouchpointResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -118,6 +118,14 @@ class SuccessServiceStub:
 
     Unknown: NOT_FOUND (TOUCHPOINT_NOT_FOUND).
     """
+    AddTouchpoint: _grpc.UnaryUnaryMultiCallable[_success_service_pb2.AddTouchpointRequest, _success_service_pb2.AddTouchpointResponse]
+    """Adds a touchpoint outside of the plan: a talk with the customer about a service level that was missed. The same key adds it once.
+    A change of the plan leaves it alone.
+
+    A day in the past or after the renewal, or no reason: INVALID_ARGUMENT (INVALID_FIELDS). No plan: NOT_FOUND (PLAN_NOT_FOUND). An
+    ended one: FAILED_PRECONDITION (PLAN_NOT_ACTIVE). One of this key, whatever became of it unless it was cancelled: ALREADY_EXISTS
+    (TOUCHPOINT_EXISTS).
+    """
     CompleteTouchpoint: _grpc.UnaryUnaryMultiCallable[_success_service_pb2.CompleteTouchpointRequest, _success_service_pb2.CompleteTouchpointResponse]
     """Records that a touchpoint took place, whether its draft was made or not. A draft of it that nobody decided on is withdrawn.
 
@@ -257,6 +265,14 @@ class SuccessServiceAsyncStub(SuccessServiceStub):
     """Returns one touchpoint.
 
     Unknown: NOT_FOUND (TOUCHPOINT_NOT_FOUND).
+    """
+    AddTouchpoint: _aio.UnaryUnaryMultiCallable[_success_service_pb2.AddTouchpointRequest, _success_service_pb2.AddTouchpointResponse]  # type: ignore[assignment]
+    """Adds a touchpoint outside of the plan: a talk with the customer about a service level that was missed. The same key adds it once.
+    A change of the plan leaves it alone.
+
+    A day in the past or after the renewal, or no reason: INVALID_ARGUMENT (INVALID_FIELDS). No plan: NOT_FOUND (PLAN_NOT_FOUND). An
+    ended one: FAILED_PRECONDITION (PLAN_NOT_ACTIVE). One of this key, whatever became of it unless it was cancelled: ALREADY_EXISTS
+    (TOUCHPOINT_EXISTS).
     """
     CompleteTouchpoint: _aio.UnaryUnaryMultiCallable[_success_service_pb2.CompleteTouchpointRequest, _success_service_pb2.CompleteTouchpointResponse]  # type: ignore[assignment]
     """Records that a touchpoint took place, whether its draft was made or not. A draft of it that nobody decided on is withdrawn.
@@ -490,6 +506,20 @@ class SuccessServiceServicer(metaclass=_abc_1.ABCMeta):
         """Returns one touchpoint.
 
         Unknown: NOT_FOUND (TOUCHPOINT_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def AddTouchpoint(
+        self,
+        request: _success_service_pb2.AddTouchpointRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_success_service_pb2.AddTouchpointResponse, _abc.Awaitable[_success_service_pb2.AddTouchpointResponse]]:
+        """Adds a touchpoint outside of the plan: a talk with the customer about a service level that was missed. The same key adds it once.
+        A change of the plan leaves it alone.
+
+        A day in the past or after the renewal, or no reason: INVALID_ARGUMENT (INVALID_FIELDS). No plan: NOT_FOUND (PLAN_NOT_FOUND). An
+        ended one: FAILED_PRECONDITION (PLAN_NOT_ACTIVE). One of this key, whatever became of it unless it was cancelled: ALREADY_EXISTS
+        (TOUCHPOINT_EXISTS).
         """
 
     @_abc_1.abstractmethod
