@@ -5,8 +5,8 @@ clocks. That week is the small database. The large one holds the same week and 9
 table, with ids of their own; so both have the same newest week, and the large one a thousand times as much of everything
 else, pressing clocks included. Both are open at once and asked in turns; the ratio of a round is what counts.
 
-SQLite, in a temporary folder that is gone at the end; about 20 GB and ten minutes for a million. Of the answers that are kept for
-repeated writes, the copies hold the first 200 bytes.
+SQLite, in a temporary folder that is gone at the end; about 20 GB and ten minutes for a million. Of the answers that are kept
+for repeated writes, the copies hold the first 200 bytes.
 """
 
 from __future__ import annotations
