@@ -132,7 +132,7 @@ def renew(
     ]
     cancelled = _cancel(unit, gone)
     made = _date_renewal(unit, plan, catalog)
-    _date(unit, plan, before.dated_until, catalog)
+    _date(unit, plan, before.dated_until, riyadh_date(unit.now), catalog)
     _set_timer(unit, plan, catalog)
     return plan, made, cancelled
 
@@ -197,14 +197,16 @@ def _date_anew(unit: UnitOfWork, plan: StoredPlan, catalog: Catalog) -> list[Tou
     return _insert(unit, plan, [slot for slot in slots if slot.day >= today], set())
 
 
-def _date(unit: UnitOfWork, plan: StoredPlan, after: date, catalog: Catalog) -> list[Touchpoint]:
-    """What recurs after a day, as far as the plan is dated now; what was cancelled beyond an earlier renewal comes back."""
-    today = riyadh_date(unit.now)
+def _date(unit: UnitOfWork, plan: StoredPlan, after: date, since: date, catalog: Catalog) -> list[Touchpoint]:
+    """What recurs after a day, from another on, as far as the plan is dated now.
+
+    What was cancelled beyond an earlier renewal comes back.
+    """
     slots = dated_slots(
         plan.bundle, plan.start_on, plan.renewal_on, after, plan.dated_until, catalog.plans, catalog.cadence
     )
     taken = store.slots_of(unit.tx, plan.customer_id, plan.generation)
-    return _insert(unit, plan, [slot for slot in slots if slot.day >= today], taken)
+    return _insert(unit, plan, [slot for slot in slots if slot.day >= since], taken)
 
 
 def _date_renewal(unit: UnitOfWork, plan: StoredPlan, catalog: Catalog) -> list[Touchpoint]:
@@ -375,7 +377,8 @@ def _extend(unit: UnitOfWork, plan: StoredPlan, catalog: Catalog) -> StoredPlan:
         return plan
     longer = replace(plan, dated_until=until, updated_at=unit.now, revision=plan.revision + 1)
     store.save_plan(unit.tx, longer, new=False)
-    made = _date(unit, longer, plan.dated_until, catalog)
+    # After a long absence of the worker, what lay between is due late and not lost.
+    made = _date(unit, longer, plan.dated_until, plan.dated_until, catalog)
     unit.record(
         "plan.dated",
         f"plan/{plan.customer_id}",

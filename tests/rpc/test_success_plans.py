@@ -384,6 +384,18 @@ async def test_after_a_long_absence_each_is_caught_up_once_and_old_check_ins_are
     assert sorted(actions) == ["touchpoint.drafted"] * 4 + ["touchpoint.held"] + ["touchpoint.missed"] * 2
 
 
+async def test_an_absence_longer_than_the_plan_was_dated_loses_no_review(desk: Desk) -> None:
+    await desk.activate()
+    # Months later; the plan was dated until the end of May.
+    await desk.catch_up(datetime(2026, 7, 20, 6, 0, tzinfo=UTC))
+    found = {(kind_of(t), t.due_date): state_of(t) for t in await desk.touchpoints() if t.due_date <= "2026-07-20"}
+    assert found["QUARTERLY_BUSINESS_REVIEW", "2026-05-29"] == "DRAFTED"
+    assert found["MONTHLY_PROOF_REVIEW", "2026-06-28"] == "DRAFTED"
+    check_ins = [state for (kind, _), state in found.items() if kind == "WEEKLY_CHECK_IN"]
+    assert set(check_ins) == {"MISSED"}, "that of this week is due tomorrow"
+    assert len(check_ins) == 19
+
+
 async def test_a_check_in_that_was_written_before_is_the_one_of_its_week(desk: Desk) -> None:
     await desk.activate()
     desk.clock.now = datetime(2026, 3, 15, 9, 0, tzinfo=UTC)
