@@ -420,7 +420,9 @@ def _with_lists(table: Raw) -> Raw:
     for kind in _FORM_KINDS:
         forms = table.get(kind)
         if isinstance(forms, str):
-            listed[kind] = [form for part in forms.replace("،", ",").split(",") if (form := " ".join(part.split()))]
+            forms = forms.replace("،", ",").split(",")
+        if forms is not None:
+            listed[kind] = [form for written in forms if (form := " ".join(written.split()))]
     return listed
 
 
@@ -641,7 +643,7 @@ def _lint_unused(raw: Raw) -> Iterator[Finding]:
 def _form_list(table: Raw) -> Iterator[tuple[str, str]]:
     for kind in _FORM_KINDS:
         for form in table.get(kind, ()):
-            yield " ".join(form.split()), kind
+            yield form, kind
 
 
 def compile_lexicon(raw: Raw, version: str) -> Lexicon:
@@ -896,10 +898,18 @@ class _TrieBuilder:
         trie: Trie = {}
         owners: dict[int, tuple[int, int]] = {}
         shared: dict[str, dict[int, int]] = {}
+        alike: dict[tuple[int, int], Node] = {}
         add = trie.setdefault
         for index, ((first, surface), folded) in enumerate(zip(words, _folded_alike(words), strict=True)):
             for joins, forms in _stems(first, surface, folded):
-                made = self.branches.node(rests[index], joins)
+                mask, rest, _ = rests[index][0]
+                if rest or len(rests[index]) > 1:
+                    made = self.branches.node(rests[index], joins)
+                else:
+                    # Single words of the same groups share a node, whichever of them is then named its owner.
+                    known = alike.get((mask, joins))
+                    made = known or self.branches.node(rests[index], joins)
+                    alike[mask, joins] = made
                 owners[id(made)] = (index, joins)
                 for token in forms:
                     known = add(token, made)
