@@ -80,9 +80,9 @@ async def test_two_transitions_at_once_leave_one_and_an_etag_tells(database_url:
         assert await outcomes(calls) == ["ABORTED"] * 7 + ["OK"]
 
 
-@pytest.mark.parametrize("closed", [False, True], ids=["open", "closed"])
+@pytest.mark.parametrize(("closed", "hours"), [(False, 3), (False, 1), (True, 3)], ids=["late", "in time", "closed"])
 async def test_a_ticket_from_before_gets_its_clocks_when_the_schema_is_brought_up_to_date(
-    tmp_path: Path, closed: bool
+    tmp_path: Path, closed: bool, hours: int
 ) -> None:
     clock = Clock()
     path = tmp_path / "support.db"
@@ -96,13 +96,17 @@ async def test_a_ticket_from_before_gets_its_clocks_when_the_schema_is_brought_u
         opened_us = migrations.to_micros(clock.now)
         insert_old_ticket(connection, opened_us, "closed" if closed else "awaiting_first_response")
     old.close()
-    clock.pass_time(timedelta(hours=3))
+    clock.pass_time(timedelta(hours=hours))
     ticket_id = "tkt_" + "o" * 26
     async with desk_at(f"sqlite:///{path}", clock=clock) as desk:
         ticket = await desk.ticket(ticket_id)
         assert ticket.state == state("CLOSED" if closed else "AWAITING_FIRST_RESPONSE")
         assert await desk.catch_up() == (0 if closed else 1)
         if closed:
+            return
+        assert (ticket_id, "first_response") in [found[:2] for found in await desk.due(within_minutes=120)]
+        if hours == 1:
+            assert [event_name(event) for event in await desk.events(ticket_id)] == ["opened"]
             return
         assert await desk.due() == [(ticket_id, "first_response", "breached")]
         assert clock_state((await desk.clocks(ticket_id))["first_response"]) == "breached"
