@@ -105,10 +105,14 @@ def sent_record_of(sent: sent_record_pb2.SentRecordInput, path: str) -> SentReco
 
 
 def context_of(message: Any) -> Context:
-    """What the gateway brought along in a request's field ``context``; nothing known where it is unset."""
+    """What the gateway brought along in a request's field ``context``; nothing known where it is unset.
+
+    ``InvalidInput`` for an answer of incidents at a time that no calendar has.
+    """
     if not message.HasField("context"):
         return NOTHING_KNOWN
     found: context_pb2.Context = message.context
+    moment_at(found.as_of_time, "context.as_of_time")
     return Context(
         freezes=tuple(
             ChannelFreeze(

@@ -50,6 +50,16 @@ async def must_refuse(house: House, door: str, request: Message) -> Refusal:
 # --- by the rules of the contract -------------------------------------------------------------------------------------
 
 
+# What the gateway fills in itself, whatever a client put there: nothing that is wrong with it arrives.
+BROUGHT = {"context", "cadence"}
+
+
+def overwritten(field: str, method: Any, door: str) -> bool:
+    """Whether the gateway puts something of its own in the place of a field. Incidents looks into its own tables."""
+    name = field.partition(".")[0]
+    return door == "gateway" and name in BROUGHT and samples.SERVICE_OF[method.path] not in ("incidents", "gateway")
+
+
 @both_doors(METHODS)
 async def test_each_faulty_field_is_refused_by_name_and_nothing_is_stored(house: House, method: Any, door: str) -> None:
     request = await house.sample(method)
@@ -57,6 +67,8 @@ async def test_each_faulty_field_is_refused_by_name_and_nothing_is_stored(house:
     wrong = []
     # The gateway passes on what the service answers, so there one fault of each field is enough.
     for fault in faults(request) if door == "direct" else {f.field: f for f in faults(request)}.values():
+        if overwritten(fault.field, method, door):
+            continue
         try:
             refusal = await must_refuse(house, door, fault.request)
         except AssertionError as error:
@@ -74,6 +86,8 @@ async def test_a_time_that_no_calendar_has_is_refused_by_name(house: House, meth
     stored = house.stored()
     wrong = []
     for fault in impossible_times(request):
+        if overwritten(fault.field, method, door):
+            continue
         try:
             refusal = await must_refuse(house, door, fault.request)
         except AssertionError as error:
@@ -87,7 +101,8 @@ async def test_a_time_that_no_calendar_has_is_refused_by_name(house: House, meth
 
 @both_doors(METHODS)
 async def test_all_faulty_fields_are_named_at_once(house: House, method: Any, door: str) -> None:
-    fields, request = all_at_once(await house.sample(method))
+    named, request = all_at_once(await house.sample(method))
+    fields = {field for field in named if not overwritten(field, method, door)}
     if not fields:
         await house.ask(door, request)
         return
