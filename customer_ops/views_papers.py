@@ -127,11 +127,10 @@ def notice(found: notice_pb2.Notice) -> RenderableType:
     rows = []
     for block in found.status:
         arabic, style = _COMPLETENESS[field_name(block, "completeness")]
-        lines: list[RenderableType] = [both(block.title_ar, block.title_en)]
+        lines: list[RenderableType] = [both(f"{block.title_ar}: {arabic}", block.title_en)]
         if block.missing:
             lines.append(both(block.missing_ar, block.missing_en))
-        word = field_name(block, "completeness").lower()
-        rows.append((Group(Text(arabic, style), Text(word, "dim")), Group(*lines)))
+        rows.append((Text(field_name(block, "completeness").lower(), style), Group(*lines)))
     parts: list[RenderableType] = [
         facts(
             [
