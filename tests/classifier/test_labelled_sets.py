@@ -27,6 +27,13 @@ def test_set_meets_the_targets(classifier: Classifier, name: str) -> None:
     assert result.false_p0_rate <= 0.01
 
 
+def test_set_apart_does_not_fall_below_its_first_figures(classifier: Classifier) -> None:
+    result = score(judged(classifier, read("apart")))
+    assert result.accuracy >= 0.85
+    assert result.p0_recall >= 0.78
+    assert result.false_p0_rate <= 0.06
+
+
 def test_every_row_with_a_base_keyword_as_the_trap_is_right(classifier: Classifier) -> None:
     rows = [row for name in SETS for row in read(name) if row.trap == "base"]
     wrong = [row.text for row in rows if not row.right(classifier.classify(row.text))]
@@ -41,7 +48,7 @@ def test_classifier_beats_the_substring_baseline_by_far() -> None:
 
 
 def test_sets_are_disjoint_and_cover_every_priority() -> None:
-    sets = [read(name) for name in SETS]
+    sets = [read(name) for name in (*SETS, "apart")]
     texts = [row.text for rows in sets for row in rows]
     assert len(texts) >= 400
     assert len(texts) == len(set(texts))

@@ -59,3 +59,21 @@ def test_reasons_name_the_keyword_in_both_languages(classifier: Classifier) -> N
     assert "تسريب" in verdict.reason_ar
     assert "P0" in verdict.reason_en
     assert verdict.lexicon_version == classifier.lexicon.version
+
+
+@pytest.mark.parametrize(
+    ("text", "denied"),
+    [
+        ("outage? no, all fine", True),
+        ("تسريب؟ ما فيه", True),
+        ("leak? no answer from you", False),
+        ("تسريب؟ لا أحد يرد علينا", False),
+    ],
+)
+def test_a_question_may_answer_itself(classifier: Classifier, text: str, denied: bool) -> None:
+    assert (classifier.classify(text).priority != "P0") == denied
+
+
+def test_a_denial_denies_its_own_word_and_not_what_stands_beside_it(classifier: Classifier) -> None:
+    assert classifier.classify("أرسلتوا العرض ولم نفوضكم بذلك ولا أحد رد علينا").priority == "P0"
+    assert classifier.classify("الرسالة ما انرسلت بدون موافقة").priority in ("P2", "P3")

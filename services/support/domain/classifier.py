@@ -47,6 +47,7 @@ Occurrences = dict[int, list[Span]]
 
 _HYPHENS = frozenset(["-", "--"])
 _CLAUSE_ENDS = HARD_STOPS | SOFT_STOPS
+_ASKED = frozenset("?؟")
 _JOINTS = _HYPHENS | {"\n"}
 _JOINED = {"و": JOINS_WAW, "ف": JOINS_FA}
 
@@ -768,7 +769,9 @@ class Classifier:
             at = bisect_left(spans, (last, 0))
             if at == len(spans) or spans[at][0] - last > (2 if at_end else 6):
                 continue
-            if reading.clause_ends(last, spans[at][0]):
+            # "An outage? No, …" answers its own question.
+            answered = at_end and spans[at][0] == last + 1 and tokens[last] in _ASKED
+            if not answered and reading.clause_ends(last, spans[at][0]):
                 continue
             end = spans[at][1]
             if not at_end or end == len(tokens) or tokens[end] in HARD_STOPS or tokens[end] in SOFT_STOPS:
