@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from customer_ops.script import load_today
 from tests.cli.conftest import Command, run_command
 
 AS = ("--as", "operator-1")
@@ -146,6 +147,17 @@ def test_an_incident_is_declared_with_what_support_found_and_shown_with_its_time
     shown = command("incidents", "show", declared["incident_id"])
     assert "declared" in shown.out
     assert "drill" in shown.out
+
+
+def test_today_lists_what_is_open_due_and_waiting(command: Command, customer: str) -> None:
+    ended = command("today")
+    assert ended.code == 0, ended.err
+    for title in load_today().values():
+        if "{" not in title.en and title.en != "nothing":
+            assert title.en in ended.out
+    assert "first_response" in ended.out
+    assert "SEV1" in ended.out
+    assert "live_send_allowed=false explicitly present in every one" in ended.out
 
 
 def test_the_ledgers_verify(command: Command, customer: str) -> None:
