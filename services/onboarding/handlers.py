@@ -78,7 +78,8 @@ def create_checklist(
             **{f"step.{step.step_id}": _step_state(step.completed) for step in begun.checklist.steps},
         },
     )
-    return _view(unit.tx, begun, unit.now)
+    # Nobody records anything about a checklist before it exists; connectors may have been begun.
+    return View(begun, unit.now, Situation(begun.checklist, store.connections_of(unit.tx, customer_id)))
 
 
 def update_step(unit: UnitOfWork, catalog: Catalog, customer_id: str, update: StepUpdate, etag: str) -> View:
@@ -120,7 +121,7 @@ def update_step(unit: UnitOfWork, catalog: Catalog, customer_id: str, update: St
     if update.completed:
         _end_blocker(unit, situation.recorded, update.step_id)
         withdraw_open(unit, requests.step_subject(customer_id, update.step_id), DraftKind.ONBOARDING_STEP)
-    return _view(unit.tx, after, unit.now)
+    return View(after, unit.now, replace(situation, checklist=after.checklist))
 
 
 def draft_step_approval(unit: UnitOfWork, catalog: Catalog, customer_id: str, step_id: str, given: str) -> Draft:
@@ -164,7 +165,9 @@ def get_onboarding(tx: Tx, catalog: Catalog, customer_id: str, now: datetime) ->
 
 
 def list_onboardings(tx: Tx, page: NewestPage | DuePage, now: datetime) -> list[Line]:
-    """A page of onboardings with what is known around each."""
+    """A page of onboardings with what is known around each. None that is accepted is late."""
+    if isinstance(page, DuePage) and page.accepted and page.late_before is not None:
+        return []
     connections, recorded = store.connections_on(tx, page), store.blockers_on(tx, page)
     reviews, open_issues = store.reviews_on(tx, page), store.open_issues_on(tx, page)
     accepted = store.acceptances_on(tx, page) if isinstance(page, DuePage) and page.accepted else {}

@@ -215,6 +215,7 @@ def onboarding_line(found: Line, catalog: Catalog) -> onboarding_pb2.OnboardingL
     """One onboarding in a list."""
     whole = unsaved_checklist(found.view.progress.checklist, catalog, found.view.now)
     waiting = found.view.blockers(catalog).get(whole.current_step_id)
+    due = date.fromisoformat(whole.due_date)
     return onboarding_pb2.OnboardingLine(
         customer_id=whole.customer_id,
         bundle_id=whole.bundle_id,
@@ -222,7 +223,8 @@ def onboarding_line(found: Line, catalog: Catalog) -> onboarding_pb2.OnboardingL
         progress_pct=whole.progress_pct,
         start_date=whole.start_date,
         due_date=whole.due_date,
-        days_late=whole.days_late,
+        # With all steps completed acceptance is what is late; an accepted one is late no more.
+        days_late=0 if found.accepted_at is not None else schedule.days_late(due, None, found.view.now),
         blocker=_blocker(waiting) if waiting is not None else None,
         risk_problem_open=found.view.situation.problem is not None,
         open_issues=found.open_issues,

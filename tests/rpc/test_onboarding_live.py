@@ -280,6 +280,19 @@ class TestAcceptance:
         assert await lines(client) == []
         (line,) = await lines(client, accepted=True)
         assert line.accept_time == answers[0].acceptance.accept_time
+        client.clock.forward(days=30)
+        assert [line.days_late for line in await lines(client, accepted=True)] == [0]
+        assert await lines(client, accepted=True, late_only=True) == []
+
+    async def test_with_every_step_completed_acceptance_is_what_is_late(self, client: Client) -> None:
+        await complete(client)
+        await client.step("first_service_run", approval=approval())
+        await client.step("first_proof_pack")
+        client.clock.forward(days=7)
+        for late_only in (False, True):
+            (line,) = await lines(client, late_only=late_only)
+            # Due on Thursday; Sunday has begun.
+            assert (line.current_step_id, line.due_date, line.days_late) == ("done", "2026-03-05", 1)
 
     async def test_a_cadence_of_tomorrow_is_none(self, client: Client) -> None:
         await client.create()
