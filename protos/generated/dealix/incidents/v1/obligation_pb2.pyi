@@ -153,7 +153,9 @@ class Obligation(_message.Message):
     reason: _builtins.str
     """Why it was late or is not required; empty otherwise."""
     breached: _builtins.bool
-    """Whether its time passed before it was met, waived or cancelled. Stays, whatever happens later."""
+    """Whether its time passed before it was met, waived or cancelled. What was met in time and written down late was not breached, though the
+    timeline keeps saying that nobody knew.
+    """
     seconds_left: _builtins.int
     """Seconds left until it is due, negative once that passed; 0 where it is not open or has no due time."""
     legal_reference_ar: _builtins.str
