@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from dealix.common.v1 import draft_pb2
-from dealix.incidents.v1 import freeze_pb2, incident_pb2, notice_pb2, obligation_pb2
+from dealix.incidents.v1 import notice_pb2, obligation_pb2
 from dealix.success.v1 import plan_pb2
 from dealix.support.v1 import sla_pb2, ticket_pb2
 from rich.console import RenderableType
@@ -185,36 +185,4 @@ def _runs_on(clock: sla_pb2.SlaClock) -> bool:
     return not clock.HasField("stop_time") and clock.state not in (
         sla_pb2.SLA_CLOCK_STATE_NOT_STARTED,
         sla_pb2.SLA_CLOCK_STATE_CANCELLED,
-    )
-
-
-def incidents(found: Iterable[incident_pb2.Incident]) -> RenderableType:
-    """Incidents by severity and state."""
-    return table(
-        [Column("sev"), Column("state"), Column("declared"), Column("", long=True)],
-        [
-            (
-                rank(field_name(item, "severity")),
-                field_name(item, "state").lower(),
-                riyadh(item.create_time),
-                two_lines(short(item.title), item.incident_id),
-            )
-            for item in found
-        ],
-    )
-
-
-def freezes(found: Iterable[freeze_pb2.Freeze]) -> RenderableType:
-    """Channels that are frozen."""
-    return table(
-        [Column("channel"), Column("customer"), Column("since"), Column("", long=True)],
-        [
-            (
-                "all" if item.all_channels else field_name(item, "channel").lower(),
-                "all" if item.all_customers else item.customer_id,
-                riyadh(item.freeze_time),
-                item.reason,
-            )
-            for item in found
-        ],
     )

@@ -11,7 +11,7 @@ from dealix.support.v1 import sla_service_pb2, support_service_pb2, ticket_pb2
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from customer_ops import views_onboarding, views_success
+from customer_ops import views, views_freezes, views_incidents, views_onboarding, views_success
 from customer_ops.client import SERVICES, Client
 from customer_ops.render import Beside, indented
 from customer_ops.script import Both
@@ -38,7 +38,7 @@ def _sections(client: Client, titles: Mapping[str, Both]) -> Iterator[Renderable
         ("pending", _pending(client), "approvals pending"),
         ("clocks", _clocks(client), "tickets list"),
         ("incidents", _incidents(client), "incidents list --open"),
-        ("freezes", _freezes(client), ""),
+        ("freezes", _freezes(client), "freezes"),
         ("onboardings", _onboardings(client), "onboarding list"),
         ("touchpoints", _touchpoints(client), "success due"),
         ("at_risk", _at_risk(client), "success at-risk"),
@@ -104,16 +104,16 @@ def _incidents(client: Client) -> _Found:
     )
     parts: list[RenderableType] = []
     if answer.incidents or resolved.incidents:
-        parts.append(figures.incidents([*answer.incidents, *resolved.incidents]))
+        parts.append(views.incidents([*answer.incidents, *resolved.incidents]))
     if due.obligations:
-        parts.append(figures.obligations(due.obligations))
+        parts.append(views_incidents.due_obligations(due.obligations))
     more = any(page.next_page_token for page in (answer, resolved, due))
     return parts, more
 
 
 def _freezes(client: Client) -> _Found:
     answer = client.call(client.freezes.GetFreezes, freeze_service_pb2.GetFreezesRequest(page_size=_ROWS))
-    return ([figures.freezes(answer.freezes)] if answer.freezes else [], bool(answer.next_page_token))
+    return ([views_freezes.freezes(answer.freezes)] if answer.freezes else [], bool(answer.next_page_token))
 
 
 def _onboardings(client: Client) -> _Found:
