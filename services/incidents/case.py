@@ -22,7 +22,7 @@ from services.incidents.domain.errors import IncidentNotFound
 from services.incidents.domain.incidents import Incident
 from services.incidents.domain.obligations import Beginning, Obligation
 from services.incidents.domain.severity import Severity
-from services.incidents.domain.tasks import Moments, PlanTask
+from services.incidents.domain.tasks import Moments, PlanTask, make_tasks
 from services.incidents.domain.timeline import TimelineEntry, TimelineKind, TimelineLine, fill
 from services.storage import timers
 from services.storage.database import Actor, UnitOfWork
@@ -68,6 +68,11 @@ def moments_of(incident: Incident) -> Moments:
     return Moments(incident.declared_at, incident.aware_at, incident.leak_aware_at, incident.resolved_at)
 
 
+def tasks_or_plan(incident: Incident, stored: tuple[PlanTask, ...]) -> tuple[PlanTask, ...]:
+    """The tasks that are stored; those of its plan for an incident of a time when there were none."""
+    return stored or make_tasks(incident.plan, incident.data_leak)
+
+
 class Case:
     """One incident in one transaction. ``incident`` is as it stands; change it, add lines, then `commit`."""
 
@@ -90,7 +95,9 @@ class Case:
         if found is None:
             raise IncidentNotFound("no such incident", incident_id=incident_id)
         check_etag(etag, found.etag)
-        case = cls(unit, book, found, store.all_lines(unit.tx, incident_id), store.tasks_of(unit.tx, incident_id))
+        lines, stored = store.all_lines(unit.tx, incident_id), store.tasks_of(unit.tx, incident_id)
+        case = cls(unit, book, found, lines, stored)
+        case.tasks = tasks_or_plan(found, stored)
         case.report_breaches()
         return case
 

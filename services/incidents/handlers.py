@@ -11,7 +11,7 @@ from services.domain.checks import Checks
 from services.domain.context import ChannelFreeze
 from services.domain.texts import Bilingual
 from services.incidents import freezes, notices, store
-from services.incidents.case import Case, obligations_of
+from services.incidents.case import Case, obligations_of, tasks_or_plan
 from services.incidents.domain import incidents, lifecycle
 from services.incidents.domain import obligations as clock_rules
 from services.incidents.domain import tasks as task_rules
@@ -124,7 +124,8 @@ def get_incident(tx: Tx, incident_id: str, book: Book, now: datetime) -> Found:
     """The incident as it stands at ``now``. Raises ``IncidentNotFound``."""
     found = _existing(tx, incident_id)
     lines = store.all_lines(tx, incident_id)
-    return Found(found, lines, store.tasks_of(tx, incident_id), obligations_of(found, lines, book, now))
+    tasks = tasks_or_plan(found, store.tasks_of(tx, incident_id))
+    return Found(found, lines, tasks, obligations_of(found, lines, book, now))
 
 
 def list_timeline(tx: Tx, incident_id: str, after: int, limit: int) -> list[TimelineLine]:

@@ -19,6 +19,13 @@ FROM incidents AS i LEFT JOIN incident_customers AS c ON c.incident_id = i.incid
 WHERE i.is_open = 1 AND i.drill = 0
 """
 
+# The clocks of incidents that are there already are looked at as soon as a service runs.
+_START_CLOCKS = """
+INSERT INTO timers (timer_id, kind, due_us)
+SELECT 'incident/' || incident_id || '/obligations', 'obligations', create_us
+FROM incidents WHERE drill = 0 AND state NOT IN ('closed', 'cancelled')
+"""
+
 
 def upgrade() -> None:
     for name, kind in (
@@ -43,6 +50,7 @@ def upgrade() -> None:
     )
     op.create_index("open_incidents_by_incident", "open_incidents", ["incident_id"])
     op.execute(_FILL_OPEN)
+    op.execute(_START_CLOCKS)
     op.create_table(
         "plan_tasks",
         sa.Column("incident_id", KeyText, nullable=False),
@@ -107,6 +115,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute("DELETE FROM timers WHERE kind IN ('obligations', 'action_item')")
     for table in ("action_items", "obligation_periods", "plan_tasks", "open_incidents"):
         op.drop_table(table)
     for name in ("text_en", "subject", "detail"):
