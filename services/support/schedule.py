@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from services.approvals import drafts
 from services.domain.channels import Channel
@@ -45,7 +45,7 @@ def beginning(ticket_id: str, customer_id: str, opened: Event, book: PolicyBook)
     at = opened.occurred_at
     policy = book.policy_at(at).policies[opened.priority]
     spans = [_opening_span(ticket_id, customer_id, kind, opened, policy) for kind in _FROM_OPENING]
-    steps = [policy.calendar.add_working(at, policy.ladder[0].part_of(policy.target(kind))) for kind in _FROM_OPENING]
+    steps = [_after(policy, at, policy.ladder[0].part_of(policy.target(kind))) for kind in _FROM_OPENING]
     return Beginning(spans[0], spans[1], min(steps))
 
 
@@ -99,19 +99,25 @@ _FROM_OPENING = (ClockKind.FIRST_RESPONSE, ClockKind.RESOLUTION)
 
 
 def _opening_span(ticket_id: str, customer_id: str, kind: ClockKind, opened: Event, policy: SlaPolicy) -> ClockSpan:
-    target, calendar, at = policy.target(kind), policy.calendar, opened.occurred_at
+    target, at = policy.target(kind), opened.occurred_at
+    due_at = _after(policy, at, target)
     return ClockSpan(
         ticket_id=ticket_id,
         kind=kind,
         instance=opened.event_id,
         since=at,
-        at_risk_at=calendar.add_working(at, target * policy.at_risk_percent // 100),
-        due_at=calendar.add_working(at, target),
-        late_after=calendar.last_within(at, target),
+        at_risk_at=_after(policy, at, target * policy.at_risk_percent // 100),
+        due_at=due_at,
+        late_after=due_at if policy.calendar.round_the_clock else policy.calendar.last_within(at, target),
         priority=policy.priority,
         customer_id=customer_id,
         owner=policy.escalation_owner.value,
     )
+
+
+def _after(policy: SlaPolicy, at: datetime, time: timedelta) -> datetime:
+    """When so much of the policy's time has passed; every ticket that is opened asks this six times."""
+    return at + time if policy.calendar.round_the_clock else policy.calendar.add_working(at, time)
 
 
 def _span(clock: Clock, ticket: Ticket, now: datetime) -> ClockSpan | None:
