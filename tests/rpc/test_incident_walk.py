@@ -418,4 +418,5 @@ async def test_post_mortems_are_listed_by_state(tmp_path: Path) -> None:
         assert [found.incident_id for found in listed.post_mortems] == ids[::-1]
         listed = await service.ask(pmo.ListPostMortemsRequest(state=IN_REVIEW))
         assert [found.incident_id for found in listed.post_mortems] == ids[2:]
-        assert ("APPROVAL" in str(listed.post_mortems[0].missing)) is True
+        kinds = {post_mortem_pb2.PostMortemGapKind.Name(gap.kind) for gap in listed.post_mortems[0].missing}
+        assert "POST_MORTEM_GAP_KIND_APPROVAL" in kinds

@@ -873,7 +873,8 @@ class TimelineEntry(_message.Message):
     `cancelled`, `role_assigned`, `role_handed_over`, `role_released`, `task_assigned`, `task_done`, `task_skipped`, `task_reopened`,
     `linked`, `duplicate_marked`, `duplicate_merged`, `note`, `update_recorded`, `clocks_paused`, `clocks_resumed`,
     `obligation_breached`, `obligation_completed`, `obligation_waived`, `action_item_added`, `action_item_changed`,
-    `action_item_done`, `action_item_cancelled` or `action_item_breached`. There may be others.
+    `action_item_done`, `action_item_cancelled`, `action_item_breached`, `freeze_latched`, `freeze_released`, `communication_drafted`,
+    `notice_filed`, `notice_supplemented`, `post_mortem_approved` or `post_mortem_publishable`. There may be others.
     """
     text: _builtins.str
     """What happened, for people: Arabic, or as a person wrote it."""

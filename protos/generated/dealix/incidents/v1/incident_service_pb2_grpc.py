@@ -211,8 +211,8 @@ class IncidentServiceServicer:
         ACTIVE and MITIGATED to CANCELLED (a false alarm). Any other step: FAILED_PRECONDITION (INCIDENT_TRANSITION_REFUSED). Going back and a
         cancellation need `reason`: INVALID_ARGUMENT (INVALID_FIELDS), as are a time in the future, one before the last step or before
         awareness, and a cancellation at another time than now. ACTIVE after the first action was due needs `reason`: FAILED_PRECONDITION
-        (LATE_REASON_REQUIRED). CLOSED while an obligation, a task or the post-mortem is open: FAILED_PRECONDITION (INCIDENT_NOT_CLOSABLE), with
-        all that is missing. Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
+        (LATE_REASON_REQUIRED). CLOSED while an obligation, a task or the post-mortem is open, or a filed notice lacks something or was changed
+        since: FAILED_PRECONDITION (INCIDENT_NOT_CLOSABLE), with all that is missing. Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

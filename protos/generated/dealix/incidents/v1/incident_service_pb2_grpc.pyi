@@ -83,8 +83,8 @@ class IncidentServiceStub:
     ACTIVE and MITIGATED to CANCELLED (a false alarm). Any other step: FAILED_PRECONDITION (INCIDENT_TRANSITION_REFUSED). Going back and a
     cancellation need `reason`: INVALID_ARGUMENT (INVALID_FIELDS), as are a time in the future, one before the last step or before
     awareness, and a cancellation at another time than now. ACTIVE after the first action was due needs `reason`: FAILED_PRECONDITION
-    (LATE_REASON_REQUIRED). CLOSED while an obligation, a task or the post-mortem is open: FAILED_PRECONDITION (INCIDENT_NOT_CLOSABLE), with
-    all that is missing. Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
+    (LATE_REASON_REQUIRED). CLOSED while an obligation, a task or the post-mortem is open, or a filed notice lacks something or was changed
+    since: FAILED_PRECONDITION (INCIDENT_NOT_CLOSABLE), with all that is missing. Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
     """
     RaiseIncidentSeverity: _grpc.UnaryUnaryMultiCallable[_incident_service_pb2.RaiseIncidentSeverityRequest, _incident_service_pb2.RaiseIncidentSeverityResponse]
     """Raises the severity of an incident, or records what was found out: that data leaked, that something was sent without approval.
@@ -197,8 +197,8 @@ class IncidentServiceAsyncStub(IncidentServiceStub):
     ACTIVE and MITIGATED to CANCELLED (a false alarm). Any other step: FAILED_PRECONDITION (INCIDENT_TRANSITION_REFUSED). Going back and a
     cancellation need `reason`: INVALID_ARGUMENT (INVALID_FIELDS), as are a time in the future, one before the last step or before
     awareness, and a cancellation at another time than now. ACTIVE after the first action was due needs `reason`: FAILED_PRECONDITION
-    (LATE_REASON_REQUIRED). CLOSED while an obligation, a task or the post-mortem is open: FAILED_PRECONDITION (INCIDENT_NOT_CLOSABLE), with
-    all that is missing. Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
+    (LATE_REASON_REQUIRED). CLOSED while an obligation, a task or the post-mortem is open, or a filed notice lacks something or was changed
+    since: FAILED_PRECONDITION (INCIDENT_NOT_CLOSABLE), with all that is missing. Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
     """
     RaiseIncidentSeverity: _aio.UnaryUnaryMultiCallable[_incident_service_pb2.RaiseIncidentSeverityRequest, _incident_service_pb2.RaiseIncidentSeverityResponse]  # type: ignore[assignment]
     """Raises the severity of an incident, or records what was found out: that data leaked, that something was sent without approval.
@@ -362,8 +362,8 @@ class IncidentServiceServicer(metaclass=_abc_1.ABCMeta):
         ACTIVE and MITIGATED to CANCELLED (a false alarm). Any other step: FAILED_PRECONDITION (INCIDENT_TRANSITION_REFUSED). Going back and a
         cancellation need `reason`: INVALID_ARGUMENT (INVALID_FIELDS), as are a time in the future, one before the last step or before
         awareness, and a cancellation at another time than now. ACTIVE after the first action was due needs `reason`: FAILED_PRECONDITION
-        (LATE_REASON_REQUIRED). CLOSED while an obligation, a task or the post-mortem is open: FAILED_PRECONDITION (INCIDENT_NOT_CLOSABLE), with
-        all that is missing. Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
+        (LATE_REASON_REQUIRED). CLOSED while an obligation, a task or the post-mortem is open, or a filed notice lacks something or was changed
+        since: FAILED_PRECONDITION (INCIDENT_NOT_CLOSABLE), with all that is missing. Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Another etag: ABORTED (ETAG_MISMATCH). Unknown: NOT_FOUND (INCIDENT_NOT_FOUND).
         """
 
     @_abc_1.abstractmethod
