@@ -120,7 +120,7 @@ class Support(Workload):
 
 
 class Incidents(Workload):
-    """Incidents are declared, and breaches of the live-send rule are reported."""
+    """Incidents are declared, worked on, updated and linked, and breaches of the live-send rule are reported."""
 
     name = "incidents"
     modules = (incidents_pb,)
@@ -129,7 +129,7 @@ class Incidents(Workload):
 
     async def play(self, journal: Journal, caller: Caller, customer_id: str) -> None:
         rng = journal.rng
-        await journal.send(
+        declared = await journal.send(
             caller,
             incidents_pb.DeclareIncidentRequest(
                 actor=PERSON,
@@ -146,6 +146,15 @@ class Incidents(Workload):
             ),
             twice=rng.random() < 0.2,
         )
+        incident_id = declared.incident.incident_id
+        for request in (
+            incidents_pb.ChangeIncidentStateRequest(state=incident_pb2.INCIDENT_STATE_ACTIVE),
+            incidents_pb.RecordIncidentUpdateRequest(text="نعمل على الإصلاح"),
+            incidents_pb.LinkIncidentRequest(customer_ids=[f"{customer_id}-2"]),
+        ):
+            request.actor.CopyFrom(PERSON)
+            request.incident_id = incident_id
+            await journal.send(caller, request, twice=rng.random() < 0.2)
         await journal.send(
             caller,
             incidents_pb.RecordPolicyBreachRequest(
@@ -180,14 +189,18 @@ class Incidents(Workload):
     async def check_more(self, caller: Caller, entries: Sequence[ledger_pb2.LedgerEntry], new: Iterable[Write]) -> None:
         """Breaches stand where their answers said, and every incident has the timeline that the ledger counts."""
         by_request = {entry.request_id: entry for entry in entries}
+        last = {entry.subject: entry for entry in entries}
+        changed = set()
         for write in new:
             assert write.answer is not None
-            answer, entry = caller.read(write.request, write.answer), by_request[write.request_id]
+            answer = caller.read(write.request, write.answer)
             if isinstance(answer, incidents_pb.RecordPolicyBreachResponse):
-                assert answer.ledger_sequence == entry.sequence
+                assert answer.ledger_sequence == by_request[write.request_id].sequence
             else:
-                found = await caller.ask(incidents_pb.GetIncidentRequest(incident_id=answer.incident.incident_id))
-                assert str(len(found.timeline)) == entry.attributes["timeline_lines"]
+                changed.add(answer.incident.incident_id)
+        for incident_id in changed:
+            found = await caller.ask(incidents_pb.GetIncidentRequest(incident_id=incident_id))
+            assert str(len(found.timeline)) == last[f"incident/{incident_id}"].attributes["timeline_lines"]
 
 
 class Onboarding(Workload):
