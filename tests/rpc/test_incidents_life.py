@@ -617,3 +617,20 @@ async def test_the_ledger_tells_the_state_and_no_words_of_people(on_each_engine:
         assert kept["severity"] == model.Severity.Name(found.severity).removeprefix("SEVERITY_")
         assert kept["timeline_lines"] == str(len(await incidents.lines(found.incident_id)))
     assert not told
+
+
+async def test_a_drill_is_walked_to_its_end_by_its_plan_alone(incidents: Incidents) -> None:
+    incident_id = (await incidents.declare(leak=True, drill=True)).incident_id
+    await incidents.passes(days=5)
+    answer = await incidents.ask(PB.RecordIncidentUpdateRequest(incident_id=incident_id, text="تحديث تدريبي"))
+    assert (answer.HasField("met"), answer.HasField("next")) == (False, False)
+    # Nothing is late, so nothing needs a reason.
+    for state in (ACTIVE, MITIGATED, RESOLVED):
+        await incidents.step(incident_id, state)
+    refusal = await refused(incidents.step(incident_id, CLOSED))
+    assert {kind for kind, _, _ in refusal.missing} == {"PLAN_TASK"}
+    for task in (await incidents.show(incident_id)).tasks:
+        await incidents.ask(PB.UpdatePlanTaskRequest(incident_id=incident_id, task_number=task.number, state=DONE))
+    assert (await incidents.step(incident_id, CLOSED)).incident.state == CLOSED
+    assert await incidents.passes(days=5) == 0
+    assert not await incidents.alerts()
