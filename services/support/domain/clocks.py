@@ -137,10 +137,8 @@ class Clock:
         return _reached(self._ahead(), self.policy.calendar, amount)
 
     def _ahead(self) -> tuple[Span, ...]:
-        # A stopped clock would have gone on from its last stretch; a paused one has none that goes on.
-        if self.stopped_at is None:
-            return self.spans
-        return (*self.spans[:-1], Span(self.spans[-1].start if self.spans else self.stopped_at, None))
+        # A clock that stopped would have gone on from there, also where it stood just then; one that stands goes on nowhere.
+        return self.spans if self.stopped_at is None else (*self.spans, Span(self.stopped_at, None))
 
     @property
     def remaining(self) -> timedelta:

@@ -165,11 +165,11 @@ class SlowTicket:
         return [minute for minute, _ in clock.ran if works[minute]]
 
     def ahead(self, clock: SlowClock) -> list[int]:
-        """The same, and all that would count if it ran on, or had run on where it last did."""
+        """The same, and all that would count if it ran on, or had run on when it stopped."""
         if clock.stop is None and not self.runs(clock):
             return self.worked(clock)
         works = self.bitmaps[clock.priority]
-        last = clock.ran[-1][0] + 1 if clock.ran else self.as_of if clock.stop is None else clock.stop
+        last = self.as_of if clock.stop is None else clock.stop
         later = (minute for minute in range(last, HORIZON) if works[minute])
         return [*self.worked(clock), *islice(later, LONGEST)]
 

@@ -241,6 +241,14 @@ def test_the_resolution_clock_stands_in_waits_and_between_resolution_and_reopeni
     assert clock.runs is (state == "running")
 
 
+def test_a_clock_that_stops_while_it_stands_would_have_gone_on_from_there() -> None:
+    # Three hours left at the pause; resolved a day later, without being taken up.
+    events = life((E.PAUSED, 60, WaitsOn.CUSTOMER), (E.RESOLVED, 1500), priority=P0)
+    clock = at(events, 2000)
+    assert (clock.state, clock.elapsed, clock.due_at) == ("met", hours(1), minute(1500 + 180))
+    assert clock.late_after == clock.due_at
+
+
 def test_pauses_move_the_deadline_by_what_they_took() -> None:
     assert [at(PAUSED_TWICE, as_of).due_at for as_of in (30, 130, 260, 410)] == [
         minute(72 * 60 + more) for more in (0, 60, 160, 260)
