@@ -10,6 +10,8 @@ from rich.cells import cell_len
 # Right-to-left isolate and its end: zero cells wide, they keep Arabic and the Latin words in it in their order wherever
 # a program knows bidirectional text, and do nothing where it does not.
 _RLI, _PDI = "\u2067", "\u2069"
+# Behind Arabic letters the parts of 2026-11-12 would be set in reverse; a left-to-right mark, zero cells wide, keeps them.
+_LRM, _DATE = "\u200e", re.compile(r"(?<!\d)(?=\d{4}-\d\d-\d\d)")
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _RTL = frozenset({"R", "AL"})
 
@@ -39,8 +41,8 @@ def is_rtl(text: str) -> bool:
 
 
 def isolated(line: str) -> str:
-    """One line of right-to-left text, kept apart from what stands beside it."""
-    return f"{_RLI}{line}{_PDI}"
+    """One line of right-to-left text, kept apart from what stands beside it; dates in it read as they were written."""
+    return f"{_RLI}{_DATE.sub(_LRM, line)}{_PDI}"
 
 
 def wrapped(text: str, width: int) -> list[str]:

@@ -50,6 +50,12 @@ def test_arabic_stands_at_the_right_edge_in_its_logical_order() -> None:
     assert line == " " * 21 + "\u2067مرحبا بكم\u2069"
 
 
+def test_a_date_in_arabic_text_reads_as_it_was_written() -> None:
+    (line,) = lines_of(Prose("موعدها 2026-11-12"), 30)
+    assert line.endswith("\u2067موعدها \u200e2026-11-12\u2069")
+    assert cell_len(line) == 30
+
+
 def test_the_frame_of_a_draft_is_closed_and_says_what_it_is() -> None:
     lines = lines_of(draft("first response", ARABIC, "English"), 60)
     assert "DRAFT" in lines[0]
