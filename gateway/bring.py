@@ -3,8 +3,8 @@
     context   freezes and open incidents, from incidents
     cadence   whether the customer's success cadence is active, from success
 
-Whatever a client put there is overwritten. The service that knows has to answer: where nobody knows whether a channel is
-frozen, nothing is approved.
+Whatever a client put there is overwritten. For a write the service that knows has to answer: where nobody knows whether a
+channel is frozen, nothing is approved. A read is answered without.
 """
 
 from __future__ import annotations
@@ -54,6 +54,15 @@ class Bringer:
         if not fetches:
             return passed_on
 
+        async def found_or_none(fetch: Fetch, request: Any, call: Call) -> Message | None:
+            try:
+                return await fetch(request, call)
+            except RpcFailure as failure:
+                # The service refuses such a request for itself. What only reads is answered without, and shows nothing held.
+                if failure.code in REFUSED_ANYWAY or not method.writes:
+                    return None
+                raise
+
         async def filled_in(payload: Any, call: Call) -> Any:
             try:
                 request: Any = method.request_class.FromString(payload)
@@ -61,7 +70,7 @@ class Bringer:
                 raise malformed(method) from None
             for field, fetch in fetches.items():
                 request.ClearField(field)
-                found = await fetch(request, call)
+                found = await found_or_none(fetch, request, call)
                 if found is not None:
                     getattr(request, field).CopyFrom(found)
             return await passed_on(request.SerializeToString(), call)
@@ -89,12 +98,7 @@ class Bringer:
         get_draft: Any = self._methods[path].request_class
 
         async def fetch(request: Any, call: Call) -> Message | None:
-            try:
-                found = await self._composer.ask(service, path, get_draft(draft_id=request.draft_id), call)
-            except RpcFailure as failure:
-                if failure.code in REFUSED_ANYWAY:
-                    return None
-                raise
+            found = await self._composer.ask(service, path, get_draft(draft_id=request.draft_id), call)
             return await self._context(found.draft.customer_id, call)
 
         return fetch

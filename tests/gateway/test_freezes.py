@@ -15,6 +15,8 @@ from dealix.incidents.v1 import freeze_service_pb2_grpc as frz_rpc
 from dealix.incidents.v1 import incident_pb2
 from dealix.incidents.v1 import incident_service_pb2 as inc
 from dealix.incidents.v1 import incident_service_pb2_grpc as inc_rpc
+from dealix.success.v1 import success_service_pb2 as suc
+from dealix.success.v1 import success_service_pb2_grpc as suc_rpc
 from dealix.support.v1 import classification_pb2
 from dealix.support.v1 import support_service_pb2 as sup
 from dealix.support.v1 import support_service_pb2_grpc as sup_rpc
@@ -133,6 +135,13 @@ async def test_where_nobody_knows_what_is_frozen_nothing_is_approved(front):
         refusal = await refused(approve(blind, "support", draft))
         assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "UPSTREAM_UNAVAILABLE")
     assert (await approve(front, "support", draft)).draft.state == approval_pb2.DRAFT_STATE_APPROVED
+
+
+async def test_what_only_reads_is_answered_without_knowing_what_is_frozen(front):
+    targets = {name: running.address for name, running in front.services.items() if name != "incidents"}
+    async with gateway_at(targets, front.services) as blind:
+        found = await suc_rpc.SuccessServiceStub(blind.channel).ListDueTouchpoints(suc.ListDueTouchpointsRequest())
+    assert not found.touchpoints
 
 
 async def test_a_draft_that_does_not_exist_is_not_found_and_a_faulty_request_is_named(front):
