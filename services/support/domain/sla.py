@@ -206,7 +206,7 @@ def facts_from_clocks(found: Iterable[Clock], *, ticket_id: str = "", customer_i
         customer_id=customer_id,
         first_response_target_minutes=first.target / _MINUTE,
         resolution_target_hours=resolution.target / _HOUR,
-        closed=first.stopped_at is not None and not first.fulfilled,
+        closed=any(clock.stopped_at is not None and not clock.fulfilled for clock in (first, resolution)),
         burn=MappingProxyType({kind: total_burn(each) for kind, each in burnt.items()}),
     )
 
