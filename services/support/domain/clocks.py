@@ -247,7 +247,7 @@ class _Run:
     stopped_at: datetime | None = None
     cancelled: bool = False
 
-    def now(self, party: Party | None, at: datetime) -> None:
+    def charge(self, party: Party | None, at: datetime) -> None:
         """From ``at`` on ``party`` burns the time; None: nobody does."""
         if self.ran and self.ran[-1][1] is None:
             start, _, before = self.ran.pop()
@@ -260,7 +260,7 @@ class _Run:
             self.ran.append((at, None, party))
 
     def stop(self, at: datetime, *, cancelled: bool = False) -> None:
-        self.now(None, at)
+        self.charge(None, at)
         self.stopped_at, self.cancelled = at, cancelled
 
     def clock(self, version: str, as_of: datetime) -> Clock:
@@ -407,9 +407,9 @@ class _Life:
         ours = Party.OUR_APPROVER if self._pending else Party.US
         for run in (self._first, *self._next):
             if run.stopped_at is None:
-                run.now(ours, at)
+                run.charge(ours, at)
         if self._resolution.stopped_at is None:
-            self._resolution.now(ours if self._waits_on is None else Party(self._waits_on.value), at)
+            self._resolution.charge(ours if self._waits_on is None else Party(self._waits_on.value), at)
 
     def _unanswered(self) -> _Run | None:
         return self._next[-1] if self._next and self._next[-1].stopped_at is None else None
