@@ -373,7 +373,11 @@ async def test_two_thousand_random_requests_find_nothing_unforeseen(house: House
     after = {name: await house.direct(request) for name, request in ledgers.items()}
     assert {name: answer.problem for name, answer in after.items() if not answer.intact} == {}
     grown = {name for name, answer in after.items() if answer.checked > before[name]}
-    assert grown == ({service} if service != "gateway" else set()), "only the service's own writes were recorded"
+    if service == "gateway":
+        # It keeps no ledger of its own; what it composes is written by the services.
+        assert grown <= {"support", "incidents", "onboarding", "success"}
+    else:
+        assert grown == {service}, "only the service's own writes were recorded"
 
 
 @pytest.mark.parametrize("definition", DEFINITIONS, ids=lambda definition: definition.name)
