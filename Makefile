@@ -14,7 +14,7 @@ DATA   ?= data
 .PHONY: help run test lint types contract unit proto proto-accept bench test-compose clean
 
 help:
-	@echo 'make run           start the stack and play a customer'"'"'s first week (LISTEN=$(LISTEN) DATA=$(DATA))'
+	@echo 'make run           start the stack and play a customer'"'"'s whole week (LISTEN=$(LISTEN) DATA=$(DATA))'
 	@echo 'make test          everything that CI checks'
 	@echo 'make lint          style, types and contract only'
 	@echo 'make proto         regenerate the stubs after a change of the contract'
