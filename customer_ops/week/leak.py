@@ -332,7 +332,7 @@ class Leak:
             ),
         ).drafts[0]
         approved = show.approve("incidents", made, show.founder)
-        show.tell("communication", person=show.founder.id, state=field_name(approved, "state").lower())
+        show.tell("communication", person=show.founder.id)
         show.show(draft("communication · SEV1", _closer(made.body_ar), _closer(made.body_en)))
         show.later(minutes=9)
         self._client.call(
