@@ -94,6 +94,8 @@ INSERT_ENTRY = sa.insert(ledger)
 READ_HEAD = sa.select(ledger_head.c.sequence, ledger_head.c.hash).where(ledger_head.c.id == 1)
 LOCK_HEAD = READ_HEAD.with_for_update()
 MOVE_HEAD = sa.update(ledger_head).where(ledger_head.c.id == 1)
+# When the entry that a head names was made. A statement of its own: one that waited for the head does not see it yet.
+TIME_OF_ENTRY = sa.select(ledger.c.time_us).where(ledger.c.sequence == sa.bindparam("sequence", type_=sa.BigInteger))
 
 _AFTER = sa.bindparam("after", type_=sa.BigInteger)
 _UNTIL = sa.bindparam("until", type_=sa.BigInteger)

@@ -38,10 +38,11 @@ from services.storage.errors import (
     StorageUnavailable,
     WorkFault,
 )
-from services.storage.ledger import LOCK_HEAD, MOVE_HEAD
+from services.storage.ledger import LOCK_HEAD, MOVE_HEAD, TIME_OF_ENTRY
 from services.storage.migrations import ADVISORY_KEY, mark_instance, needed_revision, refuse_newer, upgrade
 from services.storage.schema import instance
 from services.storage.statements import StatementCache, check_metadata, row_maker
+from services.storage.times import from_micros
 from services.storage.transaction import NO_PARAMS, Actor, Row, StorageHealth, Tx, WriteOutcome, WriteRequest
 from services.storage.unit import UnitOfWork, deliverable, find_replay, keep_request
 
@@ -352,7 +353,8 @@ class PostgresDatabase(Database):
             if job.abandoned:
                 raise DeadlinePassed("the caller was gone before the work began")
             request_id = request.request_id if request is not None else ""
-            unit = UnitOfWork(tx, self._clock(), job.actor, request_id, self._new_id, head.sequence, head.hash)
+            now = self._now(tx, head.sequence)
+            unit = UnitOfWork(tx, now, job.actor, request_id, self._new_id, head.sequence, head.hash)
             try:
                 result = job.work(unit)
             except asyncio.CancelledError:
@@ -373,6 +375,12 @@ class PostgresDatabase(Database):
             return outcome
         finally:
             tx.end()
+
+    def _now(self, tx: PostgresTx, sequence: int) -> datetime:
+        """The time of a write: never before the write that it follows, however the clocks of two replicas differ."""
+        now = self._clock()
+        last = tx.one(TIME_OF_ENTRY, {"sequence": sequence})
+        return max(now, from_micros(last.time_us)) if last is not None else now
 
     # Reading
 

@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
@@ -357,3 +359,17 @@ async def test_the_password_is_in_no_message(opener: Opener, proxy: Proxy) -> No
     while error is not None:
         assert "hunter2" not in str(error)
         error = error.__cause__
+
+
+async def test_a_write_is_never_earlier_than_the_one_it_follows_however_clocks_differ(postgres_url: str) -> None:
+    noon = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+    clocks = {"ahead": noon + timedelta(milliseconds=40), "behind": noon}
+    async with AsyncExitStack() as closers:
+        replicas = {}
+        for name, now in clocks.items():
+            replicas[name] = await open_database(DatabaseSettings(url=postgres_url), SCHEMA, clock=lambda now=now: now)
+            closers.push_async_callback(replicas[name].close)
+        for number, name in enumerate(("behind", "ahead", "behind", "ahead")):
+            await replicas[name].write(request(), add_account(f"a{number}"))
+        times = [entry.time for entry in await entries(replicas["behind"])]
+    assert times == [noon, clocks["ahead"], clocks["ahead"], clocks["ahead"]]
