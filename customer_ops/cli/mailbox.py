@@ -19,6 +19,7 @@ from customer_ops.render import Column, both, count, table
 from services.domain.errors import InvalidInput
 from services.support.domain.classifier import Classifier
 from services.support.domain.lexicon import (
+    CHECKED,
     DEFAULT_DIRECTORY,
     LexiconError,
     Severity,
@@ -62,8 +63,11 @@ def classify_file(source: Path, target: Path, column: str | None) -> None:
     console.print(Text(f"{sum(counts.values())} rows classified into {target}: {summary or 'none'}"))
 
 
-def check_lexicon(folder: Path | None) -> None:
-    """Checks a lexicon and prints what was found. Raises ``CommandFailed`` where it has errors."""
+def check_lexicon(folder: Path | None, *, record: bool = False) -> None:
+    """Checks a lexicon and prints what was found; ``record`` notes a version without errors beside it.
+
+    Raises ``CommandFailed`` where it has errors.
+    """
     out = Console(highlight=False)
     try:
         raw, version = read_directory(folder or DEFAULT_DIRECTORY)
@@ -85,6 +89,10 @@ def check_lexicon(folder: Path | None) -> None:
     if errors:
         raise CommandFailed(f"lexicon faulty: {count(errors, 'error')}", EXIT_UNVERIFIED)
     out.print(Text(f"no errors, {count(len(findings), 'warning')}"))
+    if record:
+        target = (folder or DEFAULT_DIRECTORY) / CHECKED
+        target.write_text(f"{version}\n", encoding="ascii")
+        out.print(Text(f"recorded in {target.name}: a service starts with this version without checking it again"))
 
 
 def _count(source: Path) -> int:

@@ -623,8 +623,11 @@ def sla_report(
 
 def lint_lexicon(
     folder: Annotated[Path | None, typer.Argument(help="The lexicon's folder; the built-in one by default.")] = None,
+    record: Annotated[
+        bool, typer.Option("--record", help="Note a version without errors, so that services start with it at once.")
+    ] = False,
 ) -> None:
     """Check the lexicon of the classifier, naming every fault. For those who edit it; needs no server."""
     from customer_ops.cli.mailbox import check_lexicon
 
-    check_lexicon(folder)
+    check_lexicon(folder, record=record)

@@ -11,9 +11,11 @@ import pytest
 
 from services.support.domain.classifier import Classifier
 from services.support.domain.lexicon import (
+    CHECKED,
     DEFAULT_DIRECTORY,
     LexiconError,
     Severity,
+    checked_version,
     compile_lexicon,
     expand,
     lint,
@@ -141,6 +143,23 @@ def test_unreadable_and_empty_directories_are_refused(tmp_path: Path) -> None:
     (tmp_path / "broken.toml").write_text("[[entry]\n", encoding="utf-8")
     with pytest.raises(LexiconError):
         load_lexicon(tmp_path)
+
+
+def test_the_recorded_version_is_the_one_that_is_checked_here() -> None:
+    assert checked_version(DEFAULT_DIRECTORY) == VERSION, "run: customer-ops lint-lexicon --record"
+
+
+def test_a_recorded_version_is_not_checked_again_and_one_changed_letter_is_another(tmp_path: Path) -> None:
+    for source in DEFAULT_DIRECTORY.glob("*.toml"):
+        (tmp_path / source.name).write_bytes(source.read_bytes())
+    base = tmp_path / "base.toml"
+    faulty = base.read_text(encoding="utf-8").replace('words = "secret, ', 'words = "gmail, secret, ')
+    base.write_text(faulty, encoding="utf-8")
+    (tmp_path / CHECKED).write_text(f"{read_directory(tmp_path)[1]}\n", encoding="ascii")
+    load_linted(tmp_path)
+    base.write_text(faulty + "\n", encoding="utf-8")
+    with pytest.raises(LexiconError):
+        load_linted(tmp_path)
 
 
 def test_a_service_refuses_a_lexicon_in_which_two_priorities_claim_a_word(tmp_path: Path) -> None:
