@@ -6,6 +6,7 @@ import asyncio
 import gc
 import signal
 import sys
+import tempfile
 import threading
 import time
 from datetime import UTC, datetime
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 def add_to(app: typer.Typer) -> None:
     """Adds the commands."""
     app.command("up")(up)
+    app.command("demo")(demo)
     app.command("today")(today)
     app.command("status")(status)
 
@@ -54,6 +56,19 @@ def up(
     ] = "warning",
 ) -> None:
     """Start the four services and the gateway in this process, and serve until Ctrl-C or SIGTERM."""
+    stays = not first_week or sys.stdin.isatty()
+    raise typer.Exit(_run(listen, data, log_level, first_week=first_week, stays=stays))
+
+
+def demo() -> None:
+    """Play a customer's week in a folder that is removed afterwards, and end. Needs no stack, and touches none."""
+    with tempfile.TemporaryDirectory(prefix="customer-ops-") as folder:
+        code = _run("127.0.0.1:0", Path(folder), "warning", first_week=True, stays=False, keeps=False)
+    raise typer.Exit(code)
+
+
+def _run(listen: str, data: Path, log_level: str, *, first_week: bool, stays: bool, keeps: bool = True) -> int:
+    """Runs a stack and gives the exit code. Raises ``CommandFailed`` where it must not, or cannot, start."""
     started = time.monotonic()
     # What is loaded now stays until the end: collecting garbage meanwhile would take a tenth of the start.
     gc.disable()
@@ -75,7 +90,7 @@ def up(
         )
         raise CommandFailed(f"wrong usage: {'; '.join(faults)}", EXIT_USAGE) from None
     try:
-        code = run(_serve(settings, started, first_week=first_week))
+        return run(_serve(settings, started, first_week=first_week, stays=stays, keeps=keeps))
     except (StorageError, DomainError) as error:
         raise CommandFailed(f"must not start on {data}: {error}", EXIT_REFUSED) from None
     except OSError as error:
@@ -84,10 +99,9 @@ def up(
         raise CommandFailed(
             f"cannot start: {said}; --listen HOST:PORT and --data DIR say where", EXIT_REFUSED
         ) from None
-    raise typer.Exit(code)
 
 
-async def _serve(settings: ServiceSettings, started: float, *, first_week: bool) -> int:
+async def _serve(settings: ServiceSettings, started: float, *, first_week: bool, stays: bool, keeps: bool) -> int:
     from customer_ops.embedded import running_stack
     from customer_ops.play_clock import PlayClock
 
@@ -105,9 +119,9 @@ async def _serve(settings: ServiceSettings, started: float, *, first_week: bool)
         code = 0
         if first_week:
             code = await _shown(stack, clock, out, stop)
-            if not stop.is_set():
-                _next_steps(out, stack.address, settings.data_dir, stays=sys.stdin.isatty())
-        if not first_week or sys.stdin.isatty():
+            if keeps and not stop.is_set():
+                _next_steps(out, stack.address, settings.data_dir, stays=stays)
+        if stays:
             await stop.wait()
             _say(out, "stopping")
     return code

@@ -224,7 +224,19 @@ def test_without_a_command_the_help_names_all_of_them() -> None:
     ended = run_command("127.0.0.1:1")
     assert ended.code == 0
     for name in (
-        *("up", "today", "classify", "triage", "tickets", "sla-report", "onboarding", "connectors", "risk", "ledger"),
+        *(
+            "up",
+            "demo",
+            "today",
+            "classify",
+            "triage",
+            "tickets",
+            "sla-report",
+            "onboarding",
+            "connectors",
+            "risk",
+            "ledger",
+        ),
         *("lint-lexicon", "incidents", "status"),
     ):
         assert f"\n  {name} " in ended.out
