@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from services.approvals import drafts
+from services.approvals.drafts import Draft, DraftKind, NewDraft
+from services.domain.channels import Channel
+from services.domain.drafts import DraftState, check_texts
 from services.domain.errors import check_etag
 from services.incidents import obligations, store, store_notices
 from services.incidents.case import Case, obligations_of
@@ -17,6 +21,7 @@ from services.incidents.domain.obligations import Completion, Obligation, Obliga
 from services.incidents.domain.timeline import TimelineKind
 from services.storage.database import Tx, UnitOfWork
 
+_OPEN = frozenset({DraftState.DRAFTED, DraftState.APPROVED, DraftState.EDITED_AND_APPROVED, DraftState.REJECTED})
 _ANSWERED = frozenset({ObligationState.MET, ObligationState.MET_LATE})
 
 
@@ -44,6 +49,39 @@ def update(unit: UnitOfWork, incident_id: str, blocks: Blocks, etag: str, book: 
         store_notices.put_notice(unit.tx, after, before)
         _record(unit, "notice.begun" if before is None else "notice.rewritten", after, ("blocks",))
     return _seen(after, owed)
+
+
+def draft(unit: UnitOfWork, incident_id: str, book: Book, wording: Wording) -> Draft:
+    """The notice as it stands, for a person to approve; an open draft of it gets the present text.
+
+    Raises ``IncidentNotFound``, ``NoticeNotFound``, ``NoticeNotDue``, and ``InvalidInput`` for an identifier of ours in it.
+    """
+    seen = get(unit.tx, incident_id, book, unit.now)
+    body = rules.as_text(seen.notice.blocks, seen.aware_at, wording)
+    check_texts(body, "notice")
+    subject = f"incident/{incident_id}"
+    present = next(
+        (each for each in drafts.of_subject(unit.tx, subject) if each.kind is DraftKind.NOTICE and each.state in _OPEN),
+        None,
+    )
+    if present is not None:
+        if present.body == body:
+            _record(unit, "notice.drafted", seen.notice, ())
+            return present
+        return drafts.rewrite(unit, present.draft_id, body)
+    return drafts.create(
+        unit,
+        NewDraft(
+            kind=DraftKind.NOTICE,
+            subject=subject,
+            customer_id="",
+            # It goes to the authority and to no customer, so that no freeze holds back what the law asks for.
+            channel=Channel.INTERNAL,
+            title=wording.title,
+            body=body,
+            due_at=seen.due_at,
+        ),
+    )
 
 
 def file(unit: UnitOfWork, incident_id: str, facts: FilingFacts, etag: str, book: Book, wording: Wording) -> Seen:

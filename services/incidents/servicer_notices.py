@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dealix.incidents.v1 import notice_service_pb2 as pb
 
+from services.approvals import wire as drafts_wire
+from services.domain.drafts import DraftState
 from services.incidents import notices
 from services.incidents import wire_notices as wire
 from services.incidents.domain.book import Book
@@ -29,6 +31,14 @@ class NoticeServicer:
             return pb.UpdateNoticeResponse(approval_required=True, notice=wire.notice(seen, self._wording))
 
         return await call.write(request, update)
+
+    async def DraftNotice(self, request: pb.DraftNoticeRequest, call: Call) -> bytes:
+        def draft(unit: UnitOfWork) -> pb.DraftNoticeResponse:
+            found = notices.draft(unit, request.incident_id, self._book, self._wording)
+            waits = found.state_at(unit.now) is DraftState.DRAFTED
+            return pb.DraftNoticeResponse(draft=drafts_wire.draft(found, unit.now), approval_required=waits)
+
+        return await call.write(request, draft)
 
     async def RecordNoticeFiled(self, request: pb.RecordNoticeFiledRequest, call: Call) -> bytes:
         facts = wire.filing_of(request)

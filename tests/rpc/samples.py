@@ -896,6 +896,11 @@ async def _record_notice_supplement(ask: Ask) -> Message:
     )
 
 
+@_sample(ntc.DraftNoticeRequest)
+async def _draft_notice(ask: Ask) -> Message:
+    return ntc.DraftNoticeRequest(**_written(incident_id=(await new_notice(ask)).incident_id))
+
+
 @_sample(ntc.GetNoticeRequest)
 async def _get_notice(ask: Ask) -> Message:
     return ntc.GetNoticeRequest(incident_id=(await new_notice(ask)).incident_id)

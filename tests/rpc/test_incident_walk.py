@@ -332,6 +332,34 @@ async def test_a_late_notice_and_a_late_post_mortem_say_why(tmp_path: Path) -> N
         assert (states["pdpl_authority"], states["post_mortem"]) == ("met_late", "met_late")
 
 
+async def test_a_notice_is_approved_in_the_words_that_it_has_and_no_freeze_holds_it(tmp_path: Path) -> None:
+    async with incidents_at(tmp_path) as service:
+        walk = Walk(service)
+        await walk.declare_and_freeze()
+        await walk.ask(frz.FreezeChannelRequest, actor=GATEWAY, all_channels=True, all_customers=True, reason="حادث")
+
+        async def say(text: str) -> None:
+            event = notice_pb2.NoticeEvent(description=notice_pb2.NoticeText(text_ar=text))
+            await walk.ask(ntc.UpdateNoticeRequest, blocks=notice_pb2.NoticeBlocks(event=event))
+
+        assert (await refused(walk.ask(ntc.DraftNoticeRequest))).reason == "NOTICE_NOT_FOUND"
+        await say("وصلت رسالة إلى غير أصحابها")
+        first = (await walk.ask(ntc.DraftNoticeRequest)).draft
+        assert "وصلت رسالة إلى غير أصحابها" in first.body_ar
+        assert first.due_time == (await walk.ask(ntc.GetNoticeRequest)).notice.due_time
+        approved = (await walk._approve(first)).draft
+        # Nothing changed: the approval stands.
+        same = (await walk.ask(ntc.DraftNoticeRequest)).draft
+        assert (same.draft_id, same.approval) == (first.draft_id, approved.approval)
+        await say("وصلت رسالتان إلى غير أصحابهما")
+        changed = (await walk.ask(ntc.DraftNoticeRequest)).draft
+        assert (changed.draft_id, changed.HasField("approval")) == (first.draft_id, False)
+        assert "رسالتان" in changed.body_ar
+        await say(f"الحادث {walk.incident_id}")
+        refusal = await refused(walk.ask(ntc.DraftNoticeRequest))
+        assert refusal.fields == {"notice.body_ar": "INTERNAL_ID", "notice.body_en": "INTERNAL_ID"}
+
+
 async def test_refusals_that_the_walk_does_not_meet(tmp_path: Path) -> None:
     async with incidents_at(tmp_path) as service:
         walk = Walk(service)

@@ -84,6 +84,7 @@ HOLDS_SOMETHING_TO_APPROVE = {
     "ListDrafts",
     "ListPendingApprovals",
     "EditDraft",
+    "DraftNotice",
     "RaiseTicketPriority",
     "DraftReply",
     "DraftPostMortem",

@@ -24,12 +24,13 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from dealix.common.v1 import actor_pb2 as dealix_dot_common_dot_v1_dot_actor__pb2
+from dealix.common.v1 import draft_pb2 as dealix_dot_common_dot_v1_dot_draft__pb2
 from dealix.incidents.v1 import notice_pb2 as dealix_dot_incidents_dot_v1_dot_notice__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(dealix/incidents/v1/notice_service.proto\x12\x13\x64\x65\x61lix.incidents.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x64\x65\x61lix/common/v1/actor.proto\x1a dealix/incidents/v1/notice.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfa\x01\n\x13UpdateNoticeRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12.\n\x05\x61\x63tor\x18\x02 \x01(\x0b\x32\x17.dealix.common.v1.ActorB\x06\xbaH\x03\xc8\x01\x01\x12.\n\x0bincident_id\x18\x03 \x01(\tB\x19\xbaH\x16r\x14\x32\x12^inc_[a-z0-9]{26}$\x12\x39\n\x06\x62locks\x18\x04 \x01(\x0b\x32!.dealix.incidents.v1.NoticeBlocksB\x06\xbaH\x03\xc8\x01\x01\x12*\n\x04\x65tag\x18\x05 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{0,64}$\"\xaf\x01\n\x14UpdateNoticeResponse\x12\x1e\n\x11live_send_allowed\x18\x01 \x01(\x08H\x00\x88\x01\x01\x12\x1e\n\x11\x61pproval_required\x18\x02 \x01(\x08H\x01\x88\x01\x01\x12+\n\x06notice\x18\x03 \x01(\x0b\x32\x1b.dealix.incidents.v1.NoticeB\x14\n\x12_live_send_allowedB\x14\n\x12_approval_required\"\x82\x03\n\x18RecordNoticeFiledRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12.\n\x05\x61\x63tor\x18\x02 \x01(\x0b\x32\x17.dealix.common.v1.ActorB\x06\xbaH\x03\xc8\x01\x01\x12.\n\x0bincident_id\x18\x03 \x01(\tB\x19\xbaH\x16r\x14\x32\x12^inc_[a-z0-9]{26}$\x12)\n\treference\x18\x04 \x01(\tB\x16\xbaH\x13r\x11\x10\x01\x18\xc8\x01\x32\n^[^\\x00]*$\x12\x35\n\tfile_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12)\n\x0blate_reason\x18\x06 \x01(\tB\x14\xbaH\x11r\x0f\x18\xd0\x0f\x32\n^[^\\x00]*$\x12/\n\x11incomplete_reason\x18\x07 \x01(\tB\x14\xbaH\x11r\x0f\x18\xd0\x0f\x32\n^[^\\x00]*$\x12*\n\x04\x65tag\x18\x08 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{0,64}$\"\xb4\x01\n\x19RecordNoticeFiledResponse\x12\x1e\n\x11live_send_allowed\x18\x01 \x01(\x08H\x00\x88\x01\x01\x12\x1e\n\x11\x61pproval_required\x18\x02 \x01(\x08H\x01\x88\x01\x01\x12+\n\x06notice\x18\x03 \x01(\x0b\x32\x1b.dealix.incidents.v1.NoticeB\x14\n\x12_live_send_allowedB\x14\n\x12_approval_required\"\xab\x02\n\x1dRecordNoticeSupplementRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12.\n\x05\x61\x63tor\x18\x02 \x01(\x0b\x32\x17.dealix.common.v1.ActorB\x06\xbaH\x03\xc8\x01\x01\x12.\n\x0bincident_id\x18\x03 \x01(\tB\x19\xbaH\x16r\x14\x32\x12^inc_[a-z0-9]{26}$\x12)\n\treference\x18\x04 \x01(\tB\x16\xbaH\x13r\x11\x10\x01\x18\xc8\x01\x32\n^[^\\x00]*$\x12\x35\n\tfile_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12*\n\x04\x65tag\x18\x06 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{0,64}$\"\xb9\x01\n\x1eRecordNoticeSupplementResponse\x12\x1e\n\x11live_send_allowed\x18\x01 \x01(\x08H\x00\x88\x01\x01\x12\x1e\n\x11\x61pproval_required\x18\x02 \x01(\x08H\x01\x88\x01\x01\x12+\n\x06notice\x18\x03 \x01(\x0b\x32\x1b.dealix.incidents.v1.NoticeB\x14\n\x12_live_send_allowedB\x14\n\x12_approval_required\"B\n\x10GetNoticeRequest\x12.\n\x0bincident_id\x18\x01 \x01(\tB\x19\xbaH\x16r\x14\x32\x12^inc_[a-z0-9]{26}$\"\xac\x01\n\x11GetNoticeResponse\x12\x1e\n\x11live_send_allowed\x18\x01 \x01(\x08H\x00\x88\x01\x01\x12\x1e\n\x11\x61pproval_required\x18\x02 \x01(\x08H\x01\x88\x01\x01\x12+\n\x06notice\x18\x03 \x01(\x0b\x32\x1b.dealix.incidents.v1.NoticeB\x14\n\x12_live_send_allowedB\x14\n\x12_approval_required2\xe4\x05\n\rNoticeService\x12\xa6\x01\n\x0cUpdateNotice\x12(.dealix.incidents.v1.UpdateNoticeRequest\x1a).dealix.incidents.v1.UpdateNoticeResponse\"A\x90\x02\x02\x82\xd3\xe4\x93\x02\x38\"3/api/v1/customer-ops/incidents/{incident_id}/notice:\x01*\x12\xba\x01\n\x11RecordNoticeFiled\x12-.dealix.incidents.v1.RecordNoticeFiledRequest\x1a..dealix.incidents.v1.RecordNoticeFiledResponse\"F\x90\x02\x02\x82\xd3\xe4\x93\x02=\"8/api/v1/customer-ops/incidents/{incident_id}/notice/file:\x01*\x12\xcf\x01\n\x16RecordNoticeSupplement\x12\x32.dealix.incidents.v1.RecordNoticeSupplementRequest\x1a\x33.dealix.incidents.v1.RecordNoticeSupplementResponse\"L\x90\x02\x02\x82\xd3\xe4\x93\x02\x43\">/api/v1/customer-ops/incidents/{incident_id}/notice/supplement:\x01*\x12\x9a\x01\n\tGetNotice\x12%.dealix.incidents.v1.GetNoticeRequest\x1a&.dealix.incidents.v1.GetNoticeResponse\">\x90\x02\x01\x82\xd3\xe4\x93\x02\x35\x12\x33/api/v1/customer-ops/incidents/{incident_id}/noticeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(dealix/incidents/v1/notice_service.proto\x12\x13\x64\x65\x61lix.incidents.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x64\x65\x61lix/common/v1/actor.proto\x1a\x1c\x64\x65\x61lix/common/v1/draft.proto\x1a dealix/incidents/v1/notice.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfa\x01\n\x13UpdateNoticeRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12.\n\x05\x61\x63tor\x18\x02 \x01(\x0b\x32\x17.dealix.common.v1.ActorB\x06\xbaH\x03\xc8\x01\x01\x12.\n\x0bincident_id\x18\x03 \x01(\tB\x19\xbaH\x16r\x14\x32\x12^inc_[a-z0-9]{26}$\x12\x39\n\x06\x62locks\x18\x04 \x01(\x0b\x32!.dealix.incidents.v1.NoticeBlocksB\x06\xbaH\x03\xc8\x01\x01\x12*\n\x04\x65tag\x18\x05 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{0,64}$\"\xaf\x01\n\x14UpdateNoticeResponse\x12\x1e\n\x11live_send_allowed\x18\x01 \x01(\x08H\x00\x88\x01\x01\x12\x1e\n\x11\x61pproval_required\x18\x02 \x01(\x08H\x01\x88\x01\x01\x12+\n\x06notice\x18\x03 \x01(\x0b\x32\x1b.dealix.incidents.v1.NoticeB\x14\n\x12_live_send_allowedB\x14\n\x12_approval_required\"\x92\x01\n\x12\x44raftNoticeRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12.\n\x05\x61\x63tor\x18\x02 \x01(\x0b\x32\x17.dealix.common.v1.ActorB\x06\xbaH\x03\xc8\x01\x01\x12.\n\x0bincident_id\x18\x03 \x01(\tB\x19\xbaH\x16r\x14\x32\x12^inc_[a-z0-9]{26}$\"\xa9\x01\n\x13\x44raftNoticeResponse\x12\x1e\n\x11live_send_allowed\x18\x01 \x01(\x08H\x00\x88\x01\x01\x12\x1e\n\x11\x61pproval_required\x18\x02 \x01(\x08H\x01\x88\x01\x01\x12&\n\x05\x64raft\x18\x03 \x01(\x0b\x32\x17.dealix.common.v1.DraftB\x14\n\x12_live_send_allowedB\x14\n\x12_approval_required\"\x82\x03\n\x18RecordNoticeFiledRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12.\n\x05\x61\x63tor\x18\x02 \x01(\x0b\x32\x17.dealix.common.v1.ActorB\x06\xbaH\x03\xc8\x01\x01\x12.\n\x0bincident_id\x18\x03 \x01(\tB\x19\xbaH\x16r\x14\x32\x12^inc_[a-z0-9]{26}$\x12)\n\treference\x18\x04 \x01(\tB\x16\xbaH\x13r\x11\x10\x01\x18\xc8\x01\x32\n^[^\\x00]*$\x12\x35\n\tfile_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12)\n\x0blate_reason\x18\x06 \x01(\tB\x14\xbaH\x11r\x0f\x18\xd0\x0f\x32\n^[^\\x00]*$\x12/\n\x11incomplete_reason\x18\x07 \x01(\tB\x14\xbaH\x11r\x0f\x18\xd0\x0f\x32\n^[^\\x00]*$\x12*\n\x04\x65tag\x18\x08 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{0,64}$\"\xb4\x01\n\x19RecordNoticeFiledResponse\x12\x1e\n\x11live_send_allowed\x18\x01 \x01(\x08H\x00\x88\x01\x01\x12\x1e\n\x11\x61pproval_required\x18\x02 \x01(\x08H\x01\x88\x01\x01\x12+\n\x06notice\x18\x03 \x01(\x0b\x32\x1b.dealix.incidents.v1.NoticeB\x14\n\x12_live_send_allowedB\x14\n\x12_approval_required\"\xab\x02\n\x1dRecordNoticeSupplementRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12.\n\x05\x61\x63tor\x18\x02 \x01(\x0b\x32\x17.dealix.common.v1.ActorB\x06\xbaH\x03\xc8\x01\x01\x12.\n\x0bincident_id\x18\x03 \x01(\tB\x19\xbaH\x16r\x14\x32\x12^inc_[a-z0-9]{26}$\x12)\n\treference\x18\x04 \x01(\tB\x16\xbaH\x13r\x11\x10\x01\x18\xc8\x01\x32\n^[^\\x00]*$\x12\x35\n\tfile_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12*\n\x04\x65tag\x18\x06 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{0,64}$\"\xb9\x01\n\x1eRecordNoticeSupplementResponse\x12\x1e\n\x11live_send_allowed\x18\x01 \x01(\x08H\x00\x88\x01\x01\x12\x1e\n\x11\x61pproval_required\x18\x02 \x01(\x08H\x01\x88\x01\x01\x12+\n\x06notice\x18\x03 \x01(\x0b\x32\x1b.dealix.incidents.v1.NoticeB\x14\n\x12_live_send_allowedB\x14\n\x12_approval_required\"B\n\x10GetNoticeRequest\x12.\n\x0bincident_id\x18\x01 \x01(\tB\x19\xbaH\x16r\x14\x32\x12^inc_[a-z0-9]{26}$\"\xac\x01\n\x11GetNoticeResponse\x12\x1e\n\x11live_send_allowed\x18\x01 \x01(\x08H\x00\x88\x01\x01\x12\x1e\n\x11\x61pproval_required\x18\x02 \x01(\x08H\x01\x88\x01\x01\x12+\n\x06notice\x18\x03 \x01(\x0b\x32\x1b.dealix.incidents.v1.NoticeB\x14\n\x12_live_send_allowedB\x14\n\x12_approval_required2\x90\x07\n\rNoticeService\x12\xa6\x01\n\x0cUpdateNotice\x12(.dealix.incidents.v1.UpdateNoticeRequest\x1a).dealix.incidents.v1.UpdateNoticeResponse\"A\x90\x02\x02\x82\xd3\xe4\x93\x02\x38\"3/api/v1/customer-ops/incidents/{incident_id}/notice:\x01*\x12\xa9\x01\n\x0b\x44raftNotice\x12\'.dealix.incidents.v1.DraftNoticeRequest\x1a(.dealix.incidents.v1.DraftNoticeResponse\"G\x90\x02\x02\x82\xd3\xe4\x93\x02>\"9/api/v1/customer-ops/incidents/{incident_id}/notice/draft:\x01*\x12\xba\x01\n\x11RecordNoticeFiled\x12-.dealix.incidents.v1.RecordNoticeFiledRequest\x1a..dealix.incidents.v1.RecordNoticeFiledResponse\"F\x90\x02\x02\x82\xd3\xe4\x93\x02=\"8/api/v1/customer-ops/incidents/{incident_id}/notice/file:\x01*\x12\xcf\x01\n\x16RecordNoticeSupplement\x12\x32.dealix.incidents.v1.RecordNoticeSupplementRequest\x1a\x33.dealix.incidents.v1.RecordNoticeSupplementResponse\"L\x90\x02\x02\x82\xd3\xe4\x93\x02\x43\">/api/v1/customer-ops/incidents/{incident_id}/notice/supplement:\x01*\x12\x9a\x01\n\tGetNotice\x12%.dealix.incidents.v1.GetNoticeRequest\x1a&.dealix.incidents.v1.GetNoticeResponse\">\x90\x02\x01\x82\xd3\xe4\x93\x02\x35\x12\x33/api/v1/customer-ops/incidents/{incident_id}/noticeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,6 +47,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPDATENOTICEREQUEST'].fields_by_name['blocks']._serialized_options = b'\272H\003\310\001\001'
   _globals['_UPDATENOTICEREQUEST'].fields_by_name['etag']._loaded_options = None
   _globals['_UPDATENOTICEREQUEST'].fields_by_name['etag']._serialized_options = b'\272H\031r\0272\025^[A-Za-z0-9_-]{0,64}$'
+  _globals['_DRAFTNOTICEREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_DRAFTNOTICEREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_DRAFTNOTICEREQUEST'].fields_by_name['actor']._loaded_options = None
+  _globals['_DRAFTNOTICEREQUEST'].fields_by_name['actor']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_DRAFTNOTICEREQUEST'].fields_by_name['incident_id']._loaded_options = None
+  _globals['_DRAFTNOTICEREQUEST'].fields_by_name['incident_id']._serialized_options = b'\272H\026r\0242\022^inc_[a-z0-9]{26}$'
   _globals['_RECORDNOTICEFILEDREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_RECORDNOTICEFILEDREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_RECORDNOTICEFILEDREQUEST'].fields_by_name['actor']._loaded_options = None
@@ -78,28 +85,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETNOTICEREQUEST'].fields_by_name['incident_id']._serialized_options = b'\272H\026r\0242\022^inc_[a-z0-9]{26}$'
   _globals['_NOTICESERVICE'].methods_by_name['UpdateNotice']._loaded_options = None
   _globals['_NOTICESERVICE'].methods_by_name['UpdateNotice']._serialized_options = b'\220\002\002\202\323\344\223\0028\"3/api/v1/customer-ops/incidents/{incident_id}/notice:\001*'
+  _globals['_NOTICESERVICE'].methods_by_name['DraftNotice']._loaded_options = None
+  _globals['_NOTICESERVICE'].methods_by_name['DraftNotice']._serialized_options = b'\220\002\002\202\323\344\223\002>\"9/api/v1/customer-ops/incidents/{incident_id}/notice/draft:\001*'
   _globals['_NOTICESERVICE'].methods_by_name['RecordNoticeFiled']._loaded_options = None
   _globals['_NOTICESERVICE'].methods_by_name['RecordNoticeFiled']._serialized_options = b'\220\002\002\202\323\344\223\002=\"8/api/v1/customer-ops/incidents/{incident_id}/notice/file:\001*'
   _globals['_NOTICESERVICE'].methods_by_name['RecordNoticeSupplement']._loaded_options = None
   _globals['_NOTICESERVICE'].methods_by_name['RecordNoticeSupplement']._serialized_options = b'\220\002\002\202\323\344\223\002C\">/api/v1/customer-ops/incidents/{incident_id}/notice/supplement:\001*'
   _globals['_NOTICESERVICE'].methods_by_name['GetNotice']._loaded_options = None
   _globals['_NOTICESERVICE'].methods_by_name['GetNotice']._serialized_options = b'\220\002\001\202\323\344\223\0025\0223/api/v1/customer-ops/incidents/{incident_id}/notice'
-  _globals['_UPDATENOTICEREQUEST']._serialized_start=222
-  _globals['_UPDATENOTICEREQUEST']._serialized_end=472
-  _globals['_UPDATENOTICERESPONSE']._serialized_start=475
-  _globals['_UPDATENOTICERESPONSE']._serialized_end=650
-  _globals['_RECORDNOTICEFILEDREQUEST']._serialized_start=653
-  _globals['_RECORDNOTICEFILEDREQUEST']._serialized_end=1039
-  _globals['_RECORDNOTICEFILEDRESPONSE']._serialized_start=1042
-  _globals['_RECORDNOTICEFILEDRESPONSE']._serialized_end=1222
-  _globals['_RECORDNOTICESUPPLEMENTREQUEST']._serialized_start=1225
-  _globals['_RECORDNOTICESUPPLEMENTREQUEST']._serialized_end=1524
-  _globals['_RECORDNOTICESUPPLEMENTRESPONSE']._serialized_start=1527
-  _globals['_RECORDNOTICESUPPLEMENTRESPONSE']._serialized_end=1712
-  _globals['_GETNOTICEREQUEST']._serialized_start=1714
-  _globals['_GETNOTICEREQUEST']._serialized_end=1780
-  _globals['_GETNOTICERESPONSE']._serialized_start=1783
-  _globals['_GETNOTICERESPONSE']._serialized_end=1955
-  _globals['_NOTICESERVICE']._serialized_start=1958
-  _globals['_NOTICESERVICE']._serialized_end=2698
+  _globals['_UPDATENOTICEREQUEST']._serialized_start=252
+  _globals['_UPDATENOTICEREQUEST']._serialized_end=502
+  _globals['_UPDATENOTICERESPONSE']._serialized_start=505
+  _globals['_UPDATENOTICERESPONSE']._serialized_end=680
+  _globals['_DRAFTNOTICEREQUEST']._serialized_start=683
+  _globals['_DRAFTNOTICEREQUEST']._serialized_end=829
+  _globals['_DRAFTNOTICERESPONSE']._serialized_start=832
+  _globals['_DRAFTNOTICERESPONSE']._serialized_end=1001
+  _globals['_RECORDNOTICEFILEDREQUEST']._serialized_start=1004
+  _globals['_RECORDNOTICEFILEDREQUEST']._serialized_end=1390
+  _globals['_RECORDNOTICEFILEDRESPONSE']._serialized_start=1393
+  _globals['_RECORDNOTICEFILEDRESPONSE']._serialized_end=1573
+  _globals['_RECORDNOTICESUPPLEMENTREQUEST']._serialized_start=1576
+  _globals['_RECORDNOTICESUPPLEMENTREQUEST']._serialized_end=1875
+  _globals['_RECORDNOTICESUPPLEMENTRESPONSE']._serialized_start=1878
+  _globals['_RECORDNOTICESUPPLEMENTRESPONSE']._serialized_end=2063
+  _globals['_GETNOTICEREQUEST']._serialized_start=2065
+  _globals['_GETNOTICEREQUEST']._serialized_end=2131
+  _globals['_GETNOTICERESPONSE']._serialized_start=2134
+  _globals['_GETNOTICERESPONSE']._serialized_end=2306
+  _globals['_NOTICESERVICE']._serialized_start=2309
+  _globals['_NOTICESERVICE']._serialized_end=3221
 # @@protoc_insertion_point(module_scope)

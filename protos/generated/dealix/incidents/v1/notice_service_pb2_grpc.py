@@ -43,6 +43,11 @@ class NoticeServiceStub:
                 request_serializer=dealix_dot_incidents_dot_v1_dot_notice__service__pb2.UpdateNoticeRequest.SerializeToString,
                 response_deserializer=dealix_dot_incidents_dot_v1_dot_notice__service__pb2.UpdateNoticeResponse.FromString,
                 _registered_method=True)
+        self.DraftNotice = channel.unary_unary(
+                '/dealix.incidents.v1.NoticeService/DraftNotice',
+                request_serializer=dealix_dot_incidents_dot_v1_dot_notice__service__pb2.DraftNoticeRequest.SerializeToString,
+                response_deserializer=dealix_dot_incidents_dot_v1_dot_notice__service__pb2.DraftNoticeResponse.FromString,
+                _registered_method=True)
         self.RecordNoticeFiled = channel.unary_unary(
                 '/dealix.incidents.v1.NoticeService/RecordNoticeFiled',
                 request_serializer=dealix_dot_incidents_dot_v1_dot_notice__service__pb2.RecordNoticeFiledRequest.SerializeToString,
@@ -73,6 +78,17 @@ class NoticeServiceServicer:
         The incident is no data leak, or a drill: FAILED_PRECONDITION (NOTICE_NOT_DUE). An end before the beginning, a
         beginning or an end in the future, people said to be told in the future: INVALID_ARGUMENT (INVALID_FIELDS). An etag that is
         not the present one: ABORTED (ETAG_MISMATCH). Filed before: the changes count as not filed until a supplement is recorded.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DraftNotice(self, request, context):
+        """Drafts the notice as it stands now, in both languages, for a person to approve before it is filed (ApprovalService).
+
+        While an earlier draft of it is open, that one gets the present text, and an approval of another text is void. The same text changes
+        nothing. An identifier of a ticket, an incident or a draft in the notice: INVALID_ARGUMENT (INVALID_FIELDS). Nothing begun: NOT_FOUND
+        (NOTICE_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -118,6 +134,11 @@ def add_NoticeServiceServicer_to_server(servicer, server):
                     servicer.UpdateNotice,
                     request_deserializer=dealix_dot_incidents_dot_v1_dot_notice__service__pb2.UpdateNoticeRequest.FromString,
                     response_serializer=dealix_dot_incidents_dot_v1_dot_notice__service__pb2.UpdateNoticeResponse.SerializeToString,
+            ),
+            'DraftNotice': grpc.unary_unary_rpc_method_handler(
+                    servicer.DraftNotice,
+                    request_deserializer=dealix_dot_incidents_dot_v1_dot_notice__service__pb2.DraftNoticeRequest.FromString,
+                    response_serializer=dealix_dot_incidents_dot_v1_dot_notice__service__pb2.DraftNoticeResponse.SerializeToString,
             ),
             'RecordNoticeFiled': grpc.unary_unary_rpc_method_handler(
                     servicer.RecordNoticeFiled,
@@ -166,6 +187,33 @@ class NoticeService:
             '/dealix.incidents.v1.NoticeService/UpdateNotice',
             dealix_dot_incidents_dot_v1_dot_notice__service__pb2.UpdateNoticeRequest.SerializeToString,
             dealix_dot_incidents_dot_v1_dot_notice__service__pb2.UpdateNoticeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DraftNotice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.incidents.v1.NoticeService/DraftNotice',
+            dealix_dot_incidents_dot_v1_dot_notice__service__pb2.DraftNoticeRequest.SerializeToString,
+            dealix_dot_incidents_dot_v1_dot_notice__service__pb2.DraftNoticeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -44,6 +44,13 @@ class NoticeServiceStub:
     beginning or an end in the future, people said to be told in the future: INVALID_ARGUMENT (INVALID_FIELDS). An etag that is
     not the present one: ABORTED (ETAG_MISMATCH). Filed before: the changes count as not filed until a supplement is recorded.
     """
+    DraftNotice: _grpc.UnaryUnaryMultiCallable[_notice_service_pb2.DraftNoticeRequest, _notice_service_pb2.DraftNoticeResponse]
+    """Drafts the notice as it stands now, in both languages, for a person to approve before it is filed (ApprovalService).
+
+    While an earlier draft of it is open, that one gets the present text, and an approval of another text is void. The same text changes
+    nothing. An identifier of a ticket, an incident or a draft in the notice: INVALID_ARGUMENT (INVALID_FIELDS). Nothing begun: NOT_FOUND
+    (NOTICE_NOT_FOUND).
+    """
     RecordNoticeFiled: _grpc.UnaryUnaryMultiCallable[_notice_service_pb2.RecordNoticeFiledRequest, _notice_service_pb2.RecordNoticeFiledResponse]
     """Records that a person filed the notice with the authority. It meets the incident's 72-hour obligation, complete or not.
 
@@ -81,6 +88,13 @@ class NoticeServiceAsyncStub(NoticeServiceStub):
     The incident is no data leak, or a drill: FAILED_PRECONDITION (NOTICE_NOT_DUE). An end before the beginning, a
     beginning or an end in the future, people said to be told in the future: INVALID_ARGUMENT (INVALID_FIELDS). An etag that is
     not the present one: ABORTED (ETAG_MISMATCH). Filed before: the changes count as not filed until a supplement is recorded.
+    """
+    DraftNotice: _aio.UnaryUnaryMultiCallable[_notice_service_pb2.DraftNoticeRequest, _notice_service_pb2.DraftNoticeResponse]  # type: ignore[assignment]
+    """Drafts the notice as it stands now, in both languages, for a person to approve before it is filed (ApprovalService).
+
+    While an earlier draft of it is open, that one gets the present text, and an approval of another text is void. The same text changes
+    nothing. An identifier of a ticket, an incident or a draft in the notice: INVALID_ARGUMENT (INVALID_FIELDS). Nothing begun: NOT_FOUND
+    (NOTICE_NOT_FOUND).
     """
     RecordNoticeFiled: _aio.UnaryUnaryMultiCallable[_notice_service_pb2.RecordNoticeFiledRequest, _notice_service_pb2.RecordNoticeFiledResponse]  # type: ignore[assignment]
     """Records that a person filed the notice with the authority. It meets the incident's 72-hour obligation, complete or not.
@@ -122,6 +136,19 @@ class NoticeServiceServicer(metaclass=_abc_1.ABCMeta):
         The incident is no data leak, or a drill: FAILED_PRECONDITION (NOTICE_NOT_DUE). An end before the beginning, a
         beginning or an end in the future, people said to be told in the future: INVALID_ARGUMENT (INVALID_FIELDS). An etag that is
         not the present one: ABORTED (ETAG_MISMATCH). Filed before: the changes count as not filed until a supplement is recorded.
+        """
+
+    @_abc_1.abstractmethod
+    def DraftNotice(
+        self,
+        request: _notice_service_pb2.DraftNoticeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_notice_service_pb2.DraftNoticeResponse, _abc.Awaitable[_notice_service_pb2.DraftNoticeResponse]]:
+        """Drafts the notice as it stands now, in both languages, for a person to approve before it is filed (ApprovalService).
+
+        While an earlier draft of it is open, that one gets the present text, and an approval of another text is void. The same text changes
+        nothing. An identifier of a ticket, an incident or a draft in the notice: INVALID_ARGUMENT (INVALID_FIELDS). Nothing begun: NOT_FOUND
+        (NOTICE_NOT_FOUND).
         """
 
     @_abc_1.abstractmethod
