@@ -551,7 +551,7 @@ class GetOperatingContextRequest(_message.Message):
 
     CUSTOMER_ID_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
-    """The customer; empty for what concerns everybody only."""
+    """The customer; empty for every freeze, and for the incidents that concern everybody."""
     def __init__(
         self,
         *,

@@ -189,7 +189,8 @@ class IncidentServiceServicer:
         """Returns what the other services need to know before they decide for a customer: the freezes that hold, and the open incidents.
 
         An incident counts while it is not resolved, closed or cancelled, is no drill and no duplicate, and names the customer or nobody (then it
-        concerns everybody). A customer that nobody has heard of is answered by what concerns everybody; so is the empty customer.
+        concerns everybody). A customer that nobody has heard of is answered by what concerns everybody; so is the empty customer, but
+        with every freeze that holds for anyone.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

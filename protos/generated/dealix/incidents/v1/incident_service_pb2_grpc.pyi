@@ -69,7 +69,8 @@ class IncidentServiceStub:
     """Returns what the other services need to know before they decide for a customer: the freezes that hold, and the open incidents.
 
     An incident counts while it is not resolved, closed or cancelled, is no drill and no duplicate, and names the customer or nobody (then it
-    concerns everybody). A customer that nobody has heard of is answered by what concerns everybody; so is the empty customer.
+    concerns everybody). A customer that nobody has heard of is answered by what concerns everybody; so is the empty customer, but
+    with every freeze that holds for anyone.
     """
     ListIncidentTimeline: _grpc.UnaryUnaryMultiCallable[_incident_service_pb2.ListIncidentTimelineRequest, _incident_service_pb2.ListIncidentTimelineResponse]
     """Lists the timeline of an incident, oldest first.
@@ -183,7 +184,8 @@ class IncidentServiceAsyncStub(IncidentServiceStub):
     """Returns what the other services need to know before they decide for a customer: the freezes that hold, and the open incidents.
 
     An incident counts while it is not resolved, closed or cancelled, is no drill and no duplicate, and names the customer or nobody (then it
-    concerns everybody). A customer that nobody has heard of is answered by what concerns everybody; so is the empty customer.
+    concerns everybody). A customer that nobody has heard of is answered by what concerns everybody; so is the empty customer, but
+    with every freeze that holds for anyone.
     """
     ListIncidentTimeline: _aio.UnaryUnaryMultiCallable[_incident_service_pb2.ListIncidentTimelineRequest, _incident_service_pb2.ListIncidentTimelineResponse]  # type: ignore[assignment]
     """Lists the timeline of an incident, oldest first.
@@ -336,7 +338,8 @@ class IncidentServiceServicer(metaclass=_abc_1.ABCMeta):
         """Returns what the other services need to know before they decide for a customer: the freezes that hold, and the open incidents.
 
         An incident counts while it is not resolved, closed or cancelled, is no drill and no duplicate, and names the customer or nobody (then it
-        concerns everybody). A customer that nobody has heard of is answered by what concerns everybody; so is the empty customer.
+        concerns everybody). A customer that nobody has heard of is answered by what concerns everybody; so is the empty customer, but
+        with every freeze that holds for anyone.
         """
 
     @_abc_1.abstractmethod
