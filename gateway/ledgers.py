@@ -11,6 +11,7 @@ from dealix.gateway.v1 import gateway_service_pb2 as pb
 
 from gateway.compose import Composer
 from gateway.contract import SERVICES
+from services.domain.errors import InvalidInput, Violation
 from services.runtime import paging
 from services.runtime.call import Call
 
@@ -20,6 +21,8 @@ async def list_ledger(composer: Composer, request: pb.ListLedgerRequest, call: C
     size = paging.page_size(request.page_size)
     query = paging.query_key(call.method.path, {"subject": request.subject})
     key = paging.decode_token(query, request.page_token, (int,) * len(SERVICES)) or (0,) * len(SERVICES)
+    if any(int(position) < 0 for position in key):
+        raise InvalidInput([Violation("page_token", "PAGE_TOKEN_INVALID", "must be a next_page_token, unchanged")])
     read_to = {service: int(position) for service, position in zip(SERVICES, key, strict=True)}
     pages = await asyncio.gather(
         *(_page(composer, service, read_to[service], request.subject, size, call) for service in SERVICES)

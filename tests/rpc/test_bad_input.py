@@ -126,9 +126,11 @@ async def test_an_empty_request_is_refused_for_what_it_lacks(house: House, metho
 
 async def test_the_rules_are_strict_enough_to_make_faults_from() -> None:
     """No identifier takes an e-mail address, a control character of writing direction, or a NUL."""
+    # What people write; and the address that a notice gives for answers.
     free = {
-        "title", "description", "subject", "body", "text", "note", "reference", "input", "raise_reason", "matched_keyword",
-        "detail", "finding", "resolution",
+        "title", "description", "subject", "body", "body_ar", "body_en", "text", "text_ar", "text_en", "name_ar", "name_en",
+        "note", "reference", "input", "reason", "raise_reason", "late_reason", "incomplete_reason", "matched_keyword",
+        "detail", "finding", "resolution", "email",
     }  # fmt: skip
     counted = 0
     for method in METHODS:
