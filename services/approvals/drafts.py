@@ -58,17 +58,15 @@ def rewrite(
 ) -> Draft:
     """The service itself gives a draft another text; an approval that it had is void. Raises ``DraftStateRefused``."""
     fields = ("body", "state") if title is None else ("body", "state", "title")
-    return _saved(unit, "draft.rewritten", rules.rewritten, draft_id, body, unit.now, title, due_at, fields=fields)
+    before = get(unit.tx, draft_id)
+    return _saved(unit, "draft.rewritten", rules.rewritten(before, body, unit.now, title, due_at), before, fields)
 
 
 def withdraw(unit: UnitOfWork, draft_id: str) -> Draft:
     """The service takes a draft back; one that was sent, or taken back before, stays as it is."""
     before = get(unit.tx, draft_id)
     draft = rules.withdraw(before, unit.now)
-    if draft is not before:
-        store.save_draft(unit.tx, draft, before)
-        _record(unit, "draft.withdrawn", draft, ("state",))
-    return draft
+    return draft if draft is before else _saved(unit, "draft.withdrawn", draft, before, ("state",))
 
 
 def approve(unit: UnitOfWork, command: Approve, claims: ClaimChecker, context: Context) -> Draft:
@@ -86,35 +84,23 @@ def approve(unit: UnitOfWork, command: Approve, claims: ClaimChecker, context: C
         claims=claims,
         context=context,
     )
-    store.save_draft(unit.tx, draft, before)
-    _record(
-        unit,
-        "draft.approved",
-        draft,
-        ("approval", "state") if draft.body == before.body else ("approval", "body", "state"),
-    )
-    return draft
+    fields = ("approval", "state") if draft.body == before.body else ("approval", "body", "state")
+    return _saved(unit, "draft.approved", draft, before, fields)
 
 
 def edit(unit: UnitOfWork, draft_id: str, body: Bilingual, etag: str) -> Draft:
     """A person gives a draft another text; an approval that it had is void."""
-    check_etag(etag, get(unit.tx, draft_id).etag)
-    return _saved(unit, "draft.edited", rules.edit, draft_id, body, unit.actor, unit.now, fields=("body", "state"))
+    before = get(unit.tx, draft_id)
+    check_etag(etag, before.etag)
+    return _saved(unit, "draft.edited", rules.edit(before, body, unit.actor, unit.now), before, ("body", "state"))
 
 
 def reject(unit: UnitOfWork, draft_id: str, reason: str, etag: str) -> Draft:
     """A person rejects a draft; an approval that it had is void."""
-    check_etag(etag, get(unit.tx, draft_id).etag)
-    return _saved(
-        unit,
-        "draft.rejected",
-        rules.reject,
-        draft_id,
-        unit.actor,
-        reason,
-        unit.now,
-        fields=("rejection_reason", "state"),
-    )
+    before = get(unit.tx, draft_id)
+    check_etag(etag, before.etag)
+    draft = rules.reject(before, unit.actor, reason, unit.now)
+    return _saved(unit, "draft.rejected", draft, before, ("rejection_reason", "state"))
 
 
 def record_sent(unit: UnitOfWork, draft_id: str, approval_id: str, sent: SentRecord, field: str = "sent") -> Draft:
@@ -126,9 +112,7 @@ def record_sent(unit: UnitOfWork, draft_id: str, approval_id: str, sent: SentRec
     before = get(unit.tx, draft_id)
     approval = get_approval(unit.tx, approval_id) if approval_id else before.approval
     draft = rules.record_sent(before, approval, sent, unit.actor, unit.now, field)
-    store.save_draft(unit.tx, draft, before)
-    _record(unit, "draft.sent_recorded", draft, ("sent", "state"))
-    return draft
+    return _saved(unit, "draft.sent_recorded", draft, before, ("sent", "state"))
 
 
 def use(unit: UnitOfWork, approval_id: str, *, subject: str, kind: DraftKind) -> Draft:
@@ -142,9 +126,7 @@ def use(unit: UnitOfWork, approval_id: str, *, subject: str, kind: DraftKind) ->
     if before.subject != subject or before.kind is not kind:
         raise rules.mismatch(approval, before.subject)
     draft = rules.use(before, approval, unit.now, unit.now)
-    store.save_draft(unit.tx, draft, before)
-    _record(unit, "draft.used", draft, ("state",))
-    return draft
+    return _saved(unit, "draft.used", draft, before, ("state",))
 
 
 def get(tx: Tx, draft_id: str) -> Draft:
@@ -168,11 +150,7 @@ def of_subject(tx: Tx, subject: str) -> list[Draft]:
     return store.drafts_of_subject(tx, subject)
 
 
-def _saved(
-    unit: UnitOfWork, action: str, rule: object, draft_id: str, *arguments: object, fields: tuple[str, ...]
-) -> Draft:
-    before = get(unit.tx, draft_id)
-    draft: Draft = rule(before, *arguments)  # type: ignore[operator]
+def _saved(unit: UnitOfWork, action: str, draft: Draft, before: Draft, fields: tuple[str, ...]) -> Draft:
     store.save_draft(unit.tx, draft, before)
     _record(unit, action, draft, fields)
     return draft
