@@ -472,7 +472,10 @@ class DueObligation:
 
 
 def put_periods(tx: Tx, incident_id: str, obligations: Iterable[Obligation], now: datetime) -> None:
-    """Brings the index of open obligations up to what the timeline comes to at ``now``."""
+    """Brings the index of open obligations up to what the timeline comes to at ``now``.
+
+    An index is derived and no state of its own: it needs no entry of the ledger.
+    """
     wanted = {
         each.obligation_id: {
             "kind": each.kind.value,
@@ -492,10 +495,10 @@ def put_periods(tx: Tx, incident_id: str, obligations: Iterable[Obligation], now
             del wanted[row.obligation_id]
         elif row.from_us == now_us:
             key = {"incident_id": incident_id, "obligation_id": row.obligation_id, "at_us": now_us}
-            tx.run(_DROP_EMPTY_PERIOD, key)
+            tx.run(_DROP_EMPTY_PERIOD, key, counts=False)
         else:
             key = {"incident_id_is": incident_id, "obligation_id_is": row.obligation_id, "until_us": now_us}
-            tx.run(_END_PERIOD, key)
+            tx.run(_END_PERIOD, key, counts=False)
     for obligation_id, columns in wanted.items():
         tx.run(
             _INSERT_PERIOD,
@@ -507,6 +510,7 @@ def put_periods(tx: Tx, incident_id: str, obligations: Iterable[Obligation], now
                 "is_open": 1,
                 **columns,
             },
+            counts=False,
         )
 
 

@@ -17,7 +17,7 @@ import structlog
 
 from services.runtime.observe import Metrics
 from services.storage.database import Actor, Database, UnitOfWork
-from services.storage.errors import StorageError
+from services.storage.errors import StatementRefused, StorageError, WorkFault
 from services.storage.timers import Timer, claim_due, next_due, set_timer
 
 # What answers to a timer, inside the transaction that claimed it. It records what it changed.
@@ -68,9 +68,9 @@ class Worker:
             return 0
         try:
             return self._told(await self._database.write_internal(self._actor, self._fire_batch))
-        except StorageError:
-            raise
-        except Exception:
+        except Exception as error:
+            if _is_trouble(error):
+                raise
             # One timer whose work fails must not keep the others of its batch from theirs: one at a time, then.
             return await self._one_by_one()
 
@@ -81,10 +81,8 @@ class Worker:
                 fire = partial(self._fire_one, claimed=claimed)
                 if not self._told(await self._database.write_internal(self._actor, fire)):
                     return done
-            except StorageError:
-                raise
-            except Exception:
-                if not claimed:
+            except Exception as error:
+                if _is_trouble(error) or not claimed:
                     raise
                 self._log.exception("timer_failed", timer=claimed[-1].timer_id, kind=claimed[-1].kind)
                 if (failed := self._outcomes.get((claimed[-1].kind, "failed"))) is not None:
@@ -132,6 +130,11 @@ class Worker:
                 pause = min(max(pause, 0.1) * 2, _LONGEST_BACKOFF_SECONDS)
                 self._log.warning("worker_failed", detail=str(error), retry_seconds=pause)
             await asyncio.sleep(pause)
+
+
+def _is_trouble(error: Exception) -> bool:
+    """Whether the database is in trouble, which another timer would meet as well; else it is this timer's work that fails."""
+    return isinstance(error, StorageError) and not isinstance(error, StatementRefused | WorkFault)
 
 
 @asynccontextmanager

@@ -67,7 +67,8 @@ def old_incident(name: str, *, leak: bool = False, drill: bool = False, customer
     return incident, [TimelineLine(1, declared.timeline[0], PERSON)]
 
 
-async def test_old_incidents_have_clocks_and_concern_whom_they_did(tmp_path: Path, database_url: str) -> None:
+async def made_old(tmp_path: Path, database_url: str, known: list[Any]) -> str:
+    """A database of the earlier version that holds some incidents; its URL."""
     folder = tmp_path / "migrations"
     shutil.copytree(store.SCHEMA.migrations, folder)
     for later in folder.glob("versions/*.py"):
@@ -75,11 +76,6 @@ async def test_old_incidents_have_clocks_and_concern_whom_they_did(tmp_path: Pat
             later.unlink()
     (folder / "sqlite.sql").unlink()
     old = dataclasses.replace(store.SCHEMA, migrations=folder)
-    known = [
-        old_incident("a", leak=True, customers=("acme", "zain")),
-        old_incident("b"),
-        old_incident("c", leak=True, drill=True),
-    ]
 
     def fill(unit: UnitOfWork) -> None:
         tables: Any = OldTables(unit)
@@ -95,8 +91,30 @@ async def test_old_incidents_have_clocks_and_concern_whom_they_did(tmp_path: Pat
         await database.write_internal(PERSON, fill)
     finally:
         await database.close()
+    return url
+
+
+async def test_an_old_incident_that_is_late_with_nothing_is_looked_at_and_left_alone(
+    tmp_path: Path, database_url: str
+) -> None:
+    url = await made_old(tmp_path, database_url, [old_incident("b")])
+    async with incidents_at(tmp_path, url) as incidents:
+        entries = len(await incidents.entries())
+        assert await incidents.passes() == 1
+        assert len(await incidents.entries()) == entries
+        assert await incidents.passes(hours=1, minutes=1) == 1
+        assert len(await incidents.alerts()) == 1
+
+
+async def test_old_incidents_have_clocks_and_concern_whom_they_did(tmp_path: Path, database_url: str) -> None:
+    known = [
+        old_incident("a", leak=True, customers=("acme", "zain")),
+        old_incident("b"),
+        old_incident("c", leak=True, drill=True),
+    ]
+    url = await made_old(tmp_path, database_url, known)
     leak, everybody, drill = (incident.incident_id for incident, _ in known)
-    async with incidents_at(tmp_path, database_url or url) as incidents:
+    async with incidents_at(tmp_path, url) as incidents:
 
         async def told(customer_id: str) -> list[str]:
             answer = await incidents.ask(PB.GetOperatingContextRequest(customer_id=customer_id))

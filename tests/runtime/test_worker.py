@@ -18,7 +18,7 @@ from services.storage import timers
 from services.storage.database import Actor, Database, DatabaseSettings, UnitOfWork, open_database
 from services.storage.ledger import list_entries
 from services.storage.timers import Timer
-from tests.storage.sample import SCHEMA
+from tests.storage.sample import ADD_ACCOUNT, SCHEMA
 
 START = datetime(2026, 3, 7, 19, 0, tzinfo=UTC)
 PLANNER = Actor("service", "planner")
@@ -151,6 +151,21 @@ async def test_one_whose_work_fails_does_not_keep_the_others_and_comes_again(ope
     clock.now += timedelta(minutes=2)
     await worker.catch_up()
     assert await fired(database) == ["a", "c", "b"]
+
+
+async def test_work_that_breaks_a_rule_of_the_store_keeps_nobody_else_from_theirs(opened: Any, clock: Clock) -> None:
+    database = await opened()
+
+    def unrecorded(unit: UnitOfWork, timer: Timer) -> None:
+        if timer.timer_id == "b":
+            unit.tx.run(ADD_ACCOUNT, {"account_id": "a-1", "balance": 0, "revision": 1})
+        else:
+            told(unit, timer)
+
+    worker = worker_of(database, {"sample": unrecorded}, clock)
+    await plan(database, b=0, c=0)
+    await worker.catch_up()
+    assert await fired(database) == ["c"]
 
 
 async def test_replicas_share_the_work_and_each_timer_fires_once(postgres_url: str, clock: Clock) -> None:
