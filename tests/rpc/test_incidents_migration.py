@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from dealix.incidents.v1 import incident_pb2 as model
 
 from services.incidents import store
@@ -95,13 +96,14 @@ async def made_old(tmp_path: Path, database_url: str, known: list[Any]) -> str:
 
 
 async def test_an_old_incident_that_is_late_with_nothing_is_looked_at_and_left_alone(
-    tmp_path: Path, database_url: str
+    tmp_path: Path, database_url: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     url = await made_old(tmp_path, database_url, [old_incident("b")])
     async with incidents_at(tmp_path, url) as incidents:
         entries = len(await incidents.entries())
         assert await incidents.passes() == 1
         assert len(await incidents.entries()) == entries
+        assert "timer_failed" not in "".join(capfd.readouterr())
         assert await incidents.passes(hours=1, minutes=1) == 1
         assert len(await incidents.alerts()) == 1
 
