@@ -41,22 +41,15 @@ async def list_ledger(composer: Composer, request: pb.ListLedgerRequest, call: C
         read_to[service] = entry.sequence
         if index + 1 < len(entries[service]):
             heapq.heappush(waiting, (_time(entries[service][index + 1]), service, index + 1))
-    if waiting:
+    if waiting or any(page.next_page_token for page in pages):
         answer.next_page_token = paging.encode_token(query, tuple(read_to[service] for service in SERVICES))
     return answer
 
 
 async def _page(composer: Composer, service: str, after: int, subject: str, size: int, call: Call) -> Any:
     messages: Any = import_module(f"dealix.{service}.v1.ledger_service_pb2")
-    # One more than the page, to know whether more is to come; a service gives 200 at most and says so.
-    wanted = messages.ListLedgerRequest(after_sequence=after, subject=subject, page_size=min(size + 1, 200))
-    page = await composer.ask(service, f"/dealix.{service}.v1.LedgerService/ListLedger", wanted, call)
-    if page.next_page_token and len(page.entries) <= size:
-        wanted.page_token = page.next_page_token
-        wanted.page_size = 1
-        more = await composer.ask(service, f"/dealix.{service}.v1.LedgerService/ListLedger", wanted, call)
-        page.entries.extend(more.entries)
-    return page
+    wanted = messages.ListLedgerRequest(after_sequence=after, subject=subject, page_size=size)
+    return await composer.ask(service, f"/dealix.{service}.v1.LedgerService/ListLedger", wanted, call)
 
 
 def _time(entry: Any) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from services.approvals import drafts, store, wire
-from services.domain.claims import ClaimChecker, load_claims
+from services.domain.claims import shipped_checker
 from services.domain.context import Context
 from services.domain.drafts import MAX_VALID_HOURS, Draft, DraftKind, DraftState, DraftStateRefused
 from services.domain.texts import Bilingual
@@ -55,7 +55,7 @@ class ApprovalServicer:
     def __init__(self, module: ModuleType, rules: ApprovalRules) -> None:
         self._pb: Any = module
         self._rules = rules
-        self._claims = ClaimChecker(load_claims())
+        self._claims = shipped_checker()
         self.service: str = module.DESCRIPTOR.services_by_name["ApprovalService"].full_name
 
     async def GetDraft(self, request: Any, call: Call) -> Message:

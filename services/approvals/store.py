@@ -16,7 +16,7 @@ from services.domain.texts import Bilingual
 from services.storage.database import Actor, Row, Tx
 from services.storage.paging import Key
 from services.storage.schema import approvals, drafts
-from services.storage.times import from_micros, to_micros
+from services.storage.times import from_micros, micros_or_none, time_or_none, to_micros
 
 _APPROVAL_COLUMNS = [column.label(f"a_{column.name}") for column in approvals.c if column.name != "draft_id"]
 _DRAFTS = sa.select(drafts, *_APPROVAL_COLUMNS).outerjoin_from(
@@ -207,8 +207,8 @@ def _changing(draft: Draft) -> dict[str, object]:
         "approval_id": draft.approval.approval_id if draft.approval is not None else "",
         "rejection_reason": draft.rejection_reason,
         "sent": sent_text(draft.sent),
-        "due_us": _micros(draft.due_at),
-        "pending_us": _micros(draft.pending_since),
+        "due_us": micros_or_none(draft.due_at),
+        "pending_us": micros_or_none(draft.pending_since),
         "update_us": to_micros(draft.updated_at),
         "revision": draft.revision,
     }
@@ -226,9 +226,9 @@ def _draft(row: Row) -> Draft:
         state=DraftState(row.state),
         created_at=from_micros(row.create_us),
         updated_at=from_micros(row.update_us),
-        pending_since=_moment(row.pending_us),
+        pending_since=time_or_none(row.pending_us),
         revision=row.revision,
-        due_at=_moment(row.due_us),
+        due_at=time_or_none(row.due_us),
         approval=_approval(row, row.draft_id) if row.a_approval_id is not None else None,
         rejection_reason=row.rejection_reason,
         sent=sent_of(row.sent),
@@ -244,8 +244,8 @@ def _approval(row: Row, draft_id: str) -> Approval:
         approved_at=from_micros(row.a_approve_us),
         expires_at=from_micros(row.a_expire_us),
         note=row.a_note,
-        used_at=_moment(row.a_use_us),
-        voided_at=_moment(row.a_void_us),
+        used_at=time_or_none(row.a_use_us),
+        voided_at=time_or_none(row.a_void_us),
     )
 
 
@@ -265,11 +265,3 @@ def sent_of(text: str) -> SentRecord | None:
         return None
     sent_us, channel, kind, sender, role, reference = json.loads(text)
     return SentRecord(from_micros(sent_us), Channel(channel), Actor(kind, sender, role), reference)
-
-
-def _micros(moment: datetime | None) -> int | None:
-    return to_micros(moment) if moment is not None else None
-
-
-def _moment(micros: int | None) -> datetime | None:
-    return from_micros(micros) if micros is not None else None

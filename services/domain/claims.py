@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
@@ -408,3 +409,9 @@ def _read_negation(table: Reader) -> Negation:
         if not all(map(_is_word, words)):
             table.problem(name, "holds what is not one word")
     return Negation(**lists)
+
+
+@cache
+def shipped_checker() -> ClaimChecker:
+    """The checker of the phrases that ship with the services, made once: it never changes, and all services hold to it."""
+    return ClaimChecker(load_claims())

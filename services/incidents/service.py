@@ -15,7 +15,7 @@ from dealix.incidents.v1 import (
 )
 
 from services.approvals.servicer import ApprovalRules
-from services.domain.claims import ClaimChecker, load_claims
+from services.domain.claims import shipped_checker
 from services.incidents import action_items, case, communications, freezes, obligations, post_mortems
 from services.incidents.domain import communications as communication_texts
 from services.incidents.domain import notice, post_mortem
@@ -35,7 +35,7 @@ from services.runtime.service import Built, ServiceDefinition
 def build() -> Built:
     """Loads severities, plans and wording, and returns the servicers. Raises where a data file is faulty."""
     book = load_book()
-    claims = ClaimChecker(load_claims())
+    claims = shipped_checker()
     told = communications.Kit(book, communication_texts.load_texts(), load_parity(), claims)
     return Built(
         servicers=[

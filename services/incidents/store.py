@@ -28,7 +28,7 @@ from services.incidents.domain.triage import Proposal, RuleHit, TriageResult
 from services.storage.database import Actor, Row, ServiceSchema, Tx
 from services.storage.paging import Key
 from services.storage.schema import KeyText
-from services.storage.times import from_micros, to_micros
+from services.storage.times import from_micros, micros_or_none, time_or_none, to_micros
 
 METADATA = sa.MetaData()
 
@@ -361,8 +361,8 @@ def _later(incident: Incident) -> dict[str, object]:
                 for held in incident.roles
             ]
         ),
-        "resolve_us": _micros(incident.resolved_at),
-        "leak_aware_us": _micros(incident.leak_aware_at),
+        "resolve_us": micros_or_none(incident.resolved_at),
+        "leak_aware_us": micros_or_none(incident.leak_aware_at),
         "clocks_paused": int(incident.clocks_paused),
     }
 
@@ -433,7 +433,7 @@ def _task_columns(task: PlanTask) -> dict[str, object]:
         "state": task.state.value,
         "owner_id": task.owner_id,
         "step": _json(asdict(task.step)),
-        "done_us": _micros(task.done_at),
+        "done_us": micros_or_none(task.done_at),
         "done_by_kind": by.kind if by is not None else "",
         "done_by_id": by.id if by is not None else "",
         "done_by_role": by.role if by is not None else "",
@@ -448,7 +448,7 @@ def _task(row: Row) -> PlanTask:
         step=_step(json.loads(row.step)),
         state=TaskState(row.state),
         owner_id=row.owner_id,
-        done_at=_moment(row.done_us),
+        done_at=time_or_none(row.done_us),
         done_by=Actor(row.done_by_kind, row.done_by_id, row.done_by_role) if row.done_by_kind else None,
         note=row.note,
         times_done=row.times_done,
@@ -659,9 +659,9 @@ def _item_columns(item: ActionItem) -> dict[str, object]:
         "due_us": to_micros(item.due_at),
         "state": item.state.value,
         "is_open": int(item.state is ActionItemState.OPEN),
-        "breached_due_us": _micros(item.breached_due_at),
+        "breached_due_us": micros_or_none(item.breached_due_at),
         "breaches": item.breaches,
-        "end_us": _micros(item.ended_at),
+        "end_us": micros_or_none(item.ended_at),
         "reason": item.reason,
         "update_us": to_micros(item.updated_at),
         "revision": item.revision,
@@ -678,9 +678,9 @@ def _item(row: Row) -> ActionItem:
         state=ActionItemState(row.state),
         created_at=from_micros(row.create_us),
         updated_at=from_micros(row.update_us),
-        ended_at=_moment(row.end_us),
+        ended_at=time_or_none(row.end_us),
         reason=row.reason,
-        breached_due_at=_moment(row.breached_due_us),
+        breached_due_at=time_or_none(row.breached_due_us),
         breaches=row.breaches,
         revision=row.revision,
     )
@@ -795,14 +795,6 @@ def _list_statement(names: frozenset[str]) -> sa.Select[Any]:
     )
 
 
-def _micros(moment: datetime | None) -> int | None:
-    return None if moment is None else to_micros(moment)
-
-
-def _moment(micros: int | None) -> datetime | None:
-    return None if micros is None else from_micros(micros)
-
-
 def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
@@ -831,8 +823,8 @@ def _incident(row: Row) -> Incident:
             for held in json.loads(row.roles or "[]")
         ),
         duplicate_of=row.duplicate_of or "",
-        resolved_at=_moment(row.resolve_us),
-        leak_aware_at=_moment(row.leak_aware_us),
+        resolved_at=time_or_none(row.resolve_us),
+        leak_aware_at=time_or_none(row.leak_aware_us),
         clocks_paused=bool(row.clocks_paused),
     )
 

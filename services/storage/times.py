@@ -18,3 +18,13 @@ def to_micros(time: datetime) -> int:
 def from_micros(micros: int) -> datetime:
     """The time in UTC. ``OverflowError`` outside the years 1 to 9999."""
     return _EPOCH + timedelta(microseconds=micros)
+
+
+def micros_or_none(time: datetime | None) -> int | None:
+    """As `to_micros`; None stays None."""
+    return None if time is None else to_micros(time)
+
+
+def time_or_none(micros: int | None) -> datetime | None:
+    """As `from_micros`; None stays None."""
+    return None if micros is None else from_micros(micros)

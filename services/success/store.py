@@ -26,7 +26,7 @@ from services.domain.drafts import DraftState
 from services.storage.database import Actor, Row, ServiceSchema, Tx
 from services.storage.paging import Key
 from services.storage.schema import KeyText, drafts
-from services.storage.times import from_micros, to_micros
+from services.storage.times import from_micros, micros_or_none, time_or_none, to_micros
 from services.success.domain.activity import WEEK_DAYS, WINDOW_DAYS, Activity, ActivityKind, Known, OnDay, Tally, Total
 from services.success.domain.alerts import StoredAlert
 from services.success.domain.at_risk import RiskLevel
@@ -999,14 +999,6 @@ def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _micros(time: datetime | None) -> int | None:
-    return None if time is None else to_micros(time)
-
-
-def _time(micros: int | None) -> datetime | None:
-    return None if micros is None else from_micros(micros)
-
-
 def _actor_values(prefix: str, actor: ActorLike | None) -> dict[str, object]:
     return {
         f"{prefix}_kind": actor.kind if actor is not None else "",
@@ -1022,10 +1014,10 @@ def _touchpoint_values(found: Touchpoint) -> dict[str, object]:
         "due_day": due,
         "open_day": due if found.open else None,
         "revision": found.revision,
-        "fire_us": _micros(found.fired_at),
+        "fire_us": micros_or_none(found.fired_at),
         "draft_id": found.draft_id,
         "check_in_id": found.check_in_id,
-        "complete_us": _micros(found.completed_at),
+        "complete_us": micros_or_none(found.completed_at),
         "note": found.note,
         "reference": found.reference,
         "reschedule_reason": found.reschedule_reason,
@@ -1042,7 +1034,7 @@ def _check_in(row: Row) -> StoredCheckIn:
         draft=_draft(json.loads(row.draft)),
         draft_id=row.draft_id or "",
         state=DraftState(row.draft_state) if row.draft_state else DraftState.DRAFTED,
-        pending_since=_time(row.pending_us),
+        pending_since=time_or_none(row.pending_us),
         created_at=from_micros(row.create_us),
         revision=row.revision,
     )
@@ -1108,10 +1100,10 @@ def _touchpoint(row: Row) -> Touchpoint:
         bundle=Bundle(row.bundle_id),
         line_id=row.line_id,
         revision=row.revision,
-        fired_at=_time(row.fire_us),
+        fired_at=time_or_none(row.fire_us),
         draft_id=row.draft_id,
         check_in_id=row.check_in_id,
-        completed_at=_time(row.complete_us),
+        completed_at=time_or_none(row.complete_us),
         completer=Actor(row.completer_kind, row.completer_id, row.completer_role) if row.completer_kind else None,
         note=row.note,
         reference=row.reference,

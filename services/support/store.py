@@ -28,7 +28,7 @@ from services.domain.texts import Bilingual
 from services.storage.database import Actor, Row, ServiceSchema, Tx
 from services.storage.paging import Key
 from services.storage.schema import KeyText, approvals, drafts, ledger
-from services.storage.times import from_micros, to_micros
+from services.storage.times import from_micros, micros_or_none, time_or_none, to_micros
 from services.support.domain.classifier import Classification, Hit, Signal
 from services.support.domain.clocks import ClockKind
 from services.support.domain.events import Event, EventType, WaitsOn
@@ -437,8 +437,8 @@ def save_ticket(tx: Tx, ticket: Ticket) -> None:
             "revision": ticket.revision,
             "waits_on": ticket.waits_on.value if ticket.waits_on is not None else None,
             "waiting_reason": ticket.waiting_reason or None,
-            "resolve_us": _micros(ticket.resolved_at),
-            "reopen_us": _micros(ticket.reopens_until),
+            "resolve_us": micros_or_none(ticket.resolved_at),
+            "reopen_us": micros_or_none(ticket.reopens_until),
             "confirmation": _confirmation_text(ticket.confirmation),
             "thanked": int(ticket.thanked),
         },
@@ -937,8 +937,8 @@ def _ticket(row: Row) -> Ticket:
         revision=row.revision,
         waits_on=WaitsOn(row.waits_on) if row.waits_on is not None else None,
         waiting_reason=row.waiting_reason or "",
-        resolved_at=_moment(row.resolve_us),
-        reopens_until=_moment(row.reopen_us),
+        resolved_at=time_or_none(row.resolve_us),
+        reopens_until=time_or_none(row.reopen_us),
         confirmation=_confirmation(row.confirmation),
         thanked=bool(row.thanked),
         draft_id=row.draft_id or "",
@@ -1058,11 +1058,3 @@ def _confirmation(text: str | None) -> Confirmation | None:
         return None
     confirmed_by, channel, confirm_us, reference = json.loads(text)
     return Confirmation(confirmed_by, Channel(channel), from_micros(confirm_us), reference)
-
-
-def _micros(moment: datetime | None) -> int | None:
-    return to_micros(moment) if moment is not None else None
-
-
-def _moment(micros: int | None) -> datetime | None:
-    return from_micros(micros) if micros is not None else None
