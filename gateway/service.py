@@ -11,6 +11,7 @@ from gateway.bring import Bringer
 from gateway.compose import Composer
 from gateway.contract import FORWARDED, OWN
 from gateway.guard import Guard
+from gateway.reviews import load_review_texts
 from gateway.servicer import GatewayServicer
 from gateway.upstreams import RemoteUpstream, Upstream
 from services.runtime.methods import methods_of
@@ -58,7 +59,7 @@ async def open_gateway(
     for name, modules in FORWARDED.items():
         for method in methods_of(modules):
             pipeline.add_stage(method, bringer.stage(name, method))
-    pipeline.add(methods_of(OWN), [GatewayServicer(composer, upstreams, guard)])
+    pipeline.add(methods_of(OWN), [GatewayServicer(composer, upstreams, guard, load_review_texts())])
     async with AsyncExitStack() as closers:
         for upstream in upstreams.values():
             closers.push_async_callback(upstream.close)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from dealix.gateway.v1 import gateway_service_pb2 as pb
 
-from gateway import customers, ledgers, onboarding
+from gateway import customers, ledgers, onboarding, reviews
 from gateway.compose import Composer
 from gateway.guard import Guard
 from gateway.upstreams import Upstream
@@ -19,8 +19,15 @@ class GatewayServicer:
 
     service = "dealix.gateway.v1.GatewayService"
 
-    def __init__(self, composer: Composer, upstreams: Mapping[str, Upstream], guard: Guard) -> None:
+    def __init__(
+        self,
+        composer: Composer,
+        upstreams: Mapping[str, Upstream],
+        guard: Guard,
+        review_texts: reviews.ReviewTexts,
+    ) -> None:
         self._composer = composer
+        self._review_texts = review_texts
         self._upstreams = upstreams
         self._guard = guard
 
@@ -37,6 +44,11 @@ class GatewayServicer:
 
     async def HandleTicket(self, request: pb.HandleTicketRequest, call: Call) -> pb.HandleTicketResponse:
         return await self._composer.handle_ticket(request, call)
+
+    async def RunWeeklySlaReview(
+        self, request: pb.RunWeeklySlaReviewRequest, call: Call
+    ) -> pb.RunWeeklySlaReviewResponse:
+        return await reviews.run_review(self._composer, request, self._review_texts, call)
 
     async def AssessCustomer(self, request: pb.AssessCustomerRequest, call: Call) -> pb.AssessCustomerResponse:
         return await customers.assess(self._composer, request, call)

@@ -50,6 +50,7 @@ ALWAYS_NEEDS_APPROVAL = frozenset(
         "/dealix.gateway.v1.GatewayService/TriageIncident",
         # The stored counterparts hold what the calculations above hold.
         "/dealix.support.v1.SlaService/GetSlaHealthReport",
+        "/dealix.support.v1.SlaService/ReviewSlaWeek",
         "/dealix.onboarding.v1.ConnectorService/GetConnectorSummary",
         "/dealix.incidents.v1.IncidentService/DeclareIncident",
         "/dealix.incidents.v1.IncidentService/GetIncident",

@@ -28,7 +28,8 @@ from services.support.domain.first_response import FirstResponseDraft
 from services.support.domain.lifecycle import Action
 from services.support.domain.policy import PolicyBook
 from services.support.domain.priorities import Priority
-from services.support.domain.sla import SlaEventNotAllowed, TicketFacts
+from services.support.domain.reviews import ReviewedWeek
+from services.support.domain.sla import SlaEventNotAllowed, SlaHealthReport, TicketFacts
 from services.support.domain.thanks import Thanks
 from services.support.domain.tickets import (
     Confirmation,
@@ -441,6 +442,22 @@ def report_of_period(
         for ticket_id, customer, events in store.tickets_of_period(tx, start, end, customer_id)
     )
     return [facts for facts in found if facts is not None]
+
+
+def record_review(unit: UnitOfWork, week: ReviewedWeek, report: SlaHealthReport) -> None:
+    """Writes into the ledger that a week was reviewed. The report itself can be computed again at any time."""
+    unit.record(
+        "sla.week_reviewed",
+        f"sla-week/{week.start_on.isoformat()}",
+        fields=("verdict",),
+        attributes={
+            "verdict": report.verdict.value,
+            "total_tickets": str(report.total_tickets),
+            "rated_tickets": str(report.rated_tickets),
+            "total_breached": str(report.total_breached),
+            "as_of_time": week.as_of.isoformat(),
+        },
+    )
 
 
 # --- how a ticket moves -----------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from services.support import handlers, store, wire
 from services.support.domain.classifier import Classifier
 from services.support.domain.policy import PolicyBook
 from services.support.domain.priorities import Priority
+from services.support.domain.reviews import week_to_review
 from services.support.domain.sla import HealthTexts, TicketFacts, classify_breach, health_report
 from services.support.domain.tickets import Link, Ticket, TicketEvent, text_to_classify
 from services.support.domain.tickets import Message as TicketMessage
@@ -375,6 +376,25 @@ class SlaServicer:
         )
         report = health_report(facts, self._known.book.policy_at(as_of).policies, as_of)
         return sla_pb.GetSlaHealthReportResponse(report=wire.report(report, self._known.health_texts, burnt=True))
+
+    async def ReviewSlaWeek(self, request: sla_pb.ReviewSlaWeekRequest, call: Call) -> bytes:
+        week, book = week_to_review(request.week_start_date, call.now), self._known.book
+        start, end = week.window.start, week.window.end
+        # Read before the write: what stood at an instant of the past does not change, and a week of tickets takes a while.
+        facts = await call.read(lambda tx: handlers.report_of_period(tx, start, end, week.as_of, None, book))
+        report = health_report(facts, book.policy_at(week.as_of).policies, week.as_of)
+
+        def review(unit: UnitOfWork) -> sla_pb.ReviewSlaWeekResponse:
+            handlers.record_review(unit, week, report)
+            return sla_pb.ReviewSlaWeekResponse(
+                week_start_date=week.start_on.isoformat(),
+                period_start_time=timestamp(start),
+                period_end_time=timestamp(end),
+                review_time=timestamp(unit.now),
+                report=wire.report(report, self._known.health_texts, burnt=True),
+            )
+
+        return await call.write(request, review)
 
     async def ListSlaEvents(self, request: sla_pb.ListSlaEventsRequest, call: Call) -> sla_pb.ListSlaEventsResponse:
         size = paging.page_size(request.page_size)

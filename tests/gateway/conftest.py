@@ -13,6 +13,7 @@ from customer_ops.embedded import DEFINITIONS
 from gateway.service import open_gateway, remote_upstreams
 from services.runtime.observe import Metrics
 from services.runtime.server import Server
+from services.runtime.service import utc_now
 from services.runtime.settings import GatewaySettings
 from services.runtime.testing import Running, running_service
 
@@ -28,16 +29,18 @@ class Front:
 
 
 @asynccontextmanager
-async def gateway_at(targets: dict[str, str], services: dict[str, Running] | None = None):
-    """A gateway over remote targets; services that have none are unreachable."""
+async def gateway_at(
+    targets: dict[str, str], services: dict[str, Running] | None = None, *, clock=utc_now, **overrides: object
+):
+    """A gateway over remote targets; services that have none are unreachable. ``overrides`` are further settings."""
     nowhere = "127.0.0.1:9"
     settings = GatewaySettings(
         listen="127.0.0.1:0",
-        grace_seconds=1,
+        **{"grace_seconds": 1, **overrides},
         **{f"{name}_target": targets.get(name, nowhere) for name in ("support", "incidents", "onboarding", "success")},
     )
     registry = CollectorRegistry()
-    async with open_gateway(remote_upstreams(settings), settings, metrics=Metrics(registry)) as gateway:
+    async with open_gateway(remote_upstreams(settings), settings, metrics=Metrics(registry), clock=clock) as gateway:
         server = Server(gateway.pipeline, settings, gateway.serving, default_listen="")
         address = await server.start()
         try:
@@ -47,17 +50,24 @@ async def gateway_at(targets: dict[str, str], services: dict[str, Running] | Non
             await server.stop()
 
 
-@pytest.fixture
-async def front(tmp_path):
+@asynccontextmanager
+async def front_at(data_dir, *, clock=utc_now, **overrides: object):
     """The gateway in front of the four services, each on a socket and a SQLite file of its own."""
     async with AsyncExitStack() as closers:
         services = {}
         for definition in DEFINITIONS:
             services[definition.name] = await closers.enter_async_context(
-                running_service(definition, data_dir=tmp_path)
+                running_service(definition, data_dir=data_dir, clock=clock)
             )
         targets = {name: running.address for name, running in services.items()}
-        yield await closers.enter_async_context(gateway_at(targets, services))
+        yield await closers.enter_async_context(gateway_at(targets, services, clock=clock, **overrides))
+
+
+@pytest.fixture
+async def front(tmp_path):
+    """The gateway in front of the four services, by the real time."""
+    async with front_at(tmp_path) as made:
+        yield made
 
 
 class _Answers(grpc.GenericRpcHandler):

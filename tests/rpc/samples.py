@@ -6,6 +6,7 @@ A sample is made anew each time: a write gets a ``request_id`` and a customer th
 
 from __future__ import annotations
 
+import itertools
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -54,6 +55,7 @@ from services.approvals import drafts
 from services.approvals import wire as drafts_wire
 from services.approvals.drafts import DraftKind, NewDraft
 from services.domain.channels import Channel
+from services.domain.riyadh import previous_week_bounds, riyadh_date
 from services.domain.texts import Bilingual
 from services.runtime.methods import Method, methods_of
 from services.runtime.wire import timestamp
@@ -87,6 +89,15 @@ def new_customer() -> str:
 def ago(**passed: float) -> Timestamp:
     """A time in the past."""
     return timestamp(datetime.now(UTC) - timedelta(**passed))
+
+
+_WEEKS_BACK = itertools.count(1)
+
+
+def reviewed_week() -> str:
+    """The Sunday of a week that can be reviewed, another one each time."""
+    back = timedelta(weeks=next(_WEEKS_BACK) % 200 + 1)
+    return riyadh_date(previous_week_bounds(datetime.now(UTC) - back).start).isoformat()
 
 
 def approval() -> approval_pb2.Approval:
@@ -412,6 +423,9 @@ async def _health_report(ask: Ask) -> Message:
     return sla.GetSlaHealthReportRequest(
         period_start_time=ago(days=7), period_end_time=ago(days=-1), customer_id=ticket.customer_id
     )
+
+
+_plain(sla.ReviewSlaWeekRequest, lambda: _written(week_start_date=reviewed_week()))
 
 
 @_sample(sla.ListSlaEventsRequest)
@@ -1759,6 +1773,9 @@ _plain(
         customer_id=new_customer(), subject="تسريب", body="رسائل عملائنا وصلت إلى شركة أخرى، هذا تسريب بيانات"
     ),
 )
+
+
+_plain(gw.RunWeeklySlaReviewRequest, lambda: _written(week_start_date=reviewed_week()))
 
 
 @_sample(gw.CompleteOnboardingRequest)

@@ -48,6 +48,8 @@ LISTS = [method for method in METHODS if "page_token" in method.request_class.DE
 # answer says that nothing in it waits for an approval.
 HOLDS_SOMETHING_TO_APPROVE = {
     "GetSlaHealthReport",
+    "ReviewSlaWeek",
+    "RunWeeklySlaReview",
     "GetConnectorSummary",
     "DeclareIncident",
     "GetIncident",

@@ -19,6 +19,7 @@ from dealix.support.v1 import support_service_pb2 as _support_service_pb2
 from dealix.support.v1 import ticket_pb2 as _ticket_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
@@ -257,6 +258,161 @@ class HandleTicketResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__live_send_allowed) -> _WhichOneofReturnType__live_send_allowed | None: ...
 
 Global___HandleTicketResponse: _TypeAlias = HandleTicketResponse  # noqa: Y015
+
+@_typing.final
+class RunWeeklySlaReviewRequest(_message.Message):
+    """Which week."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    WEEK_START_DATE_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """UUID of this call, made by the caller; repeat it to repeat the call safely."""
+    week_start_date: _builtins.str
+    """The Sunday with which the week begins, Riyadh, YYYY-MM-DD; empty for the last whole week before the latest Monday."""
+    @_builtins.property
+    def actor(self) -> _actor_pb2.Actor:
+        """Who reviews: a person, or the service that does so every Monday."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        actor: _actor_pb2.Actor | None = ...,
+        week_start_date: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "request_id", b"request_id", "week_start_date", b"week_start_date"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunWeeklySlaReviewRequest: _TypeAlias = RunWeeklySlaReviewRequest  # noqa: Y015
+
+@_typing.final
+class RunWeeklySlaReviewResponse(_message.Message):
+    """The review and what was done."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIVE_SEND_ALLOWED_FIELD_NUMBER: _builtins.int
+    APPROVAL_REQUIRED_FIELD_NUMBER: _builtins.int
+    WEEK_START_DATE_FIELD_NUMBER: _builtins.int
+    PERIOD_START_TIME_FIELD_NUMBER: _builtins.int
+    PERIOD_END_TIME_FIELD_NUMBER: _builtins.int
+    REVIEW_TIME_FIELD_NUMBER: _builtins.int
+    REPORT_FIELD_NUMBER: _builtins.int
+    CUSTOMERS_FIELD_NUMBER: _builtins.int
+    INCIDENT_ID_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
+    live_send_allowed: _builtins.bool
+    """Always false, always present: nothing in this system sends."""
+    approval_required: _builtins.bool
+    """Whether the answer holds something that a person must approve before it is used outside; true here."""
+    week_start_date: _builtins.str
+    """The Sunday with which the week begins, Riyadh, YYYY-MM-DD."""
+    incident_id: _builtins.str
+    """The incident of the week; empty where the verdict asks for none, or where it could not be declared."""
+    @_builtins.property
+    def period_start_time(self) -> _timestamp_pb2.Timestamp:
+        """When the week began, UTC."""
+
+    @_builtins.property
+    def period_end_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was over, UTC."""
+
+    @_builtins.property
+    def review_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was first reviewed under this `request_id`, UTC."""
+
+    @_builtins.property
+    def report(self) -> _sla_pb2.SlaHealthReport:
+        """The report, as of the Monday after the week."""
+
+    @_builtins.property
+    def customers(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReviewedCustomer]:
+        """Each customer with a breach, by identifier."""
+
+    @_builtins.property
+    def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Part]:
+        """What became of each part: `report`, `customers` (FAILED where it failed for one of them) and `incident` (NOTHING_KNOWN where the
+        verdict asks for none).
+        """
+
+    def __init__(
+        self,
+        *,
+        live_send_allowed: _builtins.bool | None = ...,
+        approval_required: _builtins.bool | None = ...,
+        week_start_date: _builtins.str = ...,
+        period_start_time: _timestamp_pb2.Timestamp | None = ...,
+        period_end_time: _timestamp_pb2.Timestamp | None = ...,
+        review_time: _timestamp_pb2.Timestamp | None = ...,
+        report: _sla_pb2.SlaHealthReport | None = ...,
+        customers: _abc.Iterable[Global___ReviewedCustomer] | None = ...,
+        incident_id: _builtins.str = ...,
+        parts: _abc.Iterable[Global___Part] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "live_send_allowed", b"live_send_allowed", "period_end_time", b"period_end_time", "period_start_time", b"period_start_time", "report", b"report", "review_time", b"review_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "customers", b"customers", "incident_id", b"incident_id", "live_send_allowed", b"live_send_allowed", "parts", b"parts", "period_end_time", b"period_end_time", "period_start_time", b"period_start_time", "report", b"report", "review_time", b"review_time", "week_start_date", b"week_start_date"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__approval_required: _TypeAlias = _typing.Literal["approval_required"]  # noqa: Y015
+    _WhichOneofArgType__approval_required: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required"]  # noqa: Y015
+    _WhichOneofReturnType__live_send_allowed: _TypeAlias = _typing.Literal["live_send_allowed"]  # noqa: Y015
+    _WhichOneofArgType__live_send_allowed: _TypeAlias = _typing.Literal["_live_send_allowed", b"_live_send_allowed"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__approval_required) -> _WhichOneofReturnType__approval_required | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__live_send_allowed) -> _WhichOneofReturnType__live_send_allowed | None: ...
+
+Global___RunWeeklySlaReviewResponse: _TypeAlias = RunWeeklySlaReviewResponse  # noqa: Y015
+
+@_typing.final
+class ReviewedCustomer(_message.Message):
+    """A customer with breaches in the reviewed week."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    BREACHES_FIELD_NUMBER: _builtins.int
+    CADENCE_FIELD_NUMBER: _builtins.int
+    TOUCHPOINT_ID_FIELD_NUMBER: _builtins.int
+    PLANNED_DATE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    customer_id: _builtins.str
+    """The customer."""
+    breaches: _builtins.int
+    """How many promises were broken; a ticket can have two."""
+    cadence: Global___PartState.ValueType
+    """What became of the touchpoint: ANSWERED where it is on the cadence, NOTHING_KNOWN where the customer has no active plan and therefore
+    no cadence.
+    """
+    touchpoint_id: _builtins.str
+    """The touchpoint; set where ANSWERED."""
+    planned_date: _builtins.str
+    """The day on which it was put, Riyadh, YYYY-MM-DD; set where ANSWERED."""
+    reason: _builtins.str
+    """The reason of the refusal or failure, as in ErrorInfo; empty where ANSWERED."""
+    def __init__(
+        self,
+        *,
+        customer_id: _builtins.str = ...,
+        breaches: _builtins.int = ...,
+        cadence: Global___PartState.ValueType = ...,
+        touchpoint_id: _builtins.str = ...,
+        planned_date: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["breaches", b"breaches", "cadence", b"cadence", "customer_id", b"customer_id", "planned_date", b"planned_date", "reason", b"reason", "touchpoint_id", b"touchpoint_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReviewedCustomer: _TypeAlias = ReviewedCustomer  # noqa: Y015
 
 @_typing.final
 class Part(_message.Message):

@@ -49,6 +49,11 @@ class GatewayServiceStub:
                 request_serializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.HandleTicketRequest.SerializeToString,
                 response_deserializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.HandleTicketResponse.FromString,
                 _registered_method=True)
+        self.RunWeeklySlaReview = channel.unary_unary(
+                '/dealix.gateway.v1.GatewayService/RunWeeklySlaReview',
+                request_serializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.RunWeeklySlaReviewRequest.SerializeToString,
+                response_deserializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.RunWeeklySlaReviewResponse.FromString,
+                _registered_method=True)
         self.AssessCustomer = channel.unary_unary(
                 '/dealix.gateway.v1.GatewayService/AssessCustomer',
                 request_serializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.AssessCustomerRequest.SerializeToString,
@@ -102,6 +107,21 @@ class GatewayServiceServicer:
         Each part is a write of its own service under an id that is made from `request_id`; a call that ended half way is repeated
         with the same `request_id`, and what was done is not done again. The incident is triaged with what support found, names the
         customer and links the ticket. Errors are those of RouteTicket, DeclareIncident and FreezeChannel.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RunWeeklySlaReview(self, request, context):
+        """Reviews the service levels of a week: support's report over the tickets that were opened in it, every breach listed; a
+        SERVICE_REVIEW touchpoint on the success cadence of each affected customer; and, where the verdict is CRITICAL, an incident that
+        asks for a post-mortem (SEV2 at least).
+
+        A customer has one such touchpoint for each week, and a week one such incident, whoever reviews it and however often. Safe to repeat:
+        the same `request_id` gives the same answer, and does what failed before. Support not answering: nothing is done, UNAVAILABLE
+        (UPSTREAM_UNAVAILABLE). What fails beyond it is marked FAILED with its reason, and the rest is done: a customer whose touchpoint could
+        not be added, an incident that could not be declared. Software declares none where fewer than five customers are affected, since only
+        a person raises a severity (PERSON_REQUIRED): a person repeats the review. Errors are otherwise those of ReviewSlaWeek.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -170,6 +190,11 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.HandleTicket,
                     request_deserializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.HandleTicketRequest.FromString,
                     response_serializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.HandleTicketResponse.SerializeToString,
+            ),
+            'RunWeeklySlaReview': grpc.unary_unary_rpc_method_handler(
+                    servicer.RunWeeklySlaReview,
+                    request_deserializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.RunWeeklySlaReviewRequest.FromString,
+                    response_serializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.RunWeeklySlaReviewResponse.SerializeToString,
             ),
             'AssessCustomer': grpc.unary_unary_rpc_method_handler(
                     servicer.AssessCustomer,
@@ -256,6 +281,33 @@ class GatewayService:
             '/dealix.gateway.v1.GatewayService/HandleTicket',
             dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.HandleTicketRequest.SerializeToString,
             dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.HandleTicketResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RunWeeklySlaReview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.gateway.v1.GatewayService/RunWeeklySlaReview',
+            dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.RunWeeklySlaReviewRequest.SerializeToString,
+            dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.RunWeeklySlaReviewResponse.FromString,
             options,
             channel_credentials,
             insecure,

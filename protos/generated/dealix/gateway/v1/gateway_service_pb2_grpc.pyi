@@ -53,6 +53,17 @@ class GatewayServiceStub:
     with the same `request_id`, and what was done is not done again. The incident is triaged with what support found, names the
     customer and links the ticket. Errors are those of RouteTicket, DeclareIncident and FreezeChannel.
     """
+    RunWeeklySlaReview: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.RunWeeklySlaReviewRequest, _gateway_service_pb2.RunWeeklySlaReviewResponse]
+    """Reviews the service levels of a week: support's report over the tickets that were opened in it, every breach listed; a
+    SERVICE_REVIEW touchpoint on the success cadence of each affected customer; and, where the verdict is CRITICAL, an incident that
+    asks for a post-mortem (SEV2 at least).
+
+    A customer has one such touchpoint for each week, and a week one such incident, whoever reviews it and however often. Safe to repeat:
+    the same `request_id` gives the same answer, and does what failed before. Support not answering: nothing is done, UNAVAILABLE
+    (UPSTREAM_UNAVAILABLE). What fails beyond it is marked FAILED with its reason, and the rest is done: a customer whose touchpoint could
+    not be added, an incident that could not be declared. Software declares none where fewer than five customers are affected, since only
+    a person raises a severity (PERSON_REQUIRED): a person repeats the review. Errors are otherwise those of ReviewSlaWeek.
+    """
     AssessCustomer: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.AssessCustomerRequest, _gateway_service_pb2.AssessCustomerResponse]
     """Assesses a customer: risk and health from recorded activity, the SLA report of the customer's tickets of the last 30 days
     with every breach, and the open incidents and freezes.
@@ -109,6 +120,17 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     Each part is a write of its own service under an id that is made from `request_id`; a call that ended half way is repeated
     with the same `request_id`, and what was done is not done again. The incident is triaged with what support found, names the
     customer and links the ticket. Errors are those of RouteTicket, DeclareIncident and FreezeChannel.
+    """
+    RunWeeklySlaReview: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.RunWeeklySlaReviewRequest, _gateway_service_pb2.RunWeeklySlaReviewResponse]  # type: ignore[assignment]
+    """Reviews the service levels of a week: support's report over the tickets that were opened in it, every breach listed; a
+    SERVICE_REVIEW touchpoint on the success cadence of each affected customer; and, where the verdict is CRITICAL, an incident that
+    asks for a post-mortem (SEV2 at least).
+
+    A customer has one such touchpoint for each week, and a week one such incident, whoever reviews it and however often. Safe to repeat:
+    the same `request_id` gives the same answer, and does what failed before. Support not answering: nothing is done, UNAVAILABLE
+    (UPSTREAM_UNAVAILABLE). What fails beyond it is marked FAILED with its reason, and the rest is done: a customer whose touchpoint could
+    not be added, an incident that could not be declared. Software declares none where fewer than five customers are affected, since only
+    a person raises a severity (PERSON_REQUIRED): a person repeats the review. Errors are otherwise those of ReviewSlaWeek.
     """
     AssessCustomer: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.AssessCustomerRequest, _gateway_service_pb2.AssessCustomerResponse]  # type: ignore[assignment]
     """Assesses a customer: risk and health from recorded activity, the SLA report of the customer's tickets of the last 30 days
@@ -175,6 +197,23 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         Each part is a write of its own service under an id that is made from `request_id`; a call that ended half way is repeated
         with the same `request_id`, and what was done is not done again. The incident is triaged with what support found, names the
         customer and links the ticket. Errors are those of RouteTicket, DeclareIncident and FreezeChannel.
+        """
+
+    @_abc_1.abstractmethod
+    def RunWeeklySlaReview(
+        self,
+        request: _gateway_service_pb2.RunWeeklySlaReviewRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_service_pb2.RunWeeklySlaReviewResponse, _abc.Awaitable[_gateway_service_pb2.RunWeeklySlaReviewResponse]]:
+        """Reviews the service levels of a week: support's report over the tickets that were opened in it, every breach listed; a
+        SERVICE_REVIEW touchpoint on the success cadence of each affected customer; and, where the verdict is CRITICAL, an incident that
+        asks for a post-mortem (SEV2 at least).
+
+        A customer has one such touchpoint for each week, and a week one such incident, whoever reviews it and however often. Safe to repeat:
+        the same `request_id` gives the same answer, and does what failed before. Support not answering: nothing is done, UNAVAILABLE
+        (UPSTREAM_UNAVAILABLE). What fails beyond it is marked FAILED with its reason, and the rest is done: a customer whose touchpoint could
+        not be added, an incident that could not be declared. Software declares none where fewer than five customers are affected, since only
+        a person raises a severity (PERSON_REQUIRED): a person repeats the review. Errors are otherwise those of ReviewSlaWeek.
         """
 
     @_abc_1.abstractmethod

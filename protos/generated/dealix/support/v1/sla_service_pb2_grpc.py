@@ -60,6 +60,11 @@ class SlaServiceStub:
                 request_serializer=dealix_dot_support_dot_v1_dot_sla__service__pb2.GetSlaHealthReportRequest.SerializeToString,
                 response_deserializer=dealix_dot_support_dot_v1_dot_sla__service__pb2.GetSlaHealthReportResponse.FromString,
                 _registered_method=True)
+        self.ReviewSlaWeek = channel.unary_unary(
+                '/dealix.support.v1.SlaService/ReviewSlaWeek',
+                request_serializer=dealix_dot_support_dot_v1_dot_sla__service__pb2.ReviewSlaWeekRequest.SerializeToString,
+                response_deserializer=dealix_dot_support_dot_v1_dot_sla__service__pb2.ReviewSlaWeekResponse.FromString,
+                _registered_method=True)
         self.ListSlaEvents = channel.unary_unary(
                 '/dealix.support.v1.SlaService/ListSlaEvents',
                 request_serializer=dealix_dot_support_dot_v1_dot_sla__service__pb2.ListSlaEventsRequest.SerializeToString,
@@ -137,6 +142,18 @@ class SlaServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReviewSlaWeek(self, request, context):
+        """Reviews a week: computes the health of the tickets that were opened in it, and writes into the ledger who reviewed it, with what
+        verdict.
+
+        Weeks are those of Riyadh, Sunday to Saturday, and each is reviewed as it stood when its Monday began, so that every review of a
+        week gives the same report. It may be reviewed as often as people want. A week whose Monday has not begun, a day that is no Sunday:
+        INVALID_ARGUMENT (INVALID_FIELDS).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListSlaEvents(self, request, context):
         """Lists the SLA events of one ticket in the order in which they happened.
 
@@ -208,6 +225,11 @@ def add_SlaServiceServicer_to_server(servicer, server):
                     servicer.GetSlaHealthReport,
                     request_deserializer=dealix_dot_support_dot_v1_dot_sla__service__pb2.GetSlaHealthReportRequest.FromString,
                     response_serializer=dealix_dot_support_dot_v1_dot_sla__service__pb2.GetSlaHealthReportResponse.SerializeToString,
+            ),
+            'ReviewSlaWeek': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReviewSlaWeek,
+                    request_deserializer=dealix_dot_support_dot_v1_dot_sla__service__pb2.ReviewSlaWeekRequest.FromString,
+                    response_serializer=dealix_dot_support_dot_v1_dot_sla__service__pb2.ReviewSlaWeekResponse.SerializeToString,
             ),
             'ListSlaEvents': grpc.unary_unary_rpc_method_handler(
                     servicer.ListSlaEvents,
@@ -371,6 +393,33 @@ class SlaService:
             '/dealix.support.v1.SlaService/GetSlaHealthReport',
             dealix_dot_support_dot_v1_dot_sla__service__pb2.GetSlaHealthReportRequest.SerializeToString,
             dealix_dot_support_dot_v1_dot_sla__service__pb2.GetSlaHealthReportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReviewSlaWeek(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dealix.support.v1.SlaService/ReviewSlaWeek',
+            dealix_dot_support_dot_v1_dot_sla__service__pb2.ReviewSlaWeekRequest.SerializeToString,
+            dealix_dot_support_dot_v1_dot_sla__service__pb2.ReviewSlaWeekResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -56,6 +56,14 @@ class SlaServiceStub:
     """Computes a health report over made-up tickets, to show its shape. Reads and stores nothing."""
     GetSlaHealthReport: _grpc.UnaryUnaryMultiCallable[_sla_service_pb2.GetSlaHealthReportRequest, _sla_service_pb2.GetSlaHealthReportResponse]
     """Computes the health of the stored tickets that were opened in a period, as it stood at `as_of_time`."""
+    ReviewSlaWeek: _grpc.UnaryUnaryMultiCallable[_sla_service_pb2.ReviewSlaWeekRequest, _sla_service_pb2.ReviewSlaWeekResponse]
+    """Reviews a week: computes the health of the tickets that were opened in it, and writes into the ledger who reviewed it, with what
+    verdict.
+
+    Weeks are those of Riyadh, Sunday to Saturday, and each is reviewed as it stood when its Monday began, so that every review of a
+    week gives the same report. It may be reviewed as often as people want. A week whose Monday has not begun, a day that is no Sunday:
+    INVALID_ARGUMENT (INVALID_FIELDS).
+    """
     ListSlaEvents: _grpc.UnaryUnaryMultiCallable[_sla_service_pb2.ListSlaEventsRequest, _sla_service_pb2.ListSlaEventsResponse]
     """Lists the SLA events of one ticket in the order in which they happened.
 
@@ -107,6 +115,14 @@ class SlaServiceAsyncStub(SlaServiceStub):
     """Computes a health report over made-up tickets, to show its shape. Reads and stores nothing."""
     GetSlaHealthReport: _aio.UnaryUnaryMultiCallable[_sla_service_pb2.GetSlaHealthReportRequest, _sla_service_pb2.GetSlaHealthReportResponse]  # type: ignore[assignment]
     """Computes the health of the stored tickets that were opened in a period, as it stood at `as_of_time`."""
+    ReviewSlaWeek: _aio.UnaryUnaryMultiCallable[_sla_service_pb2.ReviewSlaWeekRequest, _sla_service_pb2.ReviewSlaWeekResponse]  # type: ignore[assignment]
+    """Reviews a week: computes the health of the tickets that were opened in it, and writes into the ledger who reviewed it, with what
+    verdict.
+
+    Weeks are those of Riyadh, Sunday to Saturday, and each is reviewed as it stood when its Monday began, so that every review of a
+    week gives the same report. It may be reviewed as often as people want. A week whose Monday has not begun, a day that is no Sunday:
+    INVALID_ARGUMENT (INVALID_FIELDS).
+    """
     ListSlaEvents: _aio.UnaryUnaryMultiCallable[_sla_service_pb2.ListSlaEventsRequest, _sla_service_pb2.ListSlaEventsResponse]  # type: ignore[assignment]
     """Lists the SLA events of one ticket in the order in which they happened.
 
@@ -185,6 +201,20 @@ class SlaServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_sla_service_pb2.GetSlaHealthReportResponse, _abc.Awaitable[_sla_service_pb2.GetSlaHealthReportResponse]]:
         """Computes the health of the stored tickets that were opened in a period, as it stood at `as_of_time`."""
+
+    @_abc_1.abstractmethod
+    def ReviewSlaWeek(
+        self,
+        request: _sla_service_pb2.ReviewSlaWeekRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sla_service_pb2.ReviewSlaWeekResponse, _abc.Awaitable[_sla_service_pb2.ReviewSlaWeekResponse]]:
+        """Reviews a week: computes the health of the tickets that were opened in it, and writes into the ledger who reviewed it, with what
+        verdict.
+
+        Weeks are those of Riyadh, Sunday to Saturday, and each is reviewed as it stood when its Monday began, so that every review of a
+        week gives the same report. It may be reviewed as often as people want. A week whose Monday has not begun, a day that is no Sunday:
+        INVALID_ARGUMENT (INVALID_FIELDS).
+        """
 
     @_abc_1.abstractmethod
     def ListSlaEvents(
