@@ -6,8 +6,9 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
+from dealix.gateway.v1 import gateway_service_pb2
 
-from customer_ops import views
+from customer_ops import views, views_gateway
 from customer_ops.cli.common import (
     DEFAULT_ADDRESS,
     Address,
@@ -85,3 +86,18 @@ def list_entries(
     with connect(address) as client:
         answer = client.call(client.ledgers[service.value].ListLedger, request)
     show(answer, views.ledger(answer.entries), as_json)
+
+
+@ledger.command("all")
+def list_all(
+    subject: Annotated[str, typer.Option("--subject", help="Only entries of this subject, such as ticket/tkt_…")] = "",
+    limit: Limit = 50,
+    page_token: PageToken = "",
+    address: Address = DEFAULT_ADDRESS,
+    as_json: Json = False,
+) -> None:
+    """List the entries of all four ledgers as one, in the order of time."""
+    request = gateway_service_pb2.ListLedgerRequest(subject=subject, page_size=limit, page_token=page_token)
+    with connect(address) as client:
+        answer = client.call(client.gateway.ListLedger, request)
+    show(answer, views_gateway.ledger(answer.entries), as_json)

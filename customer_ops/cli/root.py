@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from customer_ops.cli import approvals, freezes, incidents, ledger, onboarding, papers, stack, success, support
+from customer_ops.cli import approvals, freezes, gateway, incidents, ledger, onboarding, papers, stack, success, support
 from customer_ops.exits import EXIT_USAGE, CommandFailed
 from customer_ops.text import one_line
 
@@ -81,6 +81,7 @@ def _help(context: typer.Context) -> None:
 
 stack.add_to(app)
 support.add_to(app)
+gateway.add_to(app)
 incidents.add_to(app)
 freezes.add_to(app)
 papers.add_to(app)

@@ -1,0 +1,125 @@
+"""Commands over several services at once: ``handle``, ``assess``, ``overview``, ``review-week``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from dealix.common.v1 import channel_pb2
+from dealix.gateway.v1 import gateway_service_pb2 as pb
+from dealix.support.v1 import classification_pb2
+
+from customer_ops import views_gateway
+from customer_ops.cli.common import (
+    DEFAULT_ADDRESS,
+    Address,
+    Json,
+    Person,
+    RequestId,
+    choice,
+    metavar,
+    person,
+    request_id,
+    show,
+)
+from customer_ops.client import connect
+
+Customer = Annotated[str, typer.Argument(help="The customer.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.command("handle")(handle)
+    app.command("assess")(assess)
+    app.command("overview")(overview)
+    app.command("review-week")(review_week)
+
+
+def handle(
+    customer: Customer,
+    body: Annotated[str, typer.Argument(help="The customer's text.")],
+    subject: Annotated[str, typer.Option("--subject", help="The subject line.")] = "",
+    channel: Annotated[
+        int,
+        typer.Option(
+            "--channel",
+            parser=choice(channel_pb2.Channel),
+            metavar=metavar(channel_pb2.Channel),
+            help="Where it arrived.",
+            show_default=False,
+        ),
+    ] = 0,
+    at_least: Annotated[
+        int,
+        typer.Option(
+            "--at-least",
+            parser=choice(classification_pb2.Priority),
+            metavar=metavar(classification_pb2.Priority),
+            help="The lowest urgency a person wants; it never lowers what the text asks for.",
+            show_default=False,
+        ),
+    ] = 0,
+    follows: Annotated[str, typer.Option("--follows", help="The earlier ticket that this one follows up.")] = "",
+    freeze: Annotated[
+        int,
+        typer.Option(
+            "--freeze",
+            parser=choice(channel_pb2.Channel),
+            metavar=metavar(channel_pb2.Channel),
+            help="The channel to freeze if it comes to that; every channel of the customer, if not given.",
+            show_default=False,
+        ),
+    ] = 0,
+    acting: Person = "",
+    repeat: RequestId = "",
+    address: Address = DEFAULT_ADDRESS,
+    as_json: Json = False,
+) -> None:
+    """Open a ticket; where it tells of a leak or an unapproved send, declare the incident and freeze the channels."""
+    request = pb.HandleTicketRequest(
+        request_id=request_id(repeat),
+        actor=person(acting),
+        customer_id=customer,
+        subject=subject,
+        body=body,
+        channel=channel_pb2.Channel.ValueType(channel),
+        minimum_priority=classification_pb2.Priority.ValueType(at_least),
+        follows_ticket_id=follows,
+        freeze_channel=channel_pb2.Channel.ValueType(freeze),
+    )
+    with connect(address) as client:
+        answer = client.call(client.gateway.HandleTicket, request)
+    show(answer, views_gateway.handled(answer), as_json)
+
+
+def assess(customer: Customer, address: Address = DEFAULT_ADDRESS, as_json: Json = False) -> None:
+    """Show a customer's risk, health, service level of the last 30 days, and open incidents."""
+    with connect(address) as client:
+        answer = client.call(client.gateway.AssessCustomer, pb.AssessCustomerRequest(customer_id=customer))
+    show(answer, views_gateway.assessment(answer), as_json)
+
+
+def overview(customer: Customer, address: Address = DEFAULT_ADDRESS, as_json: Json = False) -> None:
+    """Show what every service knows of a customer."""
+    with connect(address) as client:
+        answer = client.call(client.gateway.GetCustomerOverview, pb.GetCustomerOverviewRequest(customer_id=customer))
+    show(answer, views_gateway.overview(answer), as_json)
+
+
+def review_week(
+    week: Annotated[
+        str,
+        typer.Argument(
+            metavar="[SUNDAY]", help="The Sunday of the week, YYYY-MM-DD; the last one to review, if not given."
+        ),
+    ] = "",
+    acting: Person = "",
+    repeat: RequestId = "",
+    address: Address = DEFAULT_ADDRESS,
+    as_json: Json = False,
+) -> None:
+    """Review the service levels of a week: report, touchpoints with who was affected, an incident if it is critical."""
+    request = pb.RunWeeklySlaReviewRequest(request_id=request_id(repeat), actor=person(acting), week_start_date=week)
+    with connect(address) as client:
+        answer = client.call(client.gateway.RunWeeklySlaReview, request)
+    show(answer, views_gateway.review(answer), as_json)
