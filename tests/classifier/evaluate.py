@@ -13,7 +13,7 @@ from services.support.domain.classifier import Classifier
 from services.support.domain.lexicon import load_lexicon
 from tests.classifier.labelled import Row, Score, read, score, substring_baseline
 
-SETS = ("development", "held_out", "held_out_2", "held_out_3")
+SETS = ("development", "held_out", "held_out_2", "held_out_3", "independent")
 
 
 def report(name: str, classifier: Classifier, *, errors: bool) -> str:

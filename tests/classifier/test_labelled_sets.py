@@ -27,11 +27,17 @@ def test_set_meets_the_targets(classifier: Classifier, name: str) -> None:
     assert result.false_p0_rate <= 0.01
 
 
-def test_set_apart_does_not_fall_below_its_first_figures(classifier: Classifier) -> None:
-    result = score(judged(classifier, read("apart")))
-    assert result.accuracy >= 0.85
-    assert result.p0_recall >= 0.78
-    assert result.false_p0_rate <= 0.06
+@pytest.mark.parametrize(
+    ("name", "accuracy", "p0_recall", "false_p0_rate"),
+    [("apart", 0.92, 0.94, 0.06), ("apart_2", 0.98, 0.97, 0.02)],
+)
+def test_sets_apart_do_not_fall_below_their_first_figures(
+    classifier: Classifier, name: str, accuracy: float, p0_recall: float, false_p0_rate: float
+) -> None:
+    result = score(judged(classifier, read(name)))
+    assert result.accuracy >= accuracy
+    assert result.p0_recall >= p0_recall
+    assert result.false_p0_rate <= false_p0_rate
 
 
 def test_every_row_with_a_base_keyword_as_the_trap_is_right(classifier: Classifier) -> None:
@@ -48,7 +54,7 @@ def test_classifier_beats_the_substring_baseline_by_far() -> None:
 
 
 def test_sets_are_disjoint_and_cover_every_priority() -> None:
-    sets = [read(name) for name in (*SETS, "apart")]
+    sets = [read(name) for name in (*SETS, "apart", "apart_2")]
     texts = [row.text for rows in sets for row in rows]
     assert len(texts) >= 400
     assert len(texts) == len(set(texts))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from services.support.domain import weights
 from services.support.domain.classifier import Classifier
 from services.support.domain.lexicon import (
     CHECKED,
@@ -128,12 +129,23 @@ def test_groups_made_of_one_another_are_refused() -> None:
     assert {finding.code for finding in refusal.value.findings} == {"CYCLE"}
 
 
+def copied(folder: Path) -> None:
+    for source in (*DEFAULT_DIRECTORY.glob("*.toml"), DEFAULT_DIRECTORY / weights.FILE):
+        (folder / source.name).write_bytes(source.read_bytes())
+
+
 def test_version_follows_the_content(tmp_path: Path) -> None:
-    for source in DEFAULT_DIRECTORY.glob("*.toml"):
-        (tmp_path / source.name).write_bytes(source.read_bytes())
+    copied(tmp_path)
     assert load_lexicon(tmp_path).version == load_lexicon().version
     with (tmp_path / "base.toml").open("a", encoding="utf-8") as file:
         file.write("# one more line\n")
+    assert load_lexicon(tmp_path).version != load_lexicon().version
+
+
+def test_version_follows_the_weights(tmp_path: Path) -> None:
+    copied(tmp_path)
+    with (tmp_path / weights.FILE).open("a", encoding="utf-8") as file:
+        file.write("=zzz\tS+1\n")
     assert load_lexicon(tmp_path).version != load_lexicon().version
 
 
@@ -150,8 +162,7 @@ def test_the_recorded_version_is_the_one_that_is_checked_here() -> None:
 
 
 def test_a_recorded_version_is_not_checked_again_and_one_changed_letter_is_another(tmp_path: Path) -> None:
-    for source in DEFAULT_DIRECTORY.glob("*.toml"):
-        (tmp_path / source.name).write_bytes(source.read_bytes())
+    copied(tmp_path)
     base = tmp_path / "base.toml"
     faulty = base.read_text(encoding="utf-8").replace('words = "secret, ', 'words = "gmail, secret, ')
     base.write_text(faulty, encoding="utf-8")
@@ -163,8 +174,7 @@ def test_a_recorded_version_is_not_checked_again_and_one_changed_letter_is_anoth
 
 
 def test_a_service_refuses_a_lexicon_in_which_two_priorities_claim_a_word(tmp_path: Path) -> None:
-    for source in DEFAULT_DIRECTORY.glob("*.toml"):
-        (tmp_path / source.name).write_bytes(source.read_bytes())
+    copied(tmp_path)
     assert load_linted(tmp_path).version == VERSION
     base = tmp_path / "base.toml"
     text = base.read_text(encoding="utf-8")
@@ -183,6 +193,7 @@ def test_forms_may_be_one_text_or_a_list(tmp_path: Path) -> None:
 
 def test_star_stands_for_one_word_of_any_kind() -> None:
     raw = copy.deepcopy(dict(RAW))
+    raw["weights"] = ""
     raw["group"] += [{"id": "zz", "words": ["zzza * zzzb", "زززا ل*"]}]
     entry(raw, "hacked")["rule"].append({"parts": ["zz"]})
     classifier = Classifier(compile_lexicon(raw, VERSION))

@@ -2,7 +2,9 @@
 
 The text is folded and cut into tokens (``services.domain.arabic``); a token trie finds the words of the lexicon; rules
 join words that stand near one another; contexts silence rules, fixed phrases swallow words, negations set hits apart.
-The highest hit that is not negated decides. The same text and lexicon give the same answer; nothing is learnt or kept.
+What all the words weigh together (``weights``) finds what no rule joins, and sets a rule's finding aside that the rest
+of the text speaks against; a base keyword needs no such support. The highest hit that is left decides. The same text
+and lexicon give the same answer.
 
 Cost is linear in the length of the text: every search around a word is bounded by a window.
 """
@@ -11,7 +13,7 @@ from __future__ import annotations
 
 import itertools
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from services.domain.arabic import (
@@ -38,6 +40,7 @@ from services.support.domain.lexicon import (
     mask_of,
 )
 from services.support.domain.priorities import Priority, urgency
+from services.support.domain.weights import LEVELS, UNIT, VERDICTS, likeliest_level, unpacked
 
 __all__ = ["Classification", "Classifier", "Hit", "Priority", "Signal"]
 
@@ -49,6 +52,14 @@ _HYPHENS = frozenset(["-", "--"])
 _CLAUSE_ENDS = HARD_STOPS | SOFT_STOPS
 _ASKED = frozenset("?؟")
 _JOINTS = _HYPHENS | {"\n"}
+_NO_WORDS = (_CLAUSE_ENDS | {"!"}) - _ASKED
+# Ticket texts that the weights come from are shorter than this; a longer text is weighed in windows of so many words.
+_WEIGHED_AT_ONCE = 80
+# What a rule's finding, and a denied critical word, are worth beside the words: logarithms of odds.
+_RULE_FOUND = 2.0
+_DENIED = 6.0
+# What one word at least must say, in points, for words alone to be a finding: little of everything says nothing.
+_TELLING = 12
 _JOINED = {"و": JOINS_WAW, "ف": JOINS_FA}
 
 
@@ -91,11 +102,14 @@ _Said = tuple[tuple[Signal, ...], dict[int, Signal]]
 class _Plan:
     """An entry as the search reads it."""
 
-    __slots__ = ("critical", "entry", "index", "mode", "near", "rank", "said")
+    __slots__ = ("critical", "entry", "index", "level", "mode", "near", "rank", "said", "weighed")
 
-    def __init__(self, entry: Entry, index: int) -> None:
+    def __init__(self, entry: Entry, index: int, *, weighed: bool = False) -> None:
         self.entry = entry
         self.index = index
+        self.level = urgency(entry.priority)
+        # Found by the weights of its words, not by a rule.
+        self.weighed = weighed
         self.mode = entry.negation
         # The order of the hits: urgency, and base keywords before others of their priority.
         self.rank = urgency(entry.priority) * 2 + (not entry.base)
@@ -245,6 +259,13 @@ class Classifier:
         self._every_group = (1 << len(lexicon.group_names)) - 1
         self._chains = tuple((chain.needs, chain.gives, chain) for chain in lexicon.sequences)
         self._plans = tuple(_Plan(entry, index) for index, entry in enumerate(lexicon.entries))
+        by_id = {entry.id: (entry, index) for index, entry in enumerate(lexicon.entries)}
+        # A lexicon of an editor's own need not have every entry; what it lacks is not found by weight.
+        self._by_weight = {
+            number: _Plan(*by_id[verdict.entry], weighed=True)
+            for number, verdict in enumerate(VERDICTS)
+            if verdict.entry in by_id and lexicon.weights
+        }
         self._always, self._rules = self._reading_masks()
         self._stop_mask = mask_of(lexicon.stops)
         negation = lexicon.negation
@@ -315,9 +336,19 @@ class Classifier:
             kept = [i for i, token in enumerate(tokens) if token not in skipped]
             tokens = [tokens[i] for i in kept]
         matches = self._matches(tokens)
+        aside: _Plan | None = None
+        if self._by_weight:
+            matches, aside = self._weighed(tokens, matches)
         if not matches:
-            return self._nothing
-        return self._verdict(text, _Source(text, folded, how, written, kept, tokens), matches)
+            return self._nothing if aside is None else self._set_aside(aside)
+        return self._verdict(text, _Source(text, folded, how, written, kept, tokens), matches, aside)
+
+    def words_weighed(self, text: str) -> frozenset[str]:
+        """The folded words of a text that its weight is made of: all but punctuation and found base keywords."""
+        folded, _ = fold_noting(text)
+        skipped = self.lexicon.skipped
+        tokens = [token for token in written_once(folded, tokenize(folded)) if token not in skipped]
+        return _distinct(tokens, _base_words(self._matches(tokens)))
 
     # --- words --------------------------------------------------------------------------------------------------------
 
@@ -778,9 +809,103 @@ class Classifier:
                 return True
         return False
 
+    # --- weights ------------------------------------------------------------------------------------------------------
+
+    def _weighed(self, tokens: list[str], matches: list[_Match]) -> tuple[list[_Match], _Plan | None]:
+        """The matches that the words support, one more where the words alone say it, and what P0 was set aside."""
+        level = 3
+        odds: list[float] = []
+        words: frozenset[str] = frozenset()
+        windows = self._windows(tokens, matches)
+        if len(windows) > 1:
+            matches.sort(key=_place)
+        for first, last in windows:
+            within = matches
+            if len(windows) > 1:
+                within = matches[bisect_left(matches, first, key=_place) : bisect_left(matches, last, key=_place)]
+            some = _distinct(tokens[first:last], _base_words(within, first))
+            weighed, its_odds = self._level(some, within)
+            if weighed < level or not odds:
+                level, odds, words = weighed, its_odds, some
+        left: list[_Match] = []
+        aside: _Plan | None = None
+        for match in matches:
+            if match.plan.entry.base and not match.denied:
+                level = min(level, match.plan.level)
+        for match in matches:
+            if match.denied or match.plan.entry.base or match.plan.level >= level:
+                left.append(match)
+            elif match.plan.level == 0:
+                aside = match.plan
+        if level < 3 and not any(m.plan.level == level and not m.denied for m in left):
+            by_words = self._by_words(tokens, words, level, odds)
+            if by_words is not None:
+                left.append(by_words)
+        return left, aside
+
+    def _level(self, words: frozenset[str], matches: Sequence[_Match]) -> tuple[int, list[float]]:
+        weights = self.lexicon.weights
+        total = weights.of(words)
+        level = min([match.plan.level for match in matches if not match.denied], default=3)
+        if not total:
+            return level, []
+        odds = [points * UNIT for points in unpacked(total + weights.start)]
+        if level < 3:
+            for number in LEVELS[level]:
+                odds[number] += _RULE_FOUND
+        if any(match.denied and match.plan.critical for match in matches):
+            for number in LEVELS[0]:
+                odds[number] -= _DENIED
+        return likeliest_level(odds), odds
+
+    @staticmethod
+    def _windows(tokens: Sequence[str], matches: Sequence[_Match]) -> list[Span]:
+        """Runs of whole sentences with at most so many words, each beginning in the middle of the one before."""
+        size = len(tokens)
+        if size <= _WEIGHED_AT_ONCE:
+            return [(0, size)]
+        base = _base_words(matches)
+        counts = [0, *itertools.accumulate([t not in _NO_WORDS and not base >> i & 1 for i, t in enumerate(tokens)])]
+        ends = [i + 1 for i, token in enumerate(tokens) if token in HARD_STOPS or token == "\n"]
+        windows = []
+        start = 0
+        while True:
+            limit = bisect_right(counts, counts[start] + _WEIGHED_AT_ONCE) - 1
+            if limit >= size:
+                windows.append((start, size))
+                return windows
+            at = bisect_right(ends, limit) - 1
+            end = ends[at] if at >= 0 and ends[at] > start else limit
+            windows.append((start, end))
+            middle = bisect_left(counts, (counts[start] + counts[end]) // 2)
+            at = bisect_left(ends, middle)
+            start = ends[at] if at < len(ends) and start < ends[at] <= end else end
+
+    def _by_words(self, tokens: list[str], words: frozenset[str], level: int, odds: Sequence[float]) -> _Match | None:
+        """A finding that the words make together: from the first to the last of the three that say most."""
+        number = max((n for n in LEVELS[level] if n in self._by_weight), key=odds.__getitem__, default=None)
+        if number is None:
+            return None
+        of = self.lexicon.weights.of
+        telling = sorted((-unpacked(of((word,)))[number], tokens.index(word)) for word in words)[:3]
+        if not telling or -telling[0][0] < _TELLING:
+            return None
+        places = [at for points, at in telling if points < 0 and abs(at - telling[0][1]) <= 12]
+        plan = self._by_weight[number]
+        first, last = min(places), max(places) + 1
+        return _Match(plan, first, last, first, [(first, last)], plan.said)
+
+    def _set_aside(self, plan: _Plan) -> Classification:
+        return self._nothing._replace(
+            review_required=True,
+            reason_ar=f"الأولوية P3: ورد ما يشبه «{plan.entry.keyword}» وبقية النص لا تؤيده؛ يُرجى أن يقرأه شخص.",
+            reason_en=f"P3: something like {plan.entry.keyword} is there, but the rest of the text speaks against it;"
+            " a person should read it.",
+        )
+
     # --- verdict ------------------------------------------------------------------------------------------------------
 
-    def _verdict(self, text: str, source: _Source, matches: list[_Match]) -> Classification:
+    def _verdict(self, text: str, source: _Source, matches: list[_Match], aside: _Plan | None = None) -> Classification:
         if len(matches) > 1:
             matches.sort(key=_order)
         kept: list[_Match] = []
@@ -801,7 +926,7 @@ class Classifier:
         hits = []
         negated = []
         deciding: _Plan | None = None
-        review = False
+        review = aside is not None
         hedged = False
         signals: dict[int, Signal] = {}
         for match, (start, end) in zip(kept, source.spans(kept), strict=True):
@@ -843,6 +968,9 @@ class Classifier:
         if hedged and review:
             priority = Priority.P2
         reason_ar, reason_en = self._reason(deciding.entry, deciding.index, review)
+        if deciding.weighed:
+            reason_ar += f" يدل على ذلك مجموع كلمات النص، وأوضحها: «{hits[0].text}»."
+            reason_en += f" The words say so together, most of all: {hits[0].text}"
         return Classification(
             priority,
             deciding.entry.keyword,
@@ -890,6 +1018,25 @@ class Classifier:
             f"الأولوية P3: ورد ما يشبه «{entry.keyword}» لكنه منفي في النص.",
             f"P3: something like {entry.keyword} is mentioned, but the text denies it.",
         )
+
+
+def _place(match: _Match) -> int:
+    return match.first
+
+
+def _base_words(matches: Iterable[_Match], first: int = 0) -> int:
+    """The tokens from ``first`` on, as bits, that are part of a base keyword: it counts by itself, not by weight."""
+    bits = 0
+    for match in matches:
+        if match.plan.entry.base:
+            bits |= (1 << match.last) - (1 << match.first)
+    return bits >> first
+
+
+def _distinct(tokens: Sequence[str], base: int) -> frozenset[str]:
+    if base:
+        tokens = [token for at, token in enumerate(tokens) if not base >> at & 1]
+    return frozenset(tokens) - _NO_WORDS
 
 
 def _order(match: _Match) -> tuple[int, int, int]:

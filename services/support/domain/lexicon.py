@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from services.domain import arabic
+from services.support.domain import weights
 from services.support.domain.priorities import Priority
 
 DEFAULT_DIRECTORY: Final = Path(__file__).resolve().parent.parent / "lexicon"
@@ -183,6 +184,7 @@ class Lexicon:
     arabizi: frozenset[str]
     branches: Branches
     forms: int
+    weights: weights.Weights
 
 
 # --- forms ------------------------------------------------------------------------------------------------------------
@@ -389,7 +391,7 @@ CHECKED = "checked.txt"
 
 
 def read_directory(directory: Path) -> tuple[Raw, str]:
-    """Read and join every ``*.toml`` of a directory; the version is a hash of names and contents."""
+    """Read and join every ``*.toml`` and the weights of a directory; the version is a hash of names and contents."""
     digest = hashlib.sha256()
     merged: dict[str, Any] = {"group": [], "context": [], "entry": [], "stop": [], "negation": {}, "settings": {}}
     files = sorted(directory.glob("*.toml"))
@@ -415,6 +417,8 @@ def read_directory(directory: Path) -> tuple[Raw, str]:
         raise LexiconError(problems)
     for key in ("group", "entry", "stop"):
         merged[key] = [_with_lists(table) for table in merged[key]]
+    merged["weights"] = weights.load(directory)
+    digest.update(merged["weights"].encode())
     return merged, digest.hexdigest()[:16]
 
 
@@ -622,6 +626,10 @@ def lint(raw: Raw) -> list[Finding]:
                         )
                     )
     found += _lint_unused(raw)
+    found += [
+        _error("BAD_WEIGHT", weights.FILE, fault, "سطر غير مقروء في جدول أوزان الكلمات")
+        for fault in weights.faults(raw.get("weights", ""))
+    ]
     return sorted(set(found), key=lambda f: (f.severity is not Severity.ERROR, f.subject, f.code, f.message))
 
 
@@ -759,6 +767,7 @@ def _compile(raw: Raw, version: str) -> Lexicon:
         arabizi=_only_arabizi(raw),
         branches=builder.branches,
         forms=len(trie),
+        weights=weights.read(raw.get("weights", "")),
     )
 
 

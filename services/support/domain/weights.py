@@ -1,0 +1,171 @@
+"""How much each word of a ticket speaks for each verdict: evidence where no rule of the lexicon joins the words.
+
+A table gives points to words and to parts of words, for and against each *verdict* (a priority with its kind of
+trouble); what nobody would write in a rule adds up here. Points are data, found from labelled tickets by
+``tests/classifier/weigh.py`` and read as they are: the same text and table give the same answer. Points are natural
+logarithms of odds against P3, so that a rule's finding can be added to them and priorities compared as sums.
+
+A word's points do not depend on its neighbours, so they are summed once and kept: a text costs one look-up a word.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+FILE: Final = "weights.tsv"
+UNIT: Final = 0.05
+"""What one point of the table is worth, in natural logarithms of odds."""
+
+SURE: Final = 0.55
+"""How likely a level must be to be taken."""
+
+_SIZES: Final = (3, 4)
+_FIELD: Final = 32
+_HALF: Final = 1 << (_FIELD - 1)
+_KEPT_WORDS: Final = 50_000
+_START: Final = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a column of the table speaks for: ``entry`` is the lexicon's entry that names and explains it."""
+
+    code: str
+    level: int
+    entry: str
+
+
+VERDICTS: Final = (
+    Verdict("S", 0, "hacked"),
+    Verdict("L", 0, "data_exposed"),
+    Verdict("U", 0, "unapproved_send"),
+    Verdict("W", 0, "wrong_send_meaning"),
+    Verdict("M", 0, "unapproved_charge"),
+    Verdict("O", 0, "complete_outage"),
+    Verdict("D", 1, "service_stopped"),
+    Verdict("P", 1, "proof_pack_missing"),
+    Verdict("C", 2, "connector_trouble"),
+    Verdict("Q", 2, "proof_pack_late"),
+    Verdict("B", 2, "connector_trouble"),
+)
+_COLUMN: Final = {verdict.code: number for number, verdict in enumerate(VERDICTS)}
+LEVELS: Final = tuple(tuple(n for n, v in enumerate(VERDICTS) if v.level == level) for level in range(3))
+
+# With every verdict fainter than this, all of them together are less likely than P3.
+_FAINT: Final = -math.log(len(VERDICTS))
+
+
+def parts_of(word: str) -> list[str]:
+    """The word, marked as whole, and the runs of three and four characters in it, its borders marked ``<`` and ``>``."""
+    bordered = f"<{word}>"
+    length = len(bordered)
+    parts = ["=" + word]
+    for size in _SIZES:
+        if size < length:
+            parts += [bordered[at : at + size] for at in range(length - size + 1)]
+    return parts
+
+
+class Weights:
+    """The table, immutable but for the words that it remembers; safe to share on one event loop.
+
+    Raises ValueError naming the line where a table is not ``part TAB code+points code-points``.
+    """
+
+    __slots__ = ("_known", "_rows", "start")
+
+    def __init__(self, rows: Mapping[str, str]) -> None:
+        # A row is parsed when its part is first met: a service need not wait for ten thousand of them.
+        self._rows = rows
+        self._known: dict[str, int] = {}
+        self.start = packed(rows.get(_START, ""))
+
+    def __bool__(self) -> bool:
+        return bool(self._rows)
+
+    def of(self, words: Iterable[str]) -> int:
+        """The sum of the words' points for every verdict, packed into one number (`unpacked`)."""
+        total = 0
+        known = self._known
+        for word in words:
+            points = known.get(word)
+            if points is None:
+                points = self._learn(word)
+            total += points
+        return total
+
+    def _learn(self, word: str) -> int:
+        rows = self._rows
+        points = sum([packed(rows[part]) for part in parts_of(word) if part in rows])
+        if len(self._known) >= _KEPT_WORDS:
+            self._known.clear()
+        self._known[word] = points
+        return points
+
+
+def packed(row: str) -> int:
+    """Points of a row, each verdict in a field of its own of one number: one addition then adds all eleven."""
+    total = 0
+    for item in row.split():
+        total += int(item[1:]) << (_FIELD * _COLUMN[item[0]])
+    return total
+
+
+def unpacked(total: int) -> list[int]:
+    """The points of each of `VERDICTS`."""
+    points = []
+    for _ in VERDICTS:
+        low = ((total + _HALF) & ((1 << _FIELD) - 1)) - _HALF
+        points.append(low)
+        total = (total - low) >> _FIELD
+    return points
+
+
+def likeliest_level(odds: Sequence[float]) -> int:
+    """The most urgent level (0 for P0 to 3 for P3) that, or a more urgent one, is more likely than not (`SURE`)."""
+    highest = max(odds)
+    if highest < _FAINT:
+        return 3
+    highest = max(0.0, highest)
+    shares = [math.exp(value - highest) for value in odds]
+    needed = SURE * (sum(shares) + math.exp(-highest))
+    found = 0.0
+    for level, numbers in enumerate(LEVELS):
+        found += sum([shares[number] for number in numbers])
+        if found >= needed:
+            return level
+    return 3
+
+
+def read(content: str) -> Weights:
+    """The table of a file's content; lines that begin with ``#`` and a space are comments."""
+    return Weights(dict([line.split("\t", 1) for line in content.split("\n") if "\t" in line]))
+
+
+def faults(content: str) -> list[str]:
+    """What is wrong with a file's content, a sentence for each line: for the linter."""
+    found = []
+    seen: set[str] = set()
+    for number, line in enumerate(content.split("\n"), start=1):
+        if not line or line.startswith("# "):
+            continue
+        part, tab, row = line.partition("\t")
+        items = row.split()
+        if not part or not tab or not items:
+            found.append(f"line {number}: a part, a tab and its points are needed")
+        elif part in seen:
+            found.append(f"line {number}: {part!r} stands twice")
+        elif not all(item[0] in _COLUMN and item[1:].lstrip("+-").isdecimal() for item in items):
+            found.append(f"line {number}: points are a letter of {''.join(_COLUMN)} and a whole number")
+        seen.add(part)
+    return found
+
+
+def load(directory: Path) -> str:
+    """The content of a directory's table; empty where there is none."""
+    path = directory / FILE
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
