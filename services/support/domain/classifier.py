@@ -40,7 +40,7 @@ from services.support.domain.lexicon import (
     mask_of,
 )
 from services.support.domain.priorities import Priority, urgency
-from services.support.domain.weights import LEVELS, UNIT, VERDICTS, likeliest_level, unpacked
+from services.support.domain.weights import LEVELS, SUPPORTED, SURE, UNIT, VERDICTS, likeliest_level, unpacked
 
 __all__ = ["Classification", "Classifier", "Hit", "Priority", "Signal"]
 
@@ -53,8 +53,8 @@ _CLAUSE_ENDS = HARD_STOPS | SOFT_STOPS
 _ASKED = frozenset("?؟")
 _JOINTS = _HYPHENS | {"\n"}
 _NO_WORDS = (_CLAUSE_ENDS | {"!"}) - _ASKED
-# Ticket texts that the weights come from are shorter than this; a longer text is weighed in windows of so many words.
-_WEIGHED_AT_ONCE = 80
+# A longer text is weighed in windows of so many words, so that its harmless sentences do not hide the one that matters.
+_WEIGHED_AT_ONCE = 40
 # What a rule's finding, and a denied critical word, are worth beside the words: logarithms of odds.
 _RULE_FOUND = 2.0
 _DENIED = 6.0
@@ -856,7 +856,10 @@ class Classifier:
         if any(match.denied and match.plan.critical for match in matches):
             for number in LEVELS[0]:
                 odds[number] -= _DENIED
-        return likeliest_level(odds), odds
+        by_words = likeliest_level(odds, SURE)
+        if level < by_words:
+            by_words = max(level, likeliest_level(odds, SUPPORTED))
+        return by_words, odds
 
     @staticmethod
     def _windows(tokens: Sequence[str], matches: Sequence[_Match]) -> list[Span]:

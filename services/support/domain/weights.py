@@ -20,8 +20,11 @@ FILE: Final = "weights.tsv"
 UNIT: Final = 0.05
 """What one point of the table is worth, in natural logarithms of odds."""
 
-SURE: Final = 0.55
-"""How likely a level must be to be taken."""
+SURE: Final = 0.8
+"""How likely a level, or a more urgent one, must be for words alone to be a finding."""
+
+SUPPORTED: Final = 0.45
+"""How likely it must be for a rule's finding to stay."""
 
 _SIZES: Final = (3, 4)
 _FIELD: Final = 32
@@ -54,9 +57,6 @@ VERDICTS: Final = (
 )
 _COLUMN: Final = {verdict.code: number for number, verdict in enumerate(VERDICTS)}
 LEVELS: Final = tuple(tuple(n for n, v in enumerate(VERDICTS) if v.level == level) for level in range(3))
-
-# With every verdict fainter than this, all of them together are less likely than P3.
-_FAINT: Final = -math.log(len(VERDICTS))
 
 
 def parts_of(word: str) -> list[str]:
@@ -125,14 +125,11 @@ def unpacked(total: int) -> list[int]:
     return points
 
 
-def likeliest_level(odds: Sequence[float]) -> int:
-    """The most urgent level (0 for P0 to 3 for P3) that, or a more urgent one, is more likely than not (`SURE`)."""
-    highest = max(odds)
-    if highest < _FAINT:
-        return 3
-    highest = max(0.0, highest)
+def likeliest_level(odds: Sequence[float], least: float) -> int:
+    """The most urgent level (0 for P0 to 3 for P3) that, or a more urgent one, is at least so likely."""
+    highest = max(0.0, *odds)
     shares = [math.exp(value - highest) for value in odds]
-    needed = SURE * (sum(shares) + math.exp(-highest))
+    needed = least * (sum(shares) + math.exp(-highest))
     found = 0.0
     for level, numbers in enumerate(LEVELS):
         found += sum([shares[number] for number in numbers])
