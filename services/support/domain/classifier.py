@@ -12,6 +12,7 @@ Cost is linear in the length of the text: every search around a word is bounded 
 from __future__ import annotations
 
 import itertools
+import textwrap
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -54,12 +55,14 @@ _ASKED = frozenset("?؟")
 _JOINTS = _HYPHENS | {"\n"}
 _NO_WORDS = (_CLAUSE_ENDS | {"!"}) - _ASKED
 # A longer text is weighed in windows of so many words, so that its harmless sentences do not hide the one that matters.
-_WEIGHED_AT_ONCE = 40
+_WEIGHED_AT_ONCE = 60
 # What a rule's finding, and a denied critical word, are worth beside the words: logarithms of odds.
 _RULE_FOUND = 2.0
 _DENIED = 6.0
 # What one word at least must say, in points, for words alone to be a finding: little of everything says nothing.
 _TELLING = 12
+# How much of the telling words a reason repeats, in characters; the hit has all of them.
+_SHOWN = 160
 _JOINED = {"و": JOINS_WAW, "ف": JOINS_FA}
 
 
@@ -972,8 +975,9 @@ class Classifier:
             priority = Priority.P2
         reason_ar, reason_en = self._reason(deciding.entry, deciding.index, review)
         if deciding.weighed:
-            reason_ar += f" يدل على ذلك مجموع كلمات النص، وأوضحها: «{hits[0].text}»."
-            reason_en += f" The words say so together, most of all: {hits[0].text}"
+            shown = textwrap.shorten(hits[0].text, _SHOWN, placeholder=" …") or "…"
+            reason_ar += f" يدل على ذلك مجموع كلمات النص، وأوضحها: «{shown}»."
+            reason_en += f" The words say so together, most of all: {shown}"
         return Classification(
             priority,
             deciding.entry.keyword,
