@@ -152,3 +152,10 @@ def test_text_over_a_bound_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput) as refusal:
         CLASSIFIER.classify(text)
     assert refusal.value.violations[0].reason == "TEXT_TOO_LONG"
+
+
+def test_a_finding_among_words_that_nobody_knows_is_not_hidden_by_a_long_harmless_text() -> None:
+    harmless = "Thank you for the report of last week and for the good meeting with our team. " * 12
+    assert CLASSIFIER.classify("qqxxzz hacked qqxxzz. " + harmless).priority == "P0"
+    assert CLASSIFIER.classify(harmless + "qqxxzz hacked qqxxzz.").priority == "P0"
+    assert CLASSIFIER.classify(harmless).priority == "P3"

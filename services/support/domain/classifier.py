@@ -828,13 +828,19 @@ class Classifier:
                 within = matches[bisect_left(matches, first, key=_place) : bisect_left(matches, last, key=_place)]
             some = _distinct(tokens[first:last], _base_words(within, first))
             weighed, its_odds = self._level(some, within)
-            if weighed < level or not odds:
+            if weighed < level or (weighed == level and not odds):
                 level, odds, words = weighed, its_odds, some
         left: list[_Match] = []
         aside: _Plan | None = None
         for match in matches:
-            if match.plan.entry.base and not match.denied:
-                level = min(level, match.plan.level)
+            # A rule's finding need not have the support of more than its own sentence: harmless ones must not hide it.
+            if match.plan.level < level and not match.denied:
+                if match.plan.entry.base:
+                    level = match.plan.level
+                else:
+                    first, last = self._sentence(tokens, match)
+                    its_words = _distinct(tokens[first:last], _base_words(matches, first))
+                    level = min(level, max(match.plan.level, self._level(its_words, [match])[0]))
         for match in matches:
             if match.denied or match.plan.entry.base or match.plan.level >= level:
                 left.append(match)
@@ -863,6 +869,16 @@ class Classifier:
         if level < by_words:
             by_words = max(level, likeliest_level(odds, SUPPORTED))
         return by_words, odds
+
+    @staticmethod
+    def _sentence(tokens: Sequence[str], match: _Match) -> Span:
+        first, last = match.first, match.last
+        lowest, highest = max(0, first - _WEIGHED_AT_ONCE), min(len(tokens), last + _WEIGHED_AT_ONCE)
+        while first > lowest and tokens[first - 1] not in HARD_STOPS and tokens[first - 1] != "\n":
+            first -= 1
+        while last < highest and tokens[last] not in HARD_STOPS and tokens[last] != "\n":
+            last += 1
+        return first, last
 
     @staticmethod
     def _windows(tokens: Sequence[str], matches: Sequence[_Match]) -> list[Span]:
