@@ -53,6 +53,7 @@ _HYPHENS = frozenset(["-", "--"])
 _CLAUSE_ENDS = HARD_STOPS | SOFT_STOPS
 _ASKED = frozenset("?؟")
 _JOINTS = _HYPHENS | {"\n"}
+_SENTENCE_ENDS = HARD_STOPS | {"\n"}
 _NO_WORDS = (_CLAUSE_ENDS | {"!"}) - _ASKED
 # A longer text is weighed in windows of so many words, so that its harmless sentences do not hide the one that matters.
 _WEIGHED_AT_ONCE = 60
@@ -874,9 +875,9 @@ class Classifier:
     def _sentence(tokens: Sequence[str], match: _Match) -> Span:
         first, last = match.first, match.last
         lowest, highest = max(0, first - _WEIGHED_AT_ONCE), min(len(tokens), last + _WEIGHED_AT_ONCE)
-        while first > lowest and tokens[first - 1] not in HARD_STOPS and tokens[first - 1] != "\n":
+        while first > lowest and tokens[first - 1] not in _SENTENCE_ENDS:
             first -= 1
-        while last < highest and tokens[last] not in HARD_STOPS and tokens[last] != "\n":
+        while last < highest and tokens[last] not in _SENTENCE_ENDS:
             last += 1
         return first, last
 
@@ -888,7 +889,7 @@ class Classifier:
             return [(0, size)]
         base = _base_words(matches)
         counts = [0, *itertools.accumulate([t not in _NO_WORDS and not base >> i & 1 for i, t in enumerate(tokens)])]
-        ends = [i + 1 for i, token in enumerate(tokens) if token in HARD_STOPS or token == "\n"]
+        ends = [i + 1 for i, token in enumerate(tokens) if token in _SENTENCE_ENDS]
         windows = []
         start = 0
         while True:

@@ -73,7 +73,7 @@ def parts_of(word: str) -> list[str]:
 class Weights:
     """The table, immutable but for the words that it remembers; safe to share on one event loop.
 
-    Raises ValueError naming the line where a table is not ``part TAB code+points code-points``.
+    A row is ``code+points code-points``; what is none is found by `faults`, which a service asks before it starts.
     """
 
     __slots__ = ("_known", "_rows", "start")
