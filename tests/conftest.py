@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from tests.support_pg import PostgresServer, postgres_server
+
+
+@pytest.fixture(scope="session", autouse=True)
+def only_errors_are_logged() -> Iterator[None]:
+    """A service in this process logs its errors only: a coloured line for each write costs more than most writes."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
