@@ -50,6 +50,7 @@ async def open_gateway(
         observer=observer,
         validator=RequestValidator(),
         max_calls=settings.max_calls,
+        max_watchers=settings.max_watchers,
     )
     guard = Guard(observer, upstreams["incidents"])
     pipeline = Pipeline(environment)

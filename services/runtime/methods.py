@@ -19,6 +19,7 @@ class Method:
 
     ``path`` as on the wire, ``/package.Service/Method``. ``writes`` is true for methods whose idempotency level is
     IDEMPOTENT: their request has ``request_id`` and ``actor``. ``approval_always``: see ``services.policy.live_send``.
+    ``streams`` is true for methods that answer with any number of messages, each of them a ``response_class``.
     """
 
     path: str
@@ -28,13 +29,14 @@ class Method:
     response_class: type[Message]
     writes: bool
     approval_always: bool
+    streams: bool
 
 
 def methods_of(modules: Iterable[ModuleType]) -> list[Method]:
     """Every method of every service in the given ``*_pb2`` modules.
 
     Raises ``TypeError`` where a response cannot carry the flags, a method names no idempotency level, a write has no
-    ``request_id`` and ``actor``, or a method streams (which nothing here serves).
+    ``request_id`` and ``actor``, a write answers with a stream, or a client streams (which nothing here serves).
     """
     found = []
     for module in modules:
@@ -48,8 +50,8 @@ def _methods_of_service(service: ServiceDescriptor) -> list[Method]:
     found = []
     for method in service.methods:
         path = f"/{service.full_name}/{method.name}"
-        if method.client_streaming or method.server_streaming:
-            raise TypeError(f"{path} streams")
+        if method.client_streaming:
+            raise TypeError(f"{path} takes a stream")
         live_send.check_response_type(method.output_type)
         level = method.GetOptions().idempotency_level
         if level == descriptor_pb2.MethodOptions.IDEMPOTENCY_UNKNOWN:
@@ -57,6 +59,8 @@ def _methods_of_service(service: ServiceDescriptor) -> list[Method]:
         writes = level == descriptor_pb2.MethodOptions.IDEMPOTENT
         if writes and not {"request_id", "actor"} <= set(method.input_type.fields_by_name):
             raise TypeError(f"{path} writes, so its request needs request_id and actor")
+        if writes and method.server_streaming:
+            raise TypeError(f"{path} writes, so it is answered once")
         found.append(
             Method(
                 path=path,
@@ -66,6 +70,7 @@ def _methods_of_service(service: ServiceDescriptor) -> list[Method]:
                 response_class=message_factory.GetMessageClass(method.output_type),
                 writes=writes,
                 approval_always=path in live_send.ALWAYS_NEEDS_APPROVAL,
+                streams=method.server_streaming,
             )
         )
     return found

@@ -72,6 +72,18 @@ class Metrics:
             ("service", "kind"),
             registry=registry,
         )
+        self.streams = Gauge(
+            "customer_ops_streams",
+            "Streams open now, by method.",
+            ("service", "method"),
+            registry=registry,
+        )
+        self.stream_messages = Counter(
+            "customer_ops_stream_messages",
+            "Messages that streams gave, by method.",
+            ("service", "method"),
+            registry=registry,
+        )
         self.timers = Counter(
             "customer_ops_timers",
             "Timers answered to, by kind and outcome (fired, failed).",
@@ -109,13 +121,30 @@ class ObservedMethod:
         self._logs_success = method.writes or observer.reads_are_logged
         self._write_level = "info" if method.writes else "debug"
         self._ok = observer.metrics.calls.labels(observer.service, method.path, "OK")
-        self._seconds = observer.metrics.seconds.labels(observer.service, method.path)
+        # How long a stream lasted is no time that anybody waited for an answer.
+        self._seconds = None if method.streams else observer.metrics.seconds.labels(observer.service, method.path)
+        if method.streams:
+            self._open = observer.metrics.streams.labels(observer.service, method.path)
+            self._messages = observer.metrics.stream_messages.labels(observer.service, method.path)
+
+    def opened(self) -> None:
+        """A stream began."""
+        self._open.inc()
+
+    def gave(self) -> None:
+        """A stream gave a message."""
+        self._messages.inc()
+
+    def closed(self) -> None:
+        """A stream ended, in whatever way."""
+        self._open.dec()
 
     def succeeded(self, call: Call) -> None:
-        """A call was answered."""
+        """A call was answered, or a stream came to its end."""
         seconds = time.monotonic() - call.started
         self._ok.inc()
-        self._seconds.observe(seconds)
+        if self._seconds is not None:
+            self._seconds.observe(seconds)
         if self._logs_success:
             self._line(self._write_level, call, "OK", seconds)
 
@@ -139,7 +168,8 @@ class ObservedMethod:
 
     def _count(self, code: str, seconds: float) -> None:
         self._observer.metrics.calls.labels(self._observer.service, self._method.path, code).inc()
-        self._seconds.observe(seconds)
+        if self._seconds is not None:
+            self._seconds.observe(seconds)
 
     def _line(self, level: str, call: Call, code: str, seconds: float, **fields: Any) -> None:
         getattr(self._observer.log, level)(

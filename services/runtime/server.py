@@ -9,6 +9,7 @@ import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import aclosing
 from typing import Any
 
 import grpc
@@ -18,7 +19,7 @@ from grpc_reflection.v1alpha import reflection
 from services.runtime.call import Call
 from services.runtime.failure import DETAILS_KEY, RpcFailure
 from services.runtime.methods import Method
-from services.runtime.pipeline import Environment, Pipeline, Stage
+from services.runtime.pipeline import Environment, Pipeline, Stage, StreamStage
 from services.runtime.settings import RuntimeSettings
 
 CORRELATION_KEY = "x-correlation-id"
@@ -27,6 +28,7 @@ _SINGLE_KEYS = frozenset({CORRELATION_KEY, "authorization"})
 _CORRELATION = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _METADATA_BYTES = 8192
 _HEALTH_INTERVAL = 1.0
+_LET_GO_SECONDS = 5.0
 
 ServingCheck = Callable[[], Awaitable[bool]]
 
@@ -35,7 +37,8 @@ class Server:
     """Serves one pipeline on one address.
 
     ``start`` binds and begins with health NOT_SERVING; health follows ``serving`` from then on. ``stop`` says NOT_SERVING,
-    waits the drain time, refuses new calls, lets running ones finish within the grace time and closes the sockets.
+    waits the drain time, refuses new calls, ends streams, lets running calls finish within the grace time and closes the
+    sockets.
     """
 
     def __init__(
@@ -49,8 +52,10 @@ class Server:
         self._health = _Health(self._names)
         self._watch: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
+        # A stream that began just before its connection came of age may still last its time.
+        longest = max(settings.max_call_seconds, settings.watch_seconds if pipeline.streams() else 0)
         self._grpc = grpc.aio.server(
-            maximum_concurrent_rpcs=settings.max_calls * 10,
+            maximum_concurrent_rpcs=settings.max_calls * 10 + settings.max_watchers,
             options=[
                 # A second copy on the same port must fail, not take half of the calls.
                 ("grpc.so_reuseport", 0),
@@ -59,7 +64,7 @@ class Server:
                 ("grpc.max_metadata_size", _METADATA_BYTES),
                 ("grpc.absolute_max_metadata_size", _METADATA_BYTES),
                 ("grpc.max_connection_age_ms", int(settings.connection_age_seconds * 1000)),
-                ("grpc.max_connection_age_grace_ms", int(settings.max_call_seconds * 1000)),
+                ("grpc.max_connection_age_grace_ms", int(longest * 1000)),
                 ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
                 ("grpc.keepalive_permit_without_calls", 1),
             ],
@@ -70,7 +75,8 @@ class Server:
                 [*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME], self._grpc
             )
         # Last, because it answers whatever the others do not know.
-        self._grpc.add_generic_rpc_handlers((_PipelineHandler(pipeline, settings),))
+        self._handler = _PipelineHandler(pipeline, settings)
+        self._grpc.add_generic_rpc_handlers((self._handler,))
         self.address = ""
 
     async def start(self) -> str:
@@ -98,10 +104,11 @@ class Server:
         self._health.say(health_pb2.HealthCheckResponse.NOT_SERVING)
         if self._settings.drain_seconds:
             await asyncio.sleep(self._settings.drain_seconds)
-        self._pipeline.environment.draining = True
+        self._pipeline.environment.draining.set()
         # Watchers would use up the grace time, which is for calls that somebody waits for.
         self._health.end()
         await self._grpc.stop(self._settings.grace_seconds)
+        await self._handler.streams_ended()
 
     async def _follow(self) -> None:
         """Keeps health in step with what is behind the server."""
@@ -171,15 +178,23 @@ class _PipelineHandler(grpc.GenericRpcHandler):  # type: ignore[misc, type-arg, 
     def __init__(self, pipeline: Pipeline, settings: RuntimeSettings) -> None:
         ids = _correlation_ids()
         self._handlers: dict[str, Any] = {}
-        for method in pipeline.methods():
-            _, stage = pipeline.entry(method.path)
+        self._giving: set[asyncio.Task[Any]] = set()
+        # No serialisers: the pipeline decodes, since bytes that cannot be read would fail before any handler.
+        for method, stage in pipeline.entries():
             answer = _answer(pipeline.environment, method, stage, settings.max_call_seconds, ids)
-            # No serialisers: the pipeline decodes, since bytes that cannot be read would fail before any handler.
             self._handlers[method.path] = grpc.unary_unary_rpc_method_handler(answer)
+        for method, stream in pipeline.streams():
+            give = _give(pipeline.environment, method, stream, settings.watch_seconds, ids, self._giving)
+            self._handlers[method.path] = grpc.unary_stream_rpc_method_handler(give)
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
         """The handler of a call."""
         return self._handlers.get(handler_call_details.method) or _unknown(handler_call_details.method)
+
+    async def streams_ended(self) -> None:
+        """Waits until the streams that gRPC cut off have let go of what they use. It does not wait for that itself."""
+        if self._giving:
+            await asyncio.wait(self._giving, timeout=_LET_GO_SECONDS)
 
 
 def _correlation_ids() -> Callable[[], str]:
@@ -205,6 +220,35 @@ def _answer(
         return result
 
     return answer
+
+
+def _give(
+    environment: Environment,
+    method: Method,
+    stage: StreamStage,
+    max_seconds: float,
+    new_correlation_id: Callable[[], str],
+    giving: set[asyncio.Task[Any]],
+) -> Callable[[bytes, Any], Awaitable[None]]:
+    async def give(payload: bytes, context: Any) -> None:
+        started = time.monotonic()
+        task = asyncio.current_task()
+        if task is not None:
+            giving.add(task)
+            task.add_done_callback(giving.discard)
+        try:
+            correlation_id = _correlation_id(context) or new_correlation_id()
+            # A client's own deadline is gRPC's to keep: it cancels the call.
+            call = Call(environment, method, correlation_id, started, started + max_seconds)
+            call.peer_cancelled = context.cancelled
+            async with aclosing(stage(payload, call)) as answers:
+                async for answer in answers:
+                    # Waits for a client that reads slowly, and nothing is made for it meanwhile.
+                    await context.write(answer)
+        except RpcFailure as failure:
+            await _abort(context, failure)
+
+    return give
 
 
 def _correlation_id(context: Any) -> str | None:

@@ -94,6 +94,7 @@ async def open_service(
             validator=RequestValidator(),
             database=database,
             max_calls=settings.max_calls,
+            max_watchers=settings.max_watchers,
         )
         pipeline = Pipeline(environment)
         pipeline.add(

@@ -33,6 +33,10 @@ class RuntimeSettings(BaseSettings):
     max_request_bytes: int = Field(default=2 * 1024 * 1024, ge=1024, le=64 * 1024 * 1024)
     max_call_seconds: float = Field(default=30.0, gt=0, le=600)
     """The longest a call may take, whatever deadline the client set."""
+    max_watchers: int = Field(default=64, ge=1, le=10_000)
+    """Streams open at once, beside ``max_calls``; more are refused with OVERLOADED."""
+    watch_seconds: float = Field(default=300.0, gt=0, le=3600)
+    """How long a stream lasts; it ends with OK then, and its client begins another."""
     drain_seconds: float = Field(default=0.0, ge=0, le=60)
     """After SIGTERM: how long health says NOT_SERVING before new calls are refused."""
     grace_seconds: float = Field(default=10.0, ge=0, le=300)
