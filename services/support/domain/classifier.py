@@ -36,12 +36,24 @@ from services.support.domain.lexicon import (
     Context,
     Entry,
     Lexicon,
+    Node,
     Rule,
     Signal,
+    Trie,
     mask_of,
 )
 from services.support.domain.priorities import Priority, urgency
-from services.support.domain.weights import LEVELS, SUPPORTED, SURE, UNIT, VERDICTS, likeliest_level, unpacked
+from services.support.domain.weights import (
+    LEVELS,
+    SILENT,
+    SUPPORTED,
+    SURE,
+    UNIT,
+    VERDICTS,
+    likeliest_level,
+    points_for,
+    unpacked,
+)
 
 __all__ = ["Classification", "Classifier", "Hit", "Priority", "Signal"]
 
@@ -64,6 +76,7 @@ _DENIED = 6.0
 _TELLING = 12
 # How much of the telling words a reason repeats, in characters; the hit has all of them.
 _SHOWN = 160
+_KEPT_WORDS = 50_000
 _JOINED = {"و": JOINS_WAW, "ف": JOINS_FA}
 
 
@@ -237,6 +250,24 @@ class _Readied(NamedTuple):
     pair: _Pair | None
 
 
+class _Nodes(dict[str, Node | None]):
+    """The nodes of words as they are written, conjunctions at their beginning included; None for a word without one."""
+
+    def __init__(self, trie: Trie) -> None:
+        self._trie = trie
+
+    def __missing__(self, token: str) -> Node | None:
+        node = self._trie.get(token)
+        if node is None and token[0] in _JOINED:
+            node = self._trie.get(token[1:])
+            if node is not None and not node[3] & _JOINED[token[0]]:
+                node = None
+        if len(self) >= _KEPT_WORDS:
+            self.clear()
+        self[token] = node
+        return node
+
+
 def _pair(rule: Rule) -> _Pair | None:
     if len(rule.parts) != 2:
         return None
@@ -257,7 +288,7 @@ class Classifier:
 
     def __init__(self, lexicon: Lexicon) -> None:
         self.lexicon = lexicon
-        self._trie = lexicon.trie
+        self._nodes = _Nodes(lexicon.trie)
         self._branches = lexicon.branches.grown
         self._anchors = mask_of(lexicon.rules)
         self._every_group = (1 << len(lexicon.group_names)) - 1
@@ -360,18 +391,12 @@ class Classifier:
         # What is there, first: most texts hold no combination that any rule asks for, and end here.
         found: list[tuple[int, int, tuple[int, ...], int]] = []
         mask = 0
-        get = self._trie.get
         branches = self._branches
         grow = self.lexicon.branches.grow
         size = len(tokens)
-        for i, token in enumerate(tokens):
-            node = get(token)
+        for i, node in enumerate(map(self._nodes.__getitem__, tokens)):
             if node is None:
-                if token[0] not in _JOINED:
-                    continue
-                node = get(token[1:])
-                if node is None or not node[3] & _JOINED[token[0]]:
-                    continue
+                continue
             groups, bits, branch, _ = node
             if bits:
                 mask |= bits
@@ -388,6 +413,8 @@ class Classifier:
                     if following in _JOINTS:
                         k += 1
                         continue
+                    if not children.open:
+                        break
                     if following[0] == "ل":
                         node = children.get(FOR_ANYONE)
                     if node is None:
@@ -817,20 +844,9 @@ class Classifier:
 
     def _weighed(self, tokens: list[str], matches: list[_Match]) -> tuple[list[_Match], _Plan | None]:
         """The matches that the words support, one more where the words alone say it, and what P0 was set aside."""
-        level = 3
-        odds: list[float] = []
-        words: frozenset[str] = frozenset()
-        windows = self._windows(tokens, matches)
-        if len(windows) > 1:
-            matches.sort(key=_place)
-        for first, last in windows:
-            within = matches
-            if len(windows) > 1:
-                within = matches[bisect_left(matches, first, key=_place) : bisect_left(matches, last, key=_place)]
-            some = _distinct(tokens[first:last], _base_words(within, first))
-            weighed, its_odds = self._level(some, within)
-            if weighed < level or (weighed == level and not odds):
-                level, odds, words = weighed, its_odds, some
+        level, odds, words = self._most_urgent(tokens, matches)
+        if not matches and level == 3:
+            return matches, None
         left: list[_Match] = []
         aside: _Plan | None = None
         for match in matches:
@@ -853,13 +869,28 @@ class Classifier:
                 left.append(by_words)
         return left, aside
 
-    def _level(self, words: frozenset[str], matches: Sequence[_Match]) -> tuple[int, list[float]]:
+    def _most_urgent(self, tokens: list[str], matches: list[_Match]) -> tuple[int, Sequence[float], frozenset[str]]:
+        """The highest level of a text's windows, with its odds and words."""
+        if len(tokens) <= _WEIGHED_AT_ONCE:
+            words = _distinct(tokens, _base_words(matches))
+            return *self._level(words, matches), words
+        found: tuple[int, Sequence[float], frozenset[str]] | None = None
+        matches.sort(key=_place)
+        for first, last in self._windows(tokens, matches):
+            within = matches[bisect_left(matches, first, key=_place) : bisect_left(matches, last, key=_place)]
+            words = _distinct(tokens[first:last], _base_words(within, first))
+            level, odds = self._level(words, within)
+            if found is None or level < found[0]:
+                found = level, odds, words
+        return found or (3, [], frozenset())
+
+    def _level(self, words: frozenset[str], matches: Sequence[_Match]) -> tuple[int, Sequence[float]]:
         weights = self.lexicon.weights
-        total = weights.of(words)
+        points = unpacked(weights.of(words) + weights.start)
         level = min([match.plan.level for match in matches if not match.denied], default=3)
-        if not total:
-            return level, []
-        odds = [points * UNIT for points in unpacked(total + weights.start)]
+        if level == 3 and max(points) < SILENT:
+            return 3, points
+        odds = [value * UNIT for value in points]
         if level < 3:
             for number in LEVELS[level]:
                 odds[number] += _RULE_FOUND
@@ -885,8 +916,6 @@ class Classifier:
     def _windows(tokens: Sequence[str], matches: Sequence[_Match]) -> list[Span]:
         """Runs of whole sentences with at most so many words, each beginning in the middle of the one before."""
         size = len(tokens)
-        if size <= _WEIGHED_AT_ONCE:
-            return [(0, size)]
         base = _base_words(matches)
         counts = [0, *itertools.accumulate([t not in _NO_WORDS and not base >> i & 1 for i, t in enumerate(tokens)])]
         ends = [i + 1 for i, token in enumerate(tokens) if token in _SENTENCE_ENDS]
@@ -910,7 +939,7 @@ class Classifier:
         if number is None:
             return None
         of = self.lexicon.weights.of
-        telling = sorted((-unpacked(of((word,)))[number], tokens.index(word)) for word in words)[:3]
+        telling = sorted((-points_for(of((word,)), number), tokens.index(word)) for word in words)[:3]
         if not telling or -telling[0][0] < _TELLING:
             return None
         places = [at for points, at in telling if points < 0 and abs(at - telling[0][1]) <= 12]

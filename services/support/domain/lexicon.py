@@ -841,6 +841,14 @@ def _sequences(raw: Raw, names: Mapping[str, int], unions: Mapping[int, set[int]
     return tuple(ordered)
 
 
+class Further(dict[str, Node]):
+    """The words that may follow; ``open`` when some that it does not name may, too."""
+
+    __slots__ = ("open",)
+
+    open: bool
+
+
 class Branches:
     """What may follow a first word, by number, each read the first time that a text comes to it.
 
@@ -850,7 +858,7 @@ class Branches:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self.grown: list[Trie | None] = [None]
+        self.grown: list[Further | None] = [None]
         self._rests: list[tuple[_Rest, ...]] = [()]
         self._numbers: dict[tuple[_Rest, ...], int] = {}
         self._ends: dict[int, tuple[int, ...]] = {0: ()}
@@ -880,7 +888,7 @@ class Branches:
             self._numbers[key] = number
         return groups, mask, number, joins
 
-    def grow(self, number: int) -> Trie:
+    def grow(self, number: int) -> Further:
         """Read what may follow."""
         with self._lock:
             known = self.grown[number]
@@ -892,8 +900,10 @@ class Branches:
                     below.setdefault(token, []).append((mask, more, article))
             if ANY_WORD in below or FOR_ANYONE in below:
                 _spread(below)
-            trie = self.grown[number] = {token: self.node(rests) for token, rests in below.items()}
-            return trie
+            further = Further({token: self.node(rests) for token, rests in below.items()})
+            further.open = ANY_WORD in below or FOR_ANYONE in below
+            self.grown[number] = further
+            return further
 
 
 class _TrieBuilder:

@@ -11,6 +11,7 @@ A word's points do not depend on its neighbours, so they are summed once and kep
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +56,12 @@ VERDICTS: Final = (
     Verdict("Q", 2, "proof_pack_late"),
     Verdict("B", 2, "connector_trouble"),
 )
+# Half a field's range in each field: no sum is then negative, and none borrows from its neighbour.
+_HALVES: Final = sum([_HALF << (_FIELD * number) for number in range(len(VERDICTS))])
+_FIELDS: Final = struct.Struct(f"<{len(VERDICTS)}I")
+SILENT: Final = math.log(SURE / (1 - SURE) / len(VERDICTS)) / UNIT
+"""When every verdict has fewer points, no level above P3 is sure."""
+
 _COLUMN: Final = {verdict.code: number for number, verdict in enumerate(VERDICTS)}
 LEVELS: Final = tuple(tuple(n for n, v in enumerate(VERDICTS) if v.level == level) for level in range(3))
 
@@ -81,7 +88,7 @@ class Weights:
     def __init__(self, rows: Mapping[str, str]) -> None:
         # A row is parsed when its part is first met: a service need not wait for ten thousand of them.
         self._rows = rows
-        self._known: dict[str, int] = {}
+        self._known = _Known(rows)
         self.start = packed(rows.get(_START, ""))
 
     def __bool__(self) -> bool:
@@ -89,21 +96,21 @@ class Weights:
 
     def of(self, words: Iterable[str]) -> int:
         """The sum of the words' points for every verdict, packed into one number (`unpacked`)."""
-        total = 0
-        known = self._known
-        for word in words:
-            points = known.get(word)
-            if points is None:
-                points = self._learn(word)
-            total += points
-        return total
+        return sum(map(self._known.__getitem__, words))
 
-    def _learn(self, word: str) -> int:
+
+class _Known(dict[str, int]):
+    """The points of the words met so far, so many at most."""
+
+    def __init__(self, rows: Mapping[str, str]) -> None:
+        self._rows = rows
+
+    def __missing__(self, word: str) -> int:
         rows = self._rows
         points = sum([packed(rows[part]) for part in parts_of(word) if part in rows])
-        if len(self._known) >= _KEPT_WORDS:
-            self._known.clear()
-        self._known[word] = points
+        if len(self) >= _KEPT_WORDS:
+            self.clear()
+        self[word] = points
         return points
 
 
@@ -117,12 +124,12 @@ def packed(row: str) -> int:
 
 def unpacked(total: int) -> list[int]:
     """The points of each of `VERDICTS`."""
-    points = []
-    for _ in VERDICTS:
-        low = ((total + _HALF) & ((1 << _FIELD) - 1)) - _HALF
-        points.append(low)
-        total = (total - low) >> _FIELD
-    return points
+    return [field - _HALF for field in _FIELDS.unpack((total + _HALVES).to_bytes(_FIELDS.size, "little"))]
+
+
+def points_for(total: int, verdict: int) -> int:
+    """The points of one verdict, by its number in `VERDICTS`."""
+    return (((total + _HALVES) >> (_FIELD * verdict)) & ((1 << _FIELD) - 1)) - _HALF
 
 
 def likeliest_level(odds: Sequence[float], least: float) -> int:
