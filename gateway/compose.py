@@ -49,7 +49,7 @@ _MAX_TITLE = 300
 
 
 class Composer:
-    """Calls services for one client call, each answer verified like a forwarded one."""
+    """Calls services, each answer verified like a forwarded one."""
 
     def __init__(self, upstreams: Mapping[str, Upstream], methods: Mapping[str, Method], guard: Guard) -> None:
         self._upstreams = upstreams
@@ -58,9 +58,11 @@ class Composer:
 
     async def ask(self, service: str, path: str, request: Message, call: Call, deadline: float | None = None) -> Any:
         """The verified answer of a service. Raises ``RpcFailure``."""
-        payload = await self._upstreams[service].call(
-            path, request.SerializeToString(), call.correlation_id, deadline or call.deadline
-        )
+        return await self.fetch(service, path, request, call.correlation_id, deadline or call.deadline)
+
+    async def fetch(self, service: str, path: str, request: Message, correlation_id: str, deadline: float) -> Any:
+        """The same for what no single call of a client asks for. ``deadline`` as of ``time.monotonic()``."""
+        payload = await self._upstreams[service].call(path, request.SerializeToString(), correlation_id, deadline)
         return self._guard.passed(service, self._methods[path], payload)
 
     async def triage(

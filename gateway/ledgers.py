@@ -25,7 +25,18 @@ async def list_ledger(composer: Composer, request: pb.ListLedgerRequest, call: C
         raise InvalidInput([Violation("page_token", "PAGE_TOKEN_INVALID", "must be a next_page_token, unchanged")])
     read_to = {service: int(position) for service, position in zip(SERVICES, key, strict=True)}
     pages = await asyncio.gather(
-        *(_page(composer, service, read_to[service], request.subject, size, call) for service in SERVICES)
+        *(
+            page(
+                composer,
+                service,
+                after=read_to[service],
+                size=size,
+                subject=request.subject,
+                correlation_id=call.correlation_id,
+                deadline=call.deadline,
+            )
+            for service in SERVICES
+        )
     )
     # Each ledger stays in its own order; a page of one is as long as the whole, so none runs out before the page is full.
     waiting = [
@@ -46,10 +57,22 @@ async def list_ledger(composer: Composer, request: pb.ListLedgerRequest, call: C
     return answer
 
 
-async def _page(composer: Composer, service: str, after: int, subject: str, size: int, call: Call) -> Any:
+async def page(
+    composer: Composer,
+    service: str,
+    *,
+    after: int,
+    size: int,
+    correlation_id: str,
+    deadline: float,
+    subject: str = "",
+    action: str = "",
+) -> Any:
+    """The entries of one ledger after a sequence, as its ListLedger gives them. Raises ``RpcFailure``."""
     messages: Any = import_module(f"dealix.{service}.v1.ledger_service_pb2")
-    wanted = messages.ListLedgerRequest(after_sequence=after, subject=subject, page_size=size)
-    return await composer.ask(service, f"/dealix.{service}.v1.LedgerService/ListLedger", wanted, call)
+    wanted = messages.ListLedgerRequest(after_sequence=after, subject=subject, action=action, page_size=size)
+    path = f"/dealix.{service}.v1.LedgerService/ListLedger"
+    return await composer.fetch(service, path, wanted, correlation_id, deadline)
 
 
 def _time(entry: Any) -> tuple[int, int]:

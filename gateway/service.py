@@ -13,6 +13,7 @@ from gateway.contract import FORWARDED, OWN
 from gateway.guard import Guard
 from gateway.reviews import load_review_texts
 from gateway.servicer import GatewayServicer
+from gateway.tails import Tails
 from gateway.upstreams import RemoteUpstream, Upstream
 from services.runtime.methods import methods_of
 from services.runtime.observe import Metrics, Observer
@@ -56,15 +57,17 @@ async def open_gateway(
     pipeline = Pipeline(environment)
     methods = {method.path: method for modules in FORWARDED.values() for method in methods_of(modules)}
     composer = Composer(upstreams, methods, guard)
+    tails = Tails(composer, observer, clock)
     bringer = Bringer(upstreams, methods, guard, composer)
     for name, modules in FORWARDED.items():
         for method in methods_of(modules):
             pipeline.add_stage(method, bringer.stage(name, method))
-    pipeline.add(methods_of(OWN), [GatewayServicer(composer, upstreams, guard, load_review_texts())])
+    pipeline.add(methods_of(OWN), [GatewayServicer(composer, upstreams, guard, tails, load_review_texts())])
     async with AsyncExitStack() as closers:
         for upstream in upstreams.values():
             closers.push_async_callback(upstream.close)
         closers.push_async_callback(guard.close)
+        closers.push_async_callback(tails.close)
         yield Gateway(pipeline, guard)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 
 from dealix.gateway.v1 import gateway_service_pb2 as pb
 
-from gateway import customers, ledgers, onboarding, reviews
+from gateway import customers, ledgers, onboarding, reviews, watch
 from gateway.compose import Composer
 from gateway.guard import Guard
+from gateway.tails import Tails
 from gateway.upstreams import Upstream
 from services.runtime.call import Call
 
@@ -24,12 +25,14 @@ class GatewayServicer:
         composer: Composer,
         upstreams: Mapping[str, Upstream],
         guard: Guard,
+        tails: Tails,
         review_texts: reviews.ReviewTexts,
     ) -> None:
         self._composer = composer
         self._review_texts = review_texts
         self._upstreams = upstreams
         self._guard = guard
+        self._tails = tails
 
     async def TriageIncident(self, request: pb.TriageIncidentRequest, call: Call) -> pb.TriageIncidentResponse:
         findings, answer = await self._composer.triage(request.facts, call)
@@ -65,6 +68,9 @@ class GatewayServicer:
 
     async def ListLedger(self, request: pb.ListLedgerRequest, call: Call) -> pb.ListLedgerResponse:
         return await ledgers.list_ledger(self._composer, request, call)
+
+    def WatchEvents(self, request: pb.WatchEventsRequest, call: Call) -> AsyncGenerator[pb.WatchEventsResponse, None]:
+        return watch.watch_events(self._composer, self._tails, request, call)
 
     async def GetStatus(self, _: pb.GetStatusRequest, __: Call) -> pb.GetStatusResponse:
         names = list(self._upstreams)

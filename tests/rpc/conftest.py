@@ -59,10 +59,16 @@ class House:
     files: dict[str, File]
 
     async def raw(self, door: str, path: str, payload: bytes) -> bytes:
-        """Sends bytes, gives bytes."""
+        """Sends bytes, gives bytes; of a stream the first message."""
         service = samples.SERVICE_OF[path]
         channel = self.front.channel if door == "gateway" or service == "gateway" else self.services[service].channel
-        return await channel.unary_unary(path)(payload, timeout=30)
+        if not samples.METHOD_AT[path].streams:
+            return await channel.unary_unary(path)(payload, timeout=30)
+        call = channel.unary_stream(path)(payload, timeout=30)
+        try:
+            return await call.read()
+        finally:
+            call.cancel()
 
     async def ask(self, door: str, request: Message) -> Any:
         """Sends a request to the RPC that it is for."""

@@ -73,6 +73,8 @@ METHODS: list[Method] = methods_of(module for modules in (*FORWARDED.values(), O
 METHOD_OF: dict[str, Method] = {method.request_class.DESCRIPTOR.full_name: method for method in METHODS}
 """Every RPC has a request type of its own, so a request says which RPC it is for."""
 
+METHOD_AT: dict[str, Method] = {method.path: method for method in METHODS}
+
 Ask = Callable[[Message], Awaitable[Any]]
 """Sends a request to the RPC that it is for and gives the answer."""
 Builder = Callable[[Ask], Awaitable[Message]]
@@ -1802,6 +1804,7 @@ async def _list_all_ledgers(ask: Ask) -> Message:
 _plain(gw.AssessCustomerRequest, lambda: {"customer_id": new_customer()})
 _plain(gw.GetCustomerOverviewRequest, lambda: {"customer_id": new_customer()})
 _plain(gw.GetStatusRequest)
+_plain(gw.WatchEventsRequest, lambda: {"subject": "ticket/tkt_1", "action": "ticket.opened", "services": ["support"]})
 
 # What a message field is filled with where a sample leaves it unset, so that its own fields can be made faulty.
 PARTS: dict[str, Callable[[], Message]] = {

@@ -11,6 +11,7 @@ import time
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -285,9 +286,13 @@ async def pool_of(house: House, methods: list[Any]) -> dict[str, list[Message]]:
 
 
 def in_process(pipeline: Pipeline) -> Send:
-    """Sends without a socket."""
+    """Sends without a socket; of a stream the first message."""
 
     async def send(method: Any, payload: bytes) -> bytes:
+        if method.streams:
+            stream = pipeline.stream(method.path, payload, "random", time.monotonic() + 30)
+            async with aclosing(stream) as messages:
+                return await anext(messages)
         return await pipeline.invoke(method.path, payload, "random", time.monotonic() + 30)
 
     return send

@@ -61,6 +61,42 @@ PART_STATE_FAILED: PartState.ValueType  # 3
 """Its service did not answer, or refused."""
 Global___PartState: _TypeAlias = PartState  # noqa: Y015
 
+class _WatchMessageKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _WatchMessageKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WatchMessageKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    WATCH_MESSAGE_KIND_UNSPECIFIED: _WatchMessageKind.ValueType  # 0
+    """Never sent."""
+    WATCH_MESSAGE_KIND_OPENED: _WatchMessageKind.ValueType  # 1
+    """The first message: the watch begins at its position."""
+    WATCH_MESSAGE_KIND_ENTRY: _WatchMessageKind.ValueType  # 2
+    """An entry of a ledger."""
+    WATCH_MESSAGE_KIND_CAUGHT_UP: _WatchMessageKind.ValueType  # 3
+    """What was there when the watch began has been sent, of every service that can be reached now; sent once."""
+    WATCH_MESSAGE_KIND_SERVICE_DOWN: _WatchMessageKind.ValueType  # 4
+    """A service cannot be reached; its entries are missing from here on."""
+    WATCH_MESSAGE_KIND_SERVICE_BACK: _WatchMessageKind.ValueType  # 5
+    """It can be reached again; its entries follow from where they ended."""
+
+class WatchMessageKind(_WatchMessageKind, metaclass=_WatchMessageKindEnumTypeWrapper):
+    """What a message of a watch says."""
+
+WATCH_MESSAGE_KIND_UNSPECIFIED: WatchMessageKind.ValueType  # 0
+"""Never sent."""
+WATCH_MESSAGE_KIND_OPENED: WatchMessageKind.ValueType  # 1
+"""The first message: the watch begins at its position."""
+WATCH_MESSAGE_KIND_ENTRY: WatchMessageKind.ValueType  # 2
+"""An entry of a ledger."""
+WATCH_MESSAGE_KIND_CAUGHT_UP: WatchMessageKind.ValueType  # 3
+"""What was there when the watch began has been sent, of every service that can be reached now; sent once."""
+WATCH_MESSAGE_KIND_SERVICE_DOWN: WatchMessageKind.ValueType  # 4
+"""A service cannot be reached; its entries are missing from here on."""
+WATCH_MESSAGE_KIND_SERVICE_BACK: WatchMessageKind.ValueType  # 5
+"""It can be reached again; its entries follow from where they ended."""
+Global___WatchMessageKind: _TypeAlias = WatchMessageKind  # noqa: Y015
+
 @_typing.final
 class TriageIncidentRequest(_message.Message):
     """What the caller knows."""
@@ -843,6 +879,101 @@ class ListLedgerResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__live_send_allowed) -> _WhichOneofReturnType__live_send_allowed | None: ...
 
 Global___ListLedgerResponse: _TypeAlias = ListLedgerResponse  # noqa: Y015
+
+@_typing.final
+class WatchEventsRequest(_message.Message):
+    """Where to begin, and which entries. Filters that are set must all hold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_POSITION_FIELD_NUMBER: _builtins.int
+    ONLY_NEW_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    SERVICES_FIELD_NUMBER: _builtins.int
+    from_position: _builtins.str
+    """`position` of a message of an earlier watch with the same filters, to go on after it; empty for the beginning of the ledgers."""
+    only_new: _builtins.bool
+    """Only what is added from now on; not beside `from_position`."""
+    subject: _builtins.str
+    """Only entries of this subject, such as `draft/drf_…`; empty for all."""
+    action: _builtins.str
+    """Only entries with this action; empty for all."""
+    @_builtins.property
+    def services(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only these services: `support`, `incidents`, `onboarding`, `success`; none for all."""
+
+    def __init__(
+        self,
+        *,
+        from_position: _builtins.str = ...,
+        only_new: _builtins.bool = ...,
+        subject: _builtins.str = ...,
+        action: _builtins.str = ...,
+        services: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "from_position", b"from_position", "only_new", b"only_new", "services", b"services", "subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchEventsRequest: _TypeAlias = WatchEventsRequest  # noqa: Y015
+
+@_typing.final
+class WatchEventsResponse(_message.Message):
+    """A message of a watch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIVE_SEND_ALLOWED_FIELD_NUMBER: _builtins.int
+    APPROVAL_REQUIRED_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    EVENT_FIELD_NUMBER: _builtins.int
+    SERVICE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    live_send_allowed: _builtins.bool
+    """Always false, always present: nothing in this system sends."""
+    approval_required: _builtins.bool
+    """Whether the answer holds something that a person must approve before it is used outside; false here."""
+    position: _builtins.str
+    """Where a watch with the same filters begins that goes on after this message."""
+    kind: Global___WatchMessageKind.ValueType
+    """What it says."""
+    service: _builtins.str
+    """The service; set in SERVICE_DOWN and SERVICE_BACK."""
+    reason: _builtins.str
+    """Why it cannot be reached, as in ErrorInfo; set in SERVICE_DOWN."""
+    @_builtins.property
+    def event(self) -> Global___ServiceLedgerEntry:
+        """The entry, with its service; set in ENTRY."""
+
+    def __init__(
+        self,
+        *,
+        live_send_allowed: _builtins.bool | None = ...,
+        approval_required: _builtins.bool | None = ...,
+        position: _builtins.str = ...,
+        kind: Global___WatchMessageKind.ValueType = ...,
+        event: Global___ServiceLedgerEntry | None = ...,
+        service: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "event", b"event", "live_send_allowed", b"live_send_allowed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "event", b"event", "kind", b"kind", "live_send_allowed", b"live_send_allowed", "position", b"position", "reason", b"reason", "service", b"service"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__approval_required: _TypeAlias = _typing.Literal["approval_required"]  # noqa: Y015
+    _WhichOneofArgType__approval_required: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required"]  # noqa: Y015
+    _WhichOneofReturnType__live_send_allowed: _TypeAlias = _typing.Literal["live_send_allowed"]  # noqa: Y015
+    _WhichOneofArgType__live_send_allowed: _TypeAlias = _typing.Literal["_live_send_allowed", b"_live_send_allowed"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__approval_required) -> _WhichOneofReturnType__approval_required | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__live_send_allowed) -> _WhichOneofReturnType__live_send_allowed | None: ...
+
+Global___WatchEventsResponse: _TypeAlias = WatchEventsResponse  # noqa: Y015
 
 @_typing.final
 class GetStatusRequest(_message.Message):

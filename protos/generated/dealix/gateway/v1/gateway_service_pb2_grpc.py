@@ -74,6 +74,11 @@ class GatewayServiceStub:
                 request_serializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.ListLedgerRequest.SerializeToString,
                 response_deserializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.ListLedgerResponse.FromString,
                 _registered_method=True)
+        self.WatchEvents = channel.unary_stream(
+                '/dealix.gateway.v1.GatewayService/WatchEvents',
+                request_serializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.WatchEventsRequest.SerializeToString,
+                response_deserializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.WatchEventsResponse.FromString,
+                _registered_method=True)
         self.GetStatus = channel.unary_unary(
                 '/dealix.gateway.v1.GatewayService/GetStatus',
                 request_serializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.GetStatusRequest.SerializeToString,
@@ -170,6 +175,28 @@ class GatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchEvents(self, request, context):
+        """Watches the Action Ledgers of the four services as one stream: what is there, and then what is added, until the client ends it.
+
+        The first message says where the stream begins. Each message holds a position; a watch with the same filters that begins there goes
+        on right after that message, on any gateway: no entry is lost and none comes twice.
+
+        Order: the entries of one service come in their sequence. Between services they come in the order of `record_time`; an entry is held
+        back until every service that can be reached was asked after it (well under half a second, usually), so that one that was recorded
+        earlier elsewhere goes before it, as far as the clocks of the services agree. A service that cannot be reached does not hold up the
+        others: SERVICE_DOWN says so, SERVICE_BACK says when it is reached again, and its entries follow then, after younger ones of others.
+
+        A stream ends with OK when it has lasted as long as the gateway lets one last: begin another at the last position. It ends with
+        UNAVAILABLE (SHUTTING_DOWN) when the gateway ends: begin another elsewhere. More watchers than the gateway takes: RESOURCE_EXHAUSTED
+        (OVERLOADED). `only_new` where a service does not say how far its ledger goes: UNAVAILABLE or whatever else it says, as in ListLedger.
+        A position that no watch with these filters gave, one beside `only_new`, or one beyond the end of a ledger (as after a database was
+        restored from an older copy; this one may come late): INVALID_ARGUMENT (INVALID_FIELDS, field `from_position`). A client that reads
+        slowly is sent nothing faster than it reads.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetStatus(self, request, context):
         """Says which services answer, with the revision of their storage, and how many answers broke the live-send rule since the
         gateway started.
@@ -215,6 +242,11 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.ListLedger,
                     request_deserializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.ListLedgerRequest.FromString,
                     response_serializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.ListLedgerResponse.SerializeToString,
+            ),
+            'WatchEvents': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchEvents,
+                    request_deserializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.WatchEventsRequest.FromString,
+                    response_serializer=dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.WatchEventsResponse.SerializeToString,
             ),
             'GetStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.GetStatus,
@@ -416,6 +448,33 @@ class GatewayService:
             '/dealix.gateway.v1.GatewayService/ListLedger',
             dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.ListLedgerRequest.SerializeToString,
             dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.ListLedgerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/dealix.gateway.v1.GatewayService/WatchEvents',
+            dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.WatchEventsRequest.SerializeToString,
+            dealix_dot_gateway_dot_v1_dot_gateway__service__pb2.WatchEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -91,6 +91,24 @@ class GatewayServiceStub:
     A service that does not answer: UNAVAILABLE (UPSTREAM_UNAVAILABLE), since an order with gaps would be none. A page token of another
     query: INVALID_ARGUMENT (INVALID_FIELDS, field `page_token`).
     """
+    WatchEvents: _grpc.UnaryStreamMultiCallable[_gateway_service_pb2.WatchEventsRequest, _gateway_service_pb2.WatchEventsResponse]
+    """Watches the Action Ledgers of the four services as one stream: what is there, and then what is added, until the client ends it.
+
+    The first message says where the stream begins. Each message holds a position; a watch with the same filters that begins there goes
+    on right after that message, on any gateway: no entry is lost and none comes twice.
+
+    Order: the entries of one service come in their sequence. Between services they come in the order of `record_time`; an entry is held
+    back until every service that can be reached was asked after it (well under half a second, usually), so that one that was recorded
+    earlier elsewhere goes before it, as far as the clocks of the services agree. A service that cannot be reached does not hold up the
+    others: SERVICE_DOWN says so, SERVICE_BACK says when it is reached again, and its entries follow then, after younger ones of others.
+
+    A stream ends with OK when it has lasted as long as the gateway lets one last: begin another at the last position. It ends with
+    UNAVAILABLE (SHUTTING_DOWN) when the gateway ends: begin another elsewhere. More watchers than the gateway takes: RESOURCE_EXHAUSTED
+    (OVERLOADED). `only_new` where a service does not say how far its ledger goes: UNAVAILABLE or whatever else it says, as in ListLedger.
+    A position that no watch with these filters gave, one beside `only_new`, or one beyond the end of a ledger (as after a database was
+    restored from an older copy; this one may come late): INVALID_ARGUMENT (INVALID_FIELDS, field `from_position`). A client that reads
+    slowly is sent nothing faster than it reads.
+    """
     GetStatus: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.GetStatusRequest, _gateway_service_pb2.GetStatusResponse]
     """Says which services answer, with the revision of their storage, and how many answers broke the live-send rule since the
     gateway started.
@@ -158,6 +176,24 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
 
     A service that does not answer: UNAVAILABLE (UPSTREAM_UNAVAILABLE), since an order with gaps would be none. A page token of another
     query: INVALID_ARGUMENT (INVALID_FIELDS, field `page_token`).
+    """
+    WatchEvents: _aio.UnaryStreamMultiCallable[_gateway_service_pb2.WatchEventsRequest, _gateway_service_pb2.WatchEventsResponse]  # type: ignore[assignment]
+    """Watches the Action Ledgers of the four services as one stream: what is there, and then what is added, until the client ends it.
+
+    The first message says where the stream begins. Each message holds a position; a watch with the same filters that begins there goes
+    on right after that message, on any gateway: no entry is lost and none comes twice.
+
+    Order: the entries of one service come in their sequence. Between services they come in the order of `record_time`; an entry is held
+    back until every service that can be reached was asked after it (well under half a second, usually), so that one that was recorded
+    earlier elsewhere goes before it, as far as the clocks of the services agree. A service that cannot be reached does not hold up the
+    others: SERVICE_DOWN says so, SERVICE_BACK says when it is reached again, and its entries follow then, after younger ones of others.
+
+    A stream ends with OK when it has lasted as long as the gateway lets one last: begin another at the last position. It ends with
+    UNAVAILABLE (SHUTTING_DOWN) when the gateway ends: begin another elsewhere. More watchers than the gateway takes: RESOURCE_EXHAUSTED
+    (OVERLOADED). `only_new` where a service does not say how far its ledger goes: UNAVAILABLE or whatever else it says, as in ListLedger.
+    A position that no watch with these filters gave, one beside `only_new`, or one beyond the end of a ledger (as after a database was
+    restored from an older copy; this one may come late): INVALID_ARGUMENT (INVALID_FIELDS, field `from_position`). A client that reads
+    slowly is sent nothing faster than it reads.
     """
     GetStatus: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.GetStatusRequest, _gateway_service_pb2.GetStatusResponse]  # type: ignore[assignment]
     """Says which services answer, with the revision of their storage, and how many answers broke the live-send rule since the
@@ -265,6 +301,30 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
 
         A service that does not answer: UNAVAILABLE (UPSTREAM_UNAVAILABLE), since an order with gaps would be none. A page token of another
         query: INVALID_ARGUMENT (INVALID_FIELDS, field `page_token`).
+        """
+
+    @_abc_1.abstractmethod
+    def WatchEvents(
+        self,
+        request: _gateway_service_pb2.WatchEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_gateway_service_pb2.WatchEventsResponse], _abc.AsyncIterator[_gateway_service_pb2.WatchEventsResponse]]:
+        """Watches the Action Ledgers of the four services as one stream: what is there, and then what is added, until the client ends it.
+
+        The first message says where the stream begins. Each message holds a position; a watch with the same filters that begins there goes
+        on right after that message, on any gateway: no entry is lost and none comes twice.
+
+        Order: the entries of one service come in their sequence. Between services they come in the order of `record_time`; an entry is held
+        back until every service that can be reached was asked after it (well under half a second, usually), so that one that was recorded
+        earlier elsewhere goes before it, as far as the clocks of the services agree. A service that cannot be reached does not hold up the
+        others: SERVICE_DOWN says so, SERVICE_BACK says when it is reached again, and its entries follow then, after younger ones of others.
+
+        A stream ends with OK when it has lasted as long as the gateway lets one last: begin another at the last position. It ends with
+        UNAVAILABLE (SHUTTING_DOWN) when the gateway ends: begin another elsewhere. More watchers than the gateway takes: RESOURCE_EXHAUSTED
+        (OVERLOADED). `only_new` where a service does not say how far its ledger goes: UNAVAILABLE or whatever else it says, as in ListLedger.
+        A position that no watch with these filters gave, one beside `only_new`, or one beyond the end of a ledger (as after a database was
+        restored from an older copy; this one may come late): INVALID_ARGUMENT (INVALID_FIELDS, field `from_position`). A client that reads
+        slowly is sent nothing faster than it reads.
         """
 
     @_abc_1.abstractmethod
