@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import signal
@@ -13,9 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+import typer
+from typer import testing
 
 from customer_ops.cli import app
+
+# For each command typer builds all commands anew, which takes ten times as long as the command itself.
+testing._get_command = functools.cache(typer.main.get_command)
 
 READY = re.compile(r"Customer Ops answers at (\S+) ")
 
@@ -76,7 +81,7 @@ def run_command(address: str, *arguments: str, stdin: str | None = None) -> Ende
     """A command in this process, against an address."""
     # No letter may be lost on the way: the widths of the tests are those of a wide terminal.
     environment = {"CUSTOMER_OPS_ADDRESS": address, "CUSTOMER_OPS_ACTOR": None, "COLUMNS": "100", "NO_COLOR": "1"}
-    result = CliRunner(env=environment).invoke(app, arguments, input=stdin)
+    result = testing.CliRunner(env=environment).invoke(app, arguments, input=stdin)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Ended(result.exit_code, result.stdout, result.stderr)
