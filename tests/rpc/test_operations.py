@@ -30,7 +30,7 @@ from google.protobuf.message import Message
 from services.policy import live_send
 from tests.contract.test_contract import TWENTY
 from tests.rpc import samples
-from tests.rpc.client import refused
+from tests.rpc.client import at_once, refused
 from tests.rpc.conftest import DOORS, House, both_doors
 from tests.rpc.samples import METHOD_OF, METHODS, SAMPLES
 
@@ -752,11 +752,14 @@ async def test_a_page_token_of_another_list_is_refused(
     token = (await house.ask(door, request)).next_page_token
     assert token
     foreign = [other.request_class.FromString(lists[other.path]) for other in LISTS if other != method]
-    for asked in (*with_other_filters(request), *foreign):
+
+    async def of_other_query(asked: Any) -> None:
         asked.page_token = token
         refusal = await refused(house.ask(door, asked))
         assert (refusal.code.name, refusal.reason) == ("INVALID_ARGUMENT", "INVALID_FIELDS")
         assert refusal.fields == {"page_token": "PAGE_TOKEN_OF_OTHER_QUERY"}
+
+    await at_once(of_other_query, [*with_other_filters(request), *foreign])
     request.page_size, request.page_token = 2, token
     assert getattr(await house.ask(door, request), rows_field(method)), "a page of another size continues the list"
 
