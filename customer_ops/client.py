@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from threading import Event
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -126,19 +126,44 @@ class Client:
             answer = method(request, timeout=self._seconds)
         except grpc.RpcError as error:
             raise _failure(error, self.address) from None
-        flags: Any = answer
-        if not flags.HasField("live_send_allowed") or flags.live_send_allowed:
+        self._verify(answer)
+        return answer
+
+    def stream(
+        self, method: grpc.UnaryStreamMultiCallable[Any, Answer], request: Message
+    ) -> Generator[Answer, None, None]:
+        """The messages of a method that streams, until it ends in good order; ended by whoever stops asking.
+
+        Raises like ``call``.
+        """
+        call: Any = method(request)
+        try:
+            for answer in call:
+                self._verify(answer)
+                yield answer
+        except grpc.RpcError as error:
+            raise _failure(error, self.address) from None
+        finally:
+            call.cancel()
+
+    def _verify(self, answer: Any) -> None:
+        if not answer.HasField("live_send_allowed") or answer.live_send_allowed:
             name = type(answer).__name__
             raise CommandFailed(f"{name} does not say live_send_allowed=false: not used", EXIT_UNVERIFIED)
         self.answers += 1
-        return answer
 
 
 @contextmanager
 def connect(address: str, stopping: Event | None = None) -> Iterator[Client]:
     """A client of the stack at ``HOST:PORT`` until the block ends; it makes no call once ``stopping`` is set."""
     # Inside a company the stack is called by its own address: a proxy set for the web is not for it.
-    with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
+    options = [
+        ("grpc.enable_http_proxy", 0),
+        # Somebody who watches for hours hears nothing from a host that vanished, unless asked.
+        ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.keepalive_timeout_ms", 5_000),
+    ]
+    with grpc.insecure_channel(address, options=options) as channel:
         yield Client(channel, address, stopping=stopping)
 
 

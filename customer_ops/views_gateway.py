@@ -13,11 +13,30 @@ from rich.text import Text
 from customer_ops import views, views_freezes, views_incidents, views_onboarding, views_success, views_support
 from customer_ops.names import field_name
 from customer_ops.render import Beside, Column, both, cell, facts, moment, rank, short, table, two_lines
+from customer_ops.text import isolated, one_line, shown
 
 _STATES = {
     pb.PART_STATE_ANSWERED: ("تم", "done", "green"),
     pb.PART_STATE_NOTHING_KNOWN: ("لا شيء", "nothing", "dim"),
     pb.PART_STATE_FAILED: ("تعذّر", "failed", "bold red"),
+}
+_WATCHED = {
+    pb.WATCH_MESSAGE_KIND_OPENED: ("بدأت المتابعة", "watching", "dim"),
+    pb.WATCH_MESSAGE_KIND_CAUGHT_UP: (
+        "اكتمل ما سُجّل سابقًا، وما يلي جديد",
+        "that is what was there; new from here on",
+        "dim",
+    ),
+    pb.WATCH_MESSAGE_KIND_SERVICE_DOWN: (
+        "تعذّر الوصول إلى خدمة {service}، وتنقص قيودها من هنا",
+        "{service} cannot be reached; its entries are missing from here on",
+        "bold red",
+    ),
+    pb.WATCH_MESSAGE_KIND_SERVICE_BACK: (
+        "عادت خدمة {service}، وتلي قيودها الفائتة",
+        "{service} is back; its entries follow",
+        "bold green",
+    ),
 }
 _PARTS = {
     "report": ("التقرير", "Report"),
@@ -94,6 +113,26 @@ def ledger(entries: Sequence[pb.ServiceLedgerEntry]) -> RenderableType:
             for line in entries
         ],
     )
+
+
+def watched(message: pb.WatchEventsResponse) -> RenderableType:
+    """One message of a watch, on one line."""
+    if message.kind == pb.WATCH_MESSAGE_KIND_ENTRY:
+        entry = message.event.entry
+        return Text.assemble(
+            (moment(entry.record_time), "cyan"),
+            f"  {message.event.service:<10}  #{entry.sequence:<5}  ",
+            (_safe(entry.action), "bold"),
+            f"  {_safe(entry.subject)}  ",
+            (shown(short(entry.actor.id, 24)), "dim"),
+        )
+    text_ar, text_en, style = _WATCHED.get(message.kind, ("رسالة غير معروفة", "an unknown message", "dim"))
+    line = f"{text_en} · {isolated(text_ar)}".replace("{service}", _safe(message.service))
+    return Text(f"-- {line}" + (f" ({_safe(message.reason)})" if message.reason else ""), style)
+
+
+def _safe(text: str) -> str:
+    return shown(one_line(text))
 
 
 def _due_clocks(found: Sequence[sla_pb2.DueClock]) -> RenderableType:

@@ -1,7 +1,11 @@
-"""Commands over several services at once: ``handle``, ``assess``, ``overview``, ``review-week``."""
+"""Commands over several services at once: ``handle``, ``assess``, ``overview``, ``review-week``, ``watch``."""
 
 from __future__ import annotations
 
+import contextlib
+import json
+import sys
+from contextlib import closing
 from typing import Annotated
 
 import typer
@@ -16,13 +20,18 @@ from customer_ops.cli.common import (
     Json,
     Person,
     RequestId,
+    as_dict,
     choice,
+    console,
     metavar,
     person,
     request_id,
     show,
 )
+from customer_ops.cli.ledger import ServiceName
 from customer_ops.client import connect
+from customer_ops.render import flags
+from customer_ops.watching import follow
 
 Customer = Annotated[str, typer.Argument(help="The customer.")]
 
@@ -33,6 +42,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("assess")(assess)
     app.command("overview")(overview)
     app.command("review-week")(review_week)
+    app.command("watch")(watch)
 
 
 def handle(
@@ -123,3 +133,48 @@ def review_week(
     with connect(address) as client:
         answer = client.call(client.gateway.RunWeeklySlaReview, request)
     show(answer, views_gateway.review(answer), as_json)
+
+
+def watch(
+    begin: Annotated[
+        str, typer.Option("--from", metavar="POSITION", help="Go on after this position of an earlier watch.")
+    ] = "",
+    only_new: Annotated[bool, typer.Option("--new", help="Only what is added from now on.")] = False,
+    until_caught_up: Annotated[
+        bool, typer.Option("--until-caught-up", help="End when what is there now has been shown.")
+    ] = False,
+    subject: Annotated[str, typer.Option("--subject", help="Only entries of this subject, such as ticket/tkt_…")] = "",
+    action: Annotated[str, typer.Option("--action", help="Only entries with this action, such as ticket.opened.")] = "",
+    services: Annotated[
+        list[ServiceName] | None, typer.Option("--service", help="Only this service; may be given several times.")
+    ] = None,
+    address: Address = DEFAULT_ADDRESS,
+    as_json: Json = False,
+) -> None:
+    """Show what happens in all four services as it happens, until Ctrl-C; with --json one object a line."""
+    request = pb.WatchEventsRequest(
+        from_position=begin,
+        only_new=only_new,
+        subject=subject,
+        action=action,
+        services=dict.fromkeys(one.value for one in services or ()),
+    )
+    out = console()
+    last = None
+    with (
+        connect(address) as client,
+        contextlib.suppress(KeyboardInterrupt),
+        closing(follow(client, request)) as messages,
+    ):
+        for last in messages:
+            if as_json:
+                print(json.dumps(as_dict(last), ensure_ascii=False))
+            else:
+                out.print(views_gateway.watched(last), soft_wrap=True)
+            # Whoever reads it by a pipe is not to wait until there is a block of it.
+            sys.stdout.flush()
+            if until_caught_up and last.kind == pb.WATCH_MESSAGE_KIND_CAUGHT_UP:
+                break
+    if last is not None and not as_json:
+        out.print(flags(last))
+        out.print(f"go on: --from {last.position}", markup=False, soft_wrap=True)
