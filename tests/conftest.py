@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 import logging
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -18,6 +20,20 @@ def only_errors_are_logged() -> Iterator[None]:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def read_and_compiled_once() -> Iterator[None]:
+    """The services of all tests share what a process reads and compiles once when it starts, and never changes."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in (
+            ("services.runtime.service", "RequestValidator"),
+            ("gateway.service", "RequestValidator"),
+            ("services.support.service", "load_linted"),
+        ):
+            target = importlib.import_module(module)
+            patch.setattr(target, name, functools.cache(getattr(target, name)))
+        yield
 
 
 @pytest.fixture(scope="session")

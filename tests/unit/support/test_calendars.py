@@ -117,12 +117,11 @@ class Ruler:
     start = datetime(2026, 2, 21, 21, tzinfo=UTC)  # Midnight in Riyadh.
 
     def __init__(self, calendar: Calendar) -> None:
-        self.works = []
-        for n in range(21 * 1440):
-            local = (self.start + n * MINUTE).astimezone(RIYADH)
-            hours = calendar.dates[local.date()] if local.date() in calendar.dates else calendar.week[local.weekday()]
-            at = local.hour * 60 + local.minute
-            self.works.append(any(first <= at < last for first, last in hours))
+        self.works: list[bool] = []
+        for day in range(21):
+            date = (self.start + timedelta(days=day)).astimezone(RIYADH).date()
+            hours = calendar.dates[date] if date in calendar.dates else calendar.week[date.weekday()]
+            self.works += [any(first <= at < last for first, last in hours) for at in range(1440)]
 
     def between(self, a: int, b: int) -> int:
         return sum(self.works[a:b])
