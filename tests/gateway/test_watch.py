@@ -331,6 +331,18 @@ async def test_long_ledgers_come_whole_and_by_pages():
         assert ledgers.asked["support"] - asked["support"] < 30
 
 
+async def test_more_at_once_than_one_look_sees_comes_whole():
+    async with made_up() as (ledgers, front):
+        for number in range(5):
+            ledgers.add("support", long_ago(number))
+        watcher = Watcher(front.channel)
+        await watcher.until(CAUGHT_UP)
+        for number in range(5, 700):
+            ledgers.add("support", long_ago(number))
+        assert await watcher.until_entries(700) == [("support", number) for number in range(1, 701)]
+        watcher.cancel()
+
+
 async def test_the_end_of_a_ledger_of_a_hundred_thousand_is_found_in_few_questions():
     async with made_up() as (ledgers, front):
         for number in range(101):
