@@ -231,7 +231,7 @@ def _give(
     giving: set[asyncio.Task[Any]],
 ) -> Callable[[bytes, Any], Awaitable[None]]:
     async def give(payload: bytes, context: Any) -> None:
-        started = time.monotonic()
+        started, loop = time.monotonic(), asyncio.get_running_loop()
         task = asyncio.current_task()
         if task is not None:
             giving.add(task)
@@ -243,8 +243,12 @@ def _give(
             call.peer_cancelled = context.cancelled
             async with aclosing(stage(payload, call)) as answers:
                 async for answer in answers:
-                    # Waits for a client that reads slowly, and nothing is made for it meanwhile.
-                    await context.write(answer)
+                    # Waits for a client that reads slowly, and nothing is made for it meanwhile. One that does not read at
+                    # all keeps its place as long as a stream lasts, and no longer.
+                    async with asyncio.timeout_at(loop.time() + call.deadline - time.monotonic()):
+                        await context.write(answer)
+        except TimeoutError:
+            return
         except RpcFailure as failure:
             await _abort(context, failure)
 

@@ -239,6 +239,22 @@ async def test_for_a_reader_that_does_not_read_no_more_is_made_than_its_window_h
         assert stage.ended.is_set()
 
 
+async def test_a_reader_that_does_not_read_keeps_its_place_no_longer_than_a_stream_lasts() -> None:
+    stage = Stage()
+    async with probe(stage.endless, max_watchers=1, watch_seconds=0.5) as running:
+        call = running.watch(timeout=60)
+        await call.read()
+        assert running.pipeline.environment.watching == 1
+        await until_nobody_watches(running)
+        assert stage.ended.is_set()
+        # What was on its way is there, and after it the end.
+        read = 1
+        while await call.read() is not grpc.aio.EOF:
+            read += 1
+        assert read <= stage.given
+        assert await call.code() is grpc.StatusCode.OK
+
+
 async def test_in_process_it_is_the_same() -> None:
     stage = Stage()
     async with probe(stage.three) as running:
