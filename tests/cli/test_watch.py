@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,7 @@ import grpc
 import pytest
 from dealix.common.v1 import ledger_pb2
 from dealix.gateway.v1 import gateway_service_pb2 as pb
+from dealix.gateway.v1 import gateway_service_pb2_grpc
 
 from customer_ops.client import CallFailed
 from customer_ops.exits import EXIT_REFUSED, EXIT_UNREACHABLE, CommandFailed
@@ -115,6 +117,26 @@ def test_it_goes_on_while_the_stack_is_started_anew_and_ends_by_ctrl_c(tmp_path:
         finally:
             watching.kill()
             watching.wait()
+
+
+@pytest.mark.parametrize("flag", [None, True], ids=["absent", "true"])
+def test_a_message_that_does_not_say_false_is_not_used(flag: bool | None) -> None:
+    class Servicer(gateway_service_pb2_grpc.GatewayServiceServicer):
+        def WatchEvents(self, request: Any, context: Any) -> Iterator[pb.WatchEventsResponse]:
+            yield pb.WatchEventsResponse(live_send_allowed=False, kind=OPENED, position="p0")
+            yield pb.WatchEventsResponse(live_send_allowed=flag, kind=CAUGHT_UP, position="p1")
+
+    server = grpc.server(ThreadPoolExecutor(1))
+    gateway_service_pb2_grpc.add_GatewayServiceServicer_to_server(Servicer(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        ended = run_command(f"127.0.0.1:{port}", "watch", "--json")
+    finally:
+        server.stop(None).wait()
+    assert ended.code == 4
+    assert [json.loads(line)["position"] for line in ended.out.splitlines()] == ["p0"]
+    assert "live_send_allowed=false" in ended.err
 
 
 # --- streams that end and break ---------------------------------------------------------------------------------------

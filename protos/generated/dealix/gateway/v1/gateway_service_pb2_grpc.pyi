@@ -97,10 +97,11 @@ class GatewayServiceStub:
     The first message says where the stream begins. Each message holds a position; a watch with the same filters that begins there goes
     on right after that message, on any gateway: no entry is lost and none comes twice.
 
-    Order: the entries of one service come in their sequence. Between services they come in the order of `record_time`; an entry is held
+    Order: the entries of one service come in their sequence. Between services they come in the order of `record_time`: an entry is held
     back until every service that can be reached was asked after it (well under half a second, usually), so that one that was recorded
-    earlier elsewhere goes before it, as far as the clocks of the services agree. A service that cannot be reached does not hold up the
-    others: SERVICE_DOWN says so, SERVICE_BACK says when it is reached again, and its entries follow then, after younger ones of others.
+    earlier elsewhere goes before it. Clocks that differ and a write that took long to be stored are the exceptions. A service that cannot
+    be reached does not hold up the others: SERVICE_DOWN says so, SERVICE_BACK says when it is reached again, and its entries follow then,
+    after younger ones of others.
 
     A stream ends with OK when it has lasted as long as the gateway lets one last: begin another at the last position. It ends with
     UNAVAILABLE (SHUTTING_DOWN) when the gateway ends: begin another elsewhere. More watchers than the gateway takes: RESOURCE_EXHAUSTED
@@ -183,10 +184,11 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     The first message says where the stream begins. Each message holds a position; a watch with the same filters that begins there goes
     on right after that message, on any gateway: no entry is lost and none comes twice.
 
-    Order: the entries of one service come in their sequence. Between services they come in the order of `record_time`; an entry is held
+    Order: the entries of one service come in their sequence. Between services they come in the order of `record_time`: an entry is held
     back until every service that can be reached was asked after it (well under half a second, usually), so that one that was recorded
-    earlier elsewhere goes before it, as far as the clocks of the services agree. A service that cannot be reached does not hold up the
-    others: SERVICE_DOWN says so, SERVICE_BACK says when it is reached again, and its entries follow then, after younger ones of others.
+    earlier elsewhere goes before it. Clocks that differ and a write that took long to be stored are the exceptions. A service that cannot
+    be reached does not hold up the others: SERVICE_DOWN says so, SERVICE_BACK says when it is reached again, and its entries follow then,
+    after younger ones of others.
 
     A stream ends with OK when it has lasted as long as the gateway lets one last: begin another at the last position. It ends with
     UNAVAILABLE (SHUTTING_DOWN) when the gateway ends: begin another elsewhere. More watchers than the gateway takes: RESOURCE_EXHAUSTED
@@ -314,10 +316,11 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         The first message says where the stream begins. Each message holds a position; a watch with the same filters that begins there goes
         on right after that message, on any gateway: no entry is lost and none comes twice.
 
-        Order: the entries of one service come in their sequence. Between services they come in the order of `record_time`; an entry is held
+        Order: the entries of one service come in their sequence. Between services they come in the order of `record_time`: an entry is held
         back until every service that can be reached was asked after it (well under half a second, usually), so that one that was recorded
-        earlier elsewhere goes before it, as far as the clocks of the services agree. A service that cannot be reached does not hold up the
-        others: SERVICE_DOWN says so, SERVICE_BACK says when it is reached again, and its entries follow then, after younger ones of others.
+        earlier elsewhere goes before it. Clocks that differ and a write that took long to be stored are the exceptions. A service that cannot
+        be reached does not hold up the others: SERVICE_DOWN says so, SERVICE_BACK says when it is reached again, and its entries follow then,
+        after younger ones of others.
 
         A stream ends with OK when it has lasted as long as the gateway lets one last: begin another at the last position. It ends with
         UNAVAILABLE (SHUTTING_DOWN) when the gateway ends: begin another elsewhere. More watchers than the gateway takes: RESOURCE_EXHAUSTED
