@@ -11,12 +11,13 @@ LISTEN ?= 127.0.0.1:50050
 DATA   ?= data
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types contract unit proto proto-accept bench test-compose clean
+.PHONY: help run test lint types contract unit unit-first unit-other proto proto-accept bench test-compose clean
 
 help:
 	@echo 'make run           start the stack and play a customer'"'"'s whole week (LISTEN=$(LISTEN) DATA=$(DATA))'
 	@echo 'make test          everything that CI checks'
 	@echo 'make lint          style, types and contract only'
+	@echo 'make unit          the tests only; one part of them: make unit-first, make unit-other'
 	@echo 'make proto         regenerate the stubs after a change of the contract'
 	@echo 'make proto-accept  take the present contract as the baseline of the wire-compatibility check'
 	@echo 'make bench         throughput and latency beside a bare echo server'
@@ -68,8 +69,22 @@ contract: $(VENV)/.ready-to-test
 	$(BUF) build --path protos/dealix --output $(VENV)/contract.binpb
 	$(BUF) breaking $(VENV)/contract.binpb --against protos/baseline.binpb --exclude-imports
 
+# Two parts of about the same length, side by side: what each has to say is shown as a whole when it has ended, and one that
+# fails does not keep the other from ending. They start a hundred processes, which share what Python has compiled.
+PYTEST := exec env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
+FIRST  := tests/classifier tests/rpc tests/unit
+# Make before 4.0 cannot keep the two outputs apart.
+APART  := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+
 unit: $(VENV)/.ready-to-test
-	$(BIN)/python -m pytest
+	@echo 'Testing in two parts side by side, each shown when it has ended: $(FIRST) | the other tests'
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going $(APART) unit-first unit-other
+
+unit-first: $(VENV)/.ready-to-test
+	$(PYTEST) $(FIRST)
+
+unit-other: $(VENV)/.ready-to-test
+	$(PYTEST) $(addprefix --ignore=,$(FIRST))
 
 proto: $(VENV)/.ready-to-test
 	$(BIN)/python protos/tools/generate.py

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import logging
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -12,6 +13,21 @@ import pytest
 import structlog
 
 from tests.support_pg import PostgresServer, postgres_server
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """SIGTERM ends the tests as Ctrl-C does: with everything cleaned up, so that no server outlives them.
+
+    Ctrl-C ends them, and what they start, also where the shell that started them behind itself has SIGINT ignored.
+    """
+
+    def end(number: int, frame: object) -> None:
+        # For whoever takes a Ctrl-C for his own: then the tests end after this one.
+        session.shouldstop = "SIGTERM"
+        signal.raise_signal(signal.SIGINT)
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -13,7 +13,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -23,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+
+from tests.ports import free_port
 
 URL_VARIABLE = "CUSTOMER_OPS_TEST_POSTGRES_URL"
 _NOBODY = 65534
@@ -97,7 +98,7 @@ class EmbeddedServer(PostgresServer):
         self._programs = _programs(folder, bool(self._user))
         self._data = folder / "data"
         self._process: subprocess.Popen[bytes] | None = None
-        self.port = _free_port()
+        self.port = free_port()
         super().__init__(f"postgresql://postgres@127.0.0.1:{self.port}")
         self.owned = True
         command = [self._programs / "initdb", "-D", self._data, "-U", "postgres", "-A", "trust", "-E", "UTF8"]
@@ -174,13 +175,6 @@ def _programs(folder: Path, other_user: bool) -> Path:
                 shutil.copytree(package.parent / name, folder / name, symlinks=True)
         package = folder / package.name
     return package / "pginstall" / "bin"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _die_with_parent() -> None:

@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import sys
 from collections import deque
 from collections.abc import Callable
@@ -166,11 +165,3 @@ async def until_health(channel: grpc.aio.Channel, wanted: int = health_pb2.Healt
                     raise
             finally:
                 watch.cancel()
-
-
-def free_port() -> int:
-    """A loopback port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

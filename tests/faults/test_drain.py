@@ -18,8 +18,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from customer_ops import exits
 from tests.faults.journal import GONE, PERSON, Journal, Load, check, kill_under_load
-from tests.faults.processes import Processes, channel_to, free_port, until_health
+from tests.faults.processes import Processes, channel_to, until_health
 from tests.faults.workloads import WORKLOADS
+from tests.ports import free_port
 from tests.rpc.client import new_request_id, refused
 
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING

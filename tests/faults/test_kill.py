@@ -10,8 +10,9 @@ import grpc
 import pytest
 
 from tests.faults.journal import Caller, Journal, Load, Workload, check, kill_under_load
-from tests.faults.processes import START_SECONDS, Processes, channel_to, free_port, until_health
+from tests.faults.processes import START_SECONDS, Processes, channel_to, until_health
 from tests.faults.workloads import WORKLOADS
+from tests.ports import free_port
 
 # Of each of the four services.
 KILLS = 5

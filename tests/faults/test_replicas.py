@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.faults.journal import LOAD_SECONDS, Journal, UnansweredError, check, keep_writing
-from tests.faults.processes import Process, Processes, channel_to, free_port, until_health
+from tests.faults.processes import Process, Processes, channel_to, until_health
 from tests.faults.workloads import WORKLOADS
+from tests.ports import free_port
 
 KILLS = 4
 CLIENTS = 5

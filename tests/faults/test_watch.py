@@ -14,8 +14,9 @@ from dealix.gateway.v1 import gateway_service_pb2 as pb
 from dealix.gateway.v1 import gateway_service_pb2_grpc as rpc
 
 from tests.faults.journal import GONE, Journal, UnansweredError
-from tests.faults.processes import Process, Processes, channel_to, free_port, until_health
+from tests.faults.processes import Process, Processes, channel_to, until_health
 from tests.faults.workloads import WORKLOADS
+from tests.ports import free_port
 
 # Of a service, and of a gateway, by turns.
 KILLS = 2
