@@ -203,7 +203,7 @@ class _Watch:
             return None
         one = first.waiting[0]
         for lane in self._lanes:
-            if lane.waiting or lane.away is not None:
+            if lane.waiting or lane.told_away:
                 continue
             tail = lane.tail
             if tail.head is None or tail.asked_time is None or lane.scanned < tail.head:
@@ -218,7 +218,8 @@ class _Watch:
         if self._caught_up:
             return False
         self._caught_up = all(
-            (lane.away is not None and not lane.waiting) or (lane.target is not None and lane.position >= lane.target)
+            # Of one that went away the client was told so before.
+            (lane.told_away and not lane.waiting) or (lane.target is not None and lane.position >= lane.target)
             for lane in self._lanes
         )
         return self._caught_up
