@@ -1,9 +1,10 @@
 """Weigh the words of the labelled tickets: ``python -m tests.classifier.weigh`` writes ``lexicon/weights.tsv``.
 
 A multinomial logistic regression (scikit-learn; ``pip install -e '.[weigh]'``) over the words that the classifier
-weighs and their parts of three and four characters, against the verdicts of ``services/support/domain/weights.py``.
-The sets apart are left out: they measure. Rows written by somebody who did not know the lexicon count twice, the
-combinations of ``products.toml`` (a sample of each) less. Then run ``customer-ops lint-lexicon --record``.
+weighs, their parts of three and four characters and pairs of neighbours, against the verdicts of
+``services/support/domain/weights.py``. The sets apart are left out: they measure. Rows written by somebody who did not
+know the lexicon count twice, the combinations of ``products.toml`` (a sample of each) less. Then run
+``customer-ops lint-lexicon --record``.
 """
 
 from __future__ import annotations
@@ -24,18 +25,24 @@ from tests.classifier.test_products import PRODUCTS, texts
 
 INDEPENDENT = "independent"
 LEAST_ROWS = 5
+LEAST_ROWS_OF_A_PAIR = 3
 LEAST_POINTS = 2
+LEAST_POINTS_OF_A_PAIR = 3
 STRENGTH = 0.3
 SAMPLE = 300
+# How many rows each list of combinations counts for, at most two for each that is drawn.
+OF_COMBINATIONS = 120.0
+OF_HARMLESS_COMBINATIONS = 420.0
 
 SIGNAL = {
     "SECURITY": "S", "DATA_LEAK": "L", "UNAUTHORIZED_SEND": "U", "WRONG_SEND": "W", "UNAUTHORIZED_CHARGE": "M",
     "OUTAGE": "O", "SERVICE_DOWN": "D", "PROOF_PACK": "PQ", "CONNECTOR": "C", "BILLING": "B",
 }  # fmt: skip
 HEADER = f"""\
-# What words and parts of words (=whole word, < and > its borders) speak for: points of {UNIT} of the logarithm of odds
-# against P3. Letters: P0 S security, L data leak, U unapproved send, W wrong send, M money taken, O outage; P1 D service
-# down, P Proof Pack missing; P2 C connector, Q Proof Pack late or broken, B billing. The row * is where a text begins.
+# What words, parts of words (=whole word, < and > its borders) and pairs of words speak for: points of {UNIT} of the
+# logarithm of odds against P3. Letters: P0 S security, L data leak, U unapproved send, W wrong send, M money taken,
+# O outage; P1 D service down, P Proof Pack missing; P2 C connector, Q Proof Pack late or broken, B billing. The row * is
+# where a text begins.
 # Made by `python -m tests.classifier.weigh`; change labelled rows rather than points.
 """
 
@@ -56,8 +63,9 @@ def rows(classifier: Classifier) -> list[tuple[Row, float]]:
         if len(product["priorities"]) == 1:
             combined = list(texts(product))
             label = product["priorities"][0]
-            for text in chance.sample(combined, min(SAMPLE, len(combined))):
-                found.append((Row((label,), frozenset(), "product", text), 0.7 if label == "P3" else 0.2))
+            some = chance.sample(combined, min(SAMPLE, len(combined)))
+            share = min(2.0, (OF_HARMLESS_COMBINATIONS if label == "P3" else OF_COMBINATIONS) / len(some))
+            found += [(Row((label,), frozenset(), "product", text), share) for text in some]
     return found
 
 
@@ -72,19 +80,23 @@ def main() -> None:
             columns.append(column)
             shares.append(share)
     frequency = Counter(part for parts in counted for part in parts)
+    learnt = {p for p, n in frequency.items() if n >= (LEAST_ROWS_OF_A_PAIR if " " in p else LEAST_ROWS)}
     vectors = DictVectorizer()
-    table = vectors.fit_transform([{p: n for p, n in c.items() if frequency[p] >= LEAST_ROWS} for c in counted])
+    table = vectors.fit_transform([{p: n for p, n in c.items() if p in learnt} for c in counted])
     model = LogisticRegression(C=STRENGTH, max_iter=300, tol=1e-4).fit(table, columns, sample_weight=shares)
     place = {str(code): number for number, code in enumerate(model.classes_)}
     codes = [v.code for v in VERDICTS]
 
-    def row_of(values: list[float], least: int) -> str:
+    def row_of(values: list[float], least: int, most: int) -> str:
         points = [(code, round((values[place[code]] - values[place["3"]]) / UNIT)) for code in codes]
+        if max(abs(value) for _, value in points) < most:
+            return ""
         return " ".join(f"{code}{value:+d}" for code, value in points if abs(value) >= least)
 
-    lines = ["*\t" + row_of(list(model.intercept_), 0)]
+    lines = ["*\t" + row_of(list(model.intercept_), 0, 0)]
     for part, number in sorted(vectors.vocabulary_.items()):
-        row_text = row_of(list(model.coef_[:, number]), LEAST_POINTS)
+        most = LEAST_POINTS_OF_A_PAIR if " " in part else LEAST_POINTS
+        row_text = row_of(list(model.coef_[:, number]), LEAST_POINTS, most)
         if row_text:
             lines.append(f"{part}\t{row_text}")
     (DEFAULT_DIRECTORY / FILE).write_text(HEADER + "\n".join(lines) + "\n", encoding="utf-8")

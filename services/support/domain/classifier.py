@@ -45,12 +45,11 @@ from services.support.domain.lexicon import (
 from services.support.domain.priorities import Priority, urgency
 from services.support.domain.weights import (
     LEVELS,
-    SILENT,
-    SUPPORTED,
-    SURE,
+    QUIET,
     UNIT,
     VERDICTS,
     likeliest_level,
+    pairs_of,
     points_for,
     unpacked,
 )
@@ -70,8 +69,10 @@ _NO_WORDS = (_CLAUSE_ENDS | {"!"}) - _ASKED
 # A longer text is weighed in windows of so many words, so that its harmless sentences do not hide the one that matters.
 _WEIGHED_AT_ONCE = 60
 # What a rule's finding, and a denied critical word, are worth beside the words: logarithms of odds.
-_RULE_FOUND = 2.0
+_RULE_FOUND = 1.5
 _DENIED = 6.0
+# A rule's finding that has no more words beside it in its sentence needs no support of them.
+_FEW_OTHERS = 0
 # What one word at least must say, in points, for words alone to be a finding: little of everything says nothing.
 _TELLING = 12
 # How much of the telling words a reason repeats, in characters; the hit has all of them.
@@ -379,11 +380,13 @@ class Classifier:
         return self._verdict(text, _Source(text, folded, how, written, kept, tokens), matches, aside)
 
     def words_weighed(self, text: str) -> frozenset[str]:
-        """The folded words of a text that its weight is made of: all but punctuation and found base keywords."""
+        """What a text's weight is made of: its folded words and pairs of neighbours, without found base keywords."""
         folded, _ = fold_noting(text)
         skipped = self.lexicon.skipped
         tokens = [token for token in written_once(folded, tokenize(folded)) if token not in skipped]
-        return _distinct(tokens, _base_words(self._matches(tokens)))
+        tokens = _without(_base_words(self._matches(tokens)), tokens)
+        pairs = [pair for pair in itertools.pairwise(tokens) if _CLAUSE_ENDS.isdisjoint(pair)]
+        return frozenset(tokens).difference(_NO_WORDS).union(pairs_of(pairs))
 
     # --- words --------------------------------------------------------------------------------------------------------
 
@@ -844,63 +847,69 @@ class Classifier:
 
     def _weighed(self, tokens: list[str], matches: list[_Match]) -> tuple[list[_Match], _Plan | None]:
         """The matches that the words support, one more where the words alone say it, and what P0 was set aside."""
-        level, odds, words = self._most_urgent(tokens, matches)
+        highest = 3
+        for match in sorted(matches, key=_order):
+            # A rule's finding need not have the support of more than its own sentence: harmless ones must not hide it.
+            if match.plan.level < highest and not match.denied:
+                highest = min(highest, self._supported(tokens, matches, match))
+                if not highest:
+                    return matches, None
+        level, odds, window = self._most_urgent(tokens, matches)
         if not matches and level == 3:
             return matches, None
+        level = min(level, highest)
         left: list[_Match] = []
         aside: _Plan | None = None
-        for match in matches:
-            # A rule's finding need not have the support of more than its own sentence: harmless ones must not hide it.
-            if match.plan.level < level and not match.denied:
-                if match.plan.entry.base:
-                    level = match.plan.level
-                else:
-                    first, last = self._sentence(tokens, match)
-                    its_words = _distinct(tokens[first:last], _base_words(matches, first))
-                    level = min(level, max(match.plan.level, self._level(its_words, [match])[0]))
         for match in matches:
             if match.denied or match.plan.entry.base or match.plan.level >= level:
                 left.append(match)
             elif match.plan.level == 0:
                 aside = match.plan
         if level < 3 and not any(m.plan.level == level and not m.denied for m in left):
-            by_words = self._by_words(tokens, words, level, odds)
+            by_words = self._by_words(tokens, window, matches, level, odds)
             if by_words is not None:
                 left.append(by_words)
         return left, aside
 
-    def _most_urgent(self, tokens: list[str], matches: list[_Match]) -> tuple[int, Sequence[float], frozenset[str]]:
-        """The highest level of a text's windows, with its odds and words."""
+    def _supported(self, tokens: list[str], matches: Sequence[_Match], match: _Match) -> int:
+        """The level that a match, with the words of its sentence, is found to have, at most as urgent as its own."""
+        if match.plan.entry.base:
+            return match.plan.level
+        first, last = self._sentence(tokens, match)
+        if last - first - (match.last - match.first) <= _FEW_OTHERS:
+            return match.plan.level
+        level, _ = self._level(_without(_base_words(matches, first), tokens[first:last]), [match])
+        return max(match.plan.level, level)
+
+    def _most_urgent(self, tokens: list[str], matches: list[_Match]) -> tuple[int, Sequence[float], Span]:
+        """The highest level of a text's windows, with its odds and place."""
         if len(tokens) <= _WEIGHED_AT_ONCE:
-            words = _distinct(tokens, _base_words(matches))
-            return *self._level(words, matches), words
-        found: tuple[int, Sequence[float], frozenset[str]] | None = None
+            return *self._level(_without(_base_words(matches), tokens), matches), (0, len(tokens))
+        found: tuple[int, Sequence[float], Span] | None = None
         matches.sort(key=_place)
         for first, last in self._windows(tokens, matches):
             within = matches[bisect_left(matches, first, key=_place) : bisect_left(matches, last, key=_place)]
-            words = _distinct(tokens[first:last], _base_words(within, first))
-            level, odds = self._level(words, within)
+            level, odds = self._level(_without(_base_words(within, first), tokens[first:last]), within)
             if found is None or level < found[0]:
-                found = level, odds, words
-        return found or (3, [], frozenset())
+                found = level, odds, (first, last)
+        return found or (3, [], (0, 0))
 
-    def _level(self, words: frozenset[str], matches: Sequence[_Match]) -> tuple[int, Sequence[float]]:
+    def _level(self, tokens: Sequence[str], matches: Sequence[_Match]) -> tuple[int, Sequence[float]]:
+        """The likely level of some tokens and what was found in them, with the odds of each verdict."""
         weights = self.lexicon.weights
-        points = unpacked(weights.of(words) + weights.start)
         level = min([match.plan.level for match in matches if not match.denied], default=3)
-        if level == 3 and max(points) < SILENT:
-            return 3, points
-        odds = [value * UNIT for value in points]
+        total = weights.start + weights.of(frozenset(tokens) - _NO_WORDS)
+        if level == 3 and max(unpacked(total)) < QUIET:
+            return 3, []
+        total += weights.of(weights.known_pairs(tokens))
+        odds = [points * UNIT for points in unpacked(total)]
         if level < 3:
             for number in LEVELS[level]:
                 odds[number] += _RULE_FOUND
         if any(match.denied and match.plan.critical for match in matches):
             for number in LEVELS[0]:
                 odds[number] -= _DENIED
-        by_words = likeliest_level(odds, SURE)
-        if level < by_words:
-            by_words = max(level, likeliest_level(odds, SUPPORTED))
-        return by_words, odds
+        return likeliest_level(odds), odds
 
     @staticmethod
     def _sentence(tokens: Sequence[str], match: _Match) -> Span:
@@ -933,16 +942,22 @@ class Classifier:
             at = bisect_left(ends, middle)
             start = ends[at] if at < len(ends) and start < ends[at] <= end else end
 
-    def _by_words(self, tokens: list[str], words: frozenset[str], level: int, odds: Sequence[float]) -> _Match | None:
+    def _by_words(
+        self, tokens: list[str], window: Span, matches: Sequence[_Match], level: int, odds: Sequence[float]
+    ) -> _Match | None:
         """A finding that the words make together: from the first to the last of the three that say most."""
         number = max((n for n in LEVELS[level] if n in self._by_weight), key=odds.__getitem__, default=None)
         if number is None:
             return None
+        first, last = window
         of = self.lexicon.weights.of
-        telling = sorted((-points_for(of((word,)), number), tokens.index(word)) for word in words)[:3]
+        base = _base_words(matches)
+        points = {t: -points_for(of((t,)), number) for t in set(tokens[first:last]) - _NO_WORDS}
+        at = [k for k in range(first, last) if tokens[k] in points and not base >> k & 1]
+        telling = sorted([(points.pop(tokens[k]), k) for k in at if tokens[k] in points])[:3]
         if not telling or -telling[0][0] < _TELLING:
             return None
-        places = [at for points, at in telling if points < 0 and abs(at - telling[0][1]) <= 12]
+        places = [k for value, k in telling if value < 0 and abs(k - telling[0][1]) <= 12]
         plan = self._by_weight[number]
         first, last = min(places), max(places) + 1
         return _Match(plan, first, last, first, [(first, last)], plan.said)
@@ -1086,10 +1101,11 @@ def _base_words(matches: Iterable[_Match], first: int = 0) -> int:
     return bits >> first
 
 
-def _distinct(tokens: Sequence[str], base: int) -> frozenset[str]:
+def _without(base: int, tokens: list[str]) -> list[str]:
+    """The tokens with a full stop in place of each that is set in ``base``."""
     if base:
-        tokens = [token for at, token in enumerate(tokens) if not base >> at & 1]
-    return frozenset(tokens) - _NO_WORDS
+        return ["." if base >> at & 1 else token for at, token in enumerate(tokens)]
+    return tokens
 
 
 def _order(match: _Match) -> tuple[int, int, int]:

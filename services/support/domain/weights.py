@@ -10,6 +10,7 @@ A word's points do not depend on its neighbours, so they are summed once and kep
 
 from __future__ import annotations
 
+import itertools
 import math
 import struct
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,11 +22,8 @@ FILE: Final = "weights.tsv"
 UNIT: Final = 0.05
 """What one point of the table is worth, in natural logarithms of odds."""
 
-SURE: Final = 0.8
-"""How likely a level, or a more urgent one, must be for words alone to be a finding."""
-
-SUPPORTED: Final = 0.45
-"""How likely it must be for a rule's finding to stay."""
+LIKELY: Final = 0.6
+"""How likely a level, or a more urgent one, must be to be a finding."""
 
 _SIZES: Final = (3, 4)
 _FIELD: Final = 32
@@ -59,15 +57,25 @@ VERDICTS: Final = (
 # Half a field's range in each field: no sum is then negative, and none borrows from its neighbour.
 _HALVES: Final = sum([_HALF << (_FIELD * number) for number in range(len(VERDICTS))])
 _FIELDS: Final = struct.Struct(f"<{len(VERDICTS)}I")
-SILENT: Final = math.log(SURE / (1 - SURE) / len(VERDICTS)) / UNIT
-"""When every verdict has fewer points, no level above P3 is sure."""
+QUIET: Final = -60
+"""When every verdict has fewer points by the words alone, no pair of them makes a finding."""
 
 _COLUMN: Final = {verdict.code: number for number, verdict in enumerate(VERDICTS)}
 LEVELS: Final = tuple(tuple(n for n, v in enumerate(VERDICTS) if v.level == level) for level in range(3))
 
 
+def pairs_of(pairs: Iterable[tuple[str, str]]) -> list[str]:
+    """Neighbouring words as the table names them, with a space between them."""
+    return [f"{first} {second}" for first, second in pairs]
+
+
 def parts_of(word: str) -> list[str]:
-    """The word, marked as whole, and the runs of three and four characters in it, its borders marked ``<`` and ``>``."""
+    """The word, marked as whole, and the runs of three and four characters in it, its borders marked ``<`` and ``>``.
+
+    A pair of words has one part, itself.
+    """
+    if " " in word:
+        return [word]
     bordered = f"<{word}>"
     length = len(bordered)
     parts = ["=" + word]
@@ -97,6 +105,10 @@ class Weights:
     def of(self, words: Iterable[str]) -> int:
         """The sum of the words' points for every verdict, packed into one number (`unpacked`)."""
         return sum(map(self._known.__getitem__, words))
+
+    def known_pairs(self, tokens: Sequence[str]) -> set[str]:
+        """The pairs of neighbours that the table has."""
+        return self._rows.keys() & map(" ".join, itertools.pairwise(tokens))
 
 
 class _Known(dict[str, int]):
@@ -132,11 +144,11 @@ def points_for(total: int, verdict: int) -> int:
     return (((total + _HALVES) >> (_FIELD * verdict)) & ((1 << _FIELD) - 1)) - _HALF
 
 
-def likeliest_level(odds: Sequence[float], least: float) -> int:
-    """The most urgent level (0 for P0 to 3 for P3) that, or a more urgent one, is at least so likely."""
+def likeliest_level(odds: Sequence[float]) -> int:
+    """The most urgent level (0 for P0 to 3 for P3) that, or a more urgent one, is `LIKELY`."""
     highest = max(0.0, *odds)
     shares = [math.exp(value - highest) for value in odds]
-    needed = least * (sum(shares) + math.exp(-highest))
+    needed = LIKELY * (sum(shares) + math.exp(-highest))
     found = 0.0
     for level, numbers in enumerate(LEVELS):
         found += sum([shares[number] for number in numbers])

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 
 from services.support.domain.weights import (
     LEVELS,
+    LIKELY,
     VERDICTS,
     faults,
     likeliest_level,
     packed,
     parts_of,
+    points_for,
     read,
     unpacked,
 )
@@ -32,14 +34,29 @@ def test_packed_points_add_up_as_they_would_one_by_one(rows: list[list[int]]) ->
     assert unpacked(total) == [sum(column) for column in zip(*rows, strict=True)] if rows else [0] * len(VERDICTS)
 
 
-@given(st.lists(st.floats(-40, 40), min_size=len(VERDICTS), max_size=len(VERDICTS)), st.floats(0.1, 0.9))
-def test_level_is_the_most_urgent_that_is_likely_enough(odds: list[float], least: float) -> None:
+@given(st.lists(st.floats(-40, 40), min_size=len(VERDICTS), max_size=len(VERDICTS)))
+def test_level_is_the_most_urgent_that_is_likely_enough(odds: list[float]) -> None:
     shares = [math.exp(value) for value in odds]
     whole = sum(shares) + 1
-    level = likeliest_level(odds, least)
+    level = likeliest_level(odds)
     reached = [sum(shares[n] for few in LEVELS[: upto + 1] for n in few) / whole for upto in range(3)]
-    assert all(share <= least + 1e-9 for share in reached[:level])
-    assert level == 3 or reached[level] >= least - 1e-9
+    assert all(share <= LIKELY + 1e-9 for share in reached[:level])
+    assert level == 3 or reached[level] >= LIKELY - 1e-9
+
+
+@given(st.lists(POINTS, max_size=20))
+def test_the_points_of_one_verdict_are_read_alone(rows: list[list[int]]) -> None:
+    total = sum(packed(row(points)) for points in rows)
+    assert [points_for(total, number) for number in range(len(VERDICTS))] == unpacked(total)
+
+
+def test_a_pair_is_two_neighbours_that_the_table_names() -> None:
+    weights = read("=sent\tU+5\nsent without\tU+20\nwithout approval\tU+9\n")
+    assert weights.known_pairs(["sent", "without", "approval"]) == {"sent without", "without approval"}
+    assert weights.known_pairs(["without", "sent"]) == set()
+    assert weights.known_pairs(["sent", ".", "without"]) == set()
+    assert parts_of("sent without") == ["sent without"]
+    assert unpacked(weights.of(["sent", "sent without"])) == unpacked(packed("U+25"))
 
 
 def test_a_word_has_the_points_of_its_parts_and_of_nothing_else() -> None:
