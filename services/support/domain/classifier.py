@@ -304,6 +304,7 @@ class Classifier:
         }
         self._always, self._rules = self._reading_masks()
         self._stop_mask = mask_of(lexicon.stops)
+        self._literals = frozenset(lexicon.literals)
         negation = lexicon.negation
         self._denying = negation.negators | negation.adjacent
         self._denials = mask_of((negation.fine, negation.denied_after, negation.denied_at_end))
@@ -476,20 +477,19 @@ class Classifier:
     def _swallow(self, reading: _Reading) -> None:
         """Remove what lies inside a fixed phrase, unless a keyword reaches across the phrase's border."""
         occurrences = reading.occurrences
-        stops = self.lexicon.stops
-        literals = self.lexicon.literals
-        keywords = sorted(span for group, spans in occurrences.items() if group in literals for span in spans)
-        phrases = []
-        for group in stops.intersection(occurrences):
+        keywords = sorted([span for group in self._literals.intersection(occurrences) for span in occurrences[group]])
+        covered = bytearray(len(reading.tokens))
+        for group in self.lexicon.stops.intersection(occurrences):
             for first, last in occurrences.pop(group):
                 near = keywords[bisect_left(keywords, (first - 8, 0)) : bisect_right(keywords, (last, 0))]
                 if not any(a < first < b < last or first < a < last < b for a, b in near):
-                    phrases.append((first, last))
-        covered = {k for first, last in phrases for k in range(first, last)}
-        if not covered:
+                    covered[first:last] = bytes([1]) * (last - first)
+        if 1 not in covered:
             return
-        for group in list(occurrences):
-            left = [span for span in occurrences[group] if not covered.issuperset(range(*span))]
+        for group, spans in list(occurrences.items()):
+            left = [span for span in spans if 0 in covered[span[0] : span[1]]]
+            if len(left) == len(spans):
+                continue
             if left:
                 occurrences[group] = left
             else:
@@ -883,7 +883,10 @@ class Classifier:
 
     def _most_urgent(self, tokens: list[str], matches: list[_Match]) -> tuple[int, Sequence[float], Span]:
         """The highest level of a text's windows, with its odds and place."""
-        if len(tokens) <= _WEIGHED_AT_ONCE:
+        size = len(tokens)
+        if size > _WEIGHED_AT_ONCE:
+            size -= tokens.count(".") + tokens.count(",") + tokens.count("،")
+        if size <= _WEIGHED_AT_ONCE:
             return *self._level(_without(_base_words(matches), tokens), matches), (0, len(tokens))
         found: tuple[int, Sequence[float], Span] | None = None
         matches.sort(key=_place)

@@ -57,7 +57,7 @@ VERDICTS: Final = (
 # Half a field's range in each field: no sum is then negative, and none borrows from its neighbour.
 _HALVES: Final = sum([_HALF << (_FIELD * number) for number in range(len(VERDICTS))])
 _FIELDS: Final = struct.Struct(f"<{len(VERDICTS)}I")
-QUIET: Final = -60
+QUIET: Final = -50
 """When every verdict has fewer points by the words alone, no pair of them makes a finding."""
 
 _COLUMN: Final = {verdict.code: number for number, verdict in enumerate(VERDICTS)}
