@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from dealix.common.v1 import actor_pb2, approval_pb2
+from dealix.common.v1 import actor_pb2, approval_pb2, channel_pb2
+from dealix.support.v1 import classification_pb2
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -60,6 +61,32 @@ def choice(enum: Any) -> Callable[[Any], int]:
 def metavar(enum: Any) -> str:
     """The short names of an enum for the help."""
     return "|".join(short_names(enum))
+
+
+Customer = Annotated[str, typer.Argument(help="The customer.")]
+Body = Annotated[str, typer.Argument(help="The customer's text.")]
+SubjectLine = Annotated[str, typer.Option("--subject", help="The subject line.")]
+Arrived = Annotated[
+    int,
+    typer.Option(
+        "--channel",
+        parser=choice(channel_pb2.Channel),
+        metavar=metavar(channel_pb2.Channel),
+        help="Where it arrived.",
+        show_default=False,
+    ),
+]
+AtLeast = Annotated[
+    int,
+    typer.Option(
+        "--at-least",
+        parser=choice(classification_pb2.Priority),
+        metavar=metavar(classification_pb2.Priority),
+        help="The lowest urgency a person wants; it never lowers what the text asks for.",
+        show_default=False,
+    ),
+]
+Follows = Annotated[str, typer.Option("--follows", help="The earlier ticket that this one follows up.")]
 
 
 def day(text: str) -> datetime:

@@ -17,9 +17,15 @@ from customer_ops import views_gateway
 from customer_ops.cli.common import (
     DEFAULT_ADDRESS,
     Address,
+    Arrived,
+    AtLeast,
+    Body,
+    Customer,
+    Follows,
     Json,
     Person,
     RequestId,
+    SubjectLine,
     as_dict,
     choice,
     console,
@@ -33,8 +39,6 @@ from customer_ops.client import connect
 from customer_ops.render import flags
 from customer_ops.watching import follow
 
-Customer = Annotated[str, typer.Argument(help="The customer.")]
-
 
 def add_to(app: typer.Typer) -> None:
     """Adds the commands."""
@@ -47,29 +51,11 @@ def add_to(app: typer.Typer) -> None:
 
 def handle(
     customer: Customer,
-    body: Annotated[str, typer.Argument(help="The customer's text.")],
-    subject: Annotated[str, typer.Option("--subject", help="The subject line.")] = "",
-    channel: Annotated[
-        int,
-        typer.Option(
-            "--channel",
-            parser=choice(channel_pb2.Channel),
-            metavar=metavar(channel_pb2.Channel),
-            help="Where it arrived.",
-            show_default=False,
-        ),
-    ] = 0,
-    at_least: Annotated[
-        int,
-        typer.Option(
-            "--at-least",
-            parser=choice(classification_pb2.Priority),
-            metavar=metavar(classification_pb2.Priority),
-            help="The lowest urgency a person wants; it never lowers what the text asks for.",
-            show_default=False,
-        ),
-    ] = 0,
-    follows: Annotated[str, typer.Option("--follows", help="The earlier ticket that this one follows up.")] = "",
+    body: Body,
+    subject: SubjectLine = "",
+    channel: Arrived = 0,
+    at_least: AtLeast = 0,
+    follows: Follows = "",
     freeze: Annotated[
         int,
         typer.Option(

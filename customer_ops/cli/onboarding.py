@@ -22,6 +22,7 @@ from customer_ops.cli.common import (
     DEFAULT_ADDRESS,
     MAX_INT32,
     Address,
+    Customer,
     Json,
     Limit,
     PageToken,
@@ -44,7 +45,6 @@ connectors = commands(
     "Connectors: the catalogue, a customer's states, what happened, what is wrong, how to set one up."
 )
 
-Customer = Annotated[str, typer.Argument(help="The customer.")]
 StepId = Annotated[str, typer.Argument(help="The step, such as select_goal.")]
 ConnectorKey = Annotated[str, typer.Argument(help="The connector, such as gmail.")]
 Reference = Annotated[

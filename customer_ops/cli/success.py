@@ -17,6 +17,7 @@ from customer_ops.cli.common import (
     DEFAULT_ADDRESS,
     MAX_INT32,
     Address,
+    Customer,
     Json,
     Limit,
     PageToken,
@@ -35,7 +36,6 @@ from customer_ops.client import connect
 
 success = commands("Customer success: plans and what is due of them, recorded activity, risk and health.")
 
-Customer = Annotated[str, typer.Argument(help="The customer.")]
 TouchpointId = Annotated[str, typer.Argument(help="The touchpoint.", metavar="TOUCHPOINT")]
 AsOf = Annotated[
     str, typer.Option("--as-of", metavar="DAY", help="As of a day, such as 2026-03-01; today if left out.")
