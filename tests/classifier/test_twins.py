@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 import unicodedata
 from collections.abc import Callable
 
@@ -159,3 +160,16 @@ def test_a_finding_among_words_that_nobody_knows_is_not_hidden_by_a_long_harmles
     assert CLASSIFIER.classify("qqxxzz hacked qqxxzz. " + harmless).priority == "P0"
     assert CLASSIFIER.classify(harmless + "qqxxzz hacked qqxxzz.").priority == "P0"
     assert CLASSIFIER.classify(harmless).priority == "P3"
+
+
+def test_what_is_remembered_of_hostile_words_is_bounded() -> None:
+    classifier = Classifier(load_lexicon())
+    classifier.classify("hello")
+    tracemalloc.start()
+    try:
+        for number in range(20):
+            classifier.classify("ب" * 15_000 + "تثجح"[number % 4] * (number + 3))
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 200_000

@@ -44,6 +44,8 @@ from services.support.domain.lexicon import (
 )
 from services.support.domain.priorities import Priority, urgency
 from services.support.domain.weights import (
+    KEPT_LENGTH,
+    KEPT_WORDS,
     LEVELS,
     QUIET,
     UNIT,
@@ -77,7 +79,6 @@ _FEW_OTHERS = 0
 _TELLING = 12
 # How much of the telling words a reason repeats, in characters; the hit has all of them.
 _SHOWN = 160
-_KEPT_WORDS = 50_000
 _JOINED = {"و": JOINS_WAW, "ف": JOINS_FA}
 
 
@@ -263,9 +264,10 @@ class _Nodes(dict[str, Node | None]):
             node = self._trie.get(token[1:])
             if node is not None and not node[3] & _JOINED[token[0]]:
                 node = None
-        if len(self) >= _KEPT_WORDS:
-            self.clear()
-        self[token] = node
+        if len(token) <= KEPT_LENGTH:
+            if len(self) >= KEPT_WORDS:
+                self.clear()
+            self[token] = node
         return node
 
 

@@ -5,7 +5,8 @@ trouble); what nobody would write in a rule adds up here. Points are data, found
 ``tests/classifier/weigh.py`` and read as they are: the same text and table give the same answer. Points are natural
 logarithms of odds against P3, so that a rule's finding can be added to them and priorities compared as sums.
 
-A word's points do not depend on its neighbours, so they are summed once and kept: a text costs one look-up a word.
+A word's points do not depend on its neighbours, so they are summed once and kept: a text costs one look-up a word. Pairs of
+neighbours that say more than their words have points of their own.
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ LIKELY: Final = 0.6
 _SIZES: Final = (3, 4)
 _FIELD: Final = 32
 _HALF: Final = 1 << (_FIELD - 1)
-_KEPT_WORDS: Final = 50_000
+KEPT_WORDS: Final = 20_000
+KEPT_LENGTH: Final = 40
+"""How many words are remembered, of at most how many characters: some megabytes, whatever is sent."""
+
 _START: Final = "*"
 
 
@@ -120,9 +124,10 @@ class _Known(dict[str, int]):
     def __missing__(self, word: str) -> int:
         rows = self._rows
         points = sum([packed(rows[part]) for part in parts_of(word) if part in rows])
-        if len(self) >= _KEPT_WORDS:
-            self.clear()
-        self[word] = points
+        if len(word) <= KEPT_LENGTH:
+            if len(self) >= KEPT_WORDS:
+                self.clear()
+            self[word] = points
         return points
 
 
