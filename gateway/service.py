@@ -20,7 +20,7 @@ from services.runtime.observe import Metrics, Observer
 from services.runtime.pipeline import Environment, Pipeline
 from services.runtime.service import utc_now
 from services.runtime.settings import GatewaySettings, RuntimeSettings
-from services.runtime.validation import RequestValidator
+from services.runtime.validation import shared_validator
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ async def open_gateway(
         service="gateway",
         clock=clock,
         observer=observer,
-        validator=RequestValidator(),
+        validator=shared_validator(),
         max_calls=settings.max_calls,
         max_watchers=settings.max_watchers,
     )

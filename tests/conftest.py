@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import logging
 import signal
 from collections.abc import AsyncIterator, Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 import structlog
 
+from services.support import service
 from tests.support_pg import PostgresServer, postgres_server
 
 
@@ -39,16 +39,10 @@ def only_errors_are_logged() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def read_and_compiled_once() -> Iterator[None]:
-    """The services of all tests share what a process reads and compiles once when it starts, and never changes."""
+def the_lexicon_is_read_once() -> Iterator[None]:
+    """The support services of all tests share the lexicon, which a process reads once when it starts and never changes."""
     with pytest.MonkeyPatch.context() as patch:
-        for module, name in (
-            ("services.runtime.service", "RequestValidator"),
-            ("gateway.service", "RequestValidator"),
-            ("services.support.service", "load_linted"),
-        ):
-            target = importlib.import_module(module)
-            patch.setattr(target, name, functools.cache(getattr(target, name)))
+        patch.setattr(service, "load_linted", functools.cache(service.load_linted))
         yield
 
 

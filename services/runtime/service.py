@@ -14,7 +14,7 @@ from services.runtime.methods import methods_of
 from services.runtime.observe import Metrics, Observer
 from services.runtime.pipeline import Environment, Pipeline
 from services.runtime.settings import ServiceSettings
-from services.runtime.validation import RequestValidator
+from services.runtime.validation import shared_validator
 from services.runtime.worker import Fire, Worker, running
 from services.storage.database import Database, DatabaseSettings, ServiceSchema, open_database
 
@@ -91,7 +91,7 @@ async def open_service(
             service=definition.name,
             clock=clock,
             observer=Observer(definition.name, metrics, level=settings.log_level),
-            validator=RequestValidator(),
+            validator=shared_validator(),
             database=database,
             max_calls=settings.max_calls,
             max_watchers=settings.max_watchers,

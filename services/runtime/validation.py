@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 import protovalidate
@@ -11,7 +12,7 @@ from services.domain.errors import InvalidInput, Violation
 
 
 class RequestValidator:
-    """Checks messages against the rules in their descriptors. One per process: it keeps the compiled rules."""
+    """Checks messages against the rules in their descriptors. It keeps the rules that it compiled: a process shares one."""
 
     def __init__(self) -> None:
         self._collect = protovalidate.Validator().collect_violations
@@ -21,6 +22,12 @@ class RequestValidator:
         found = self._collect(message)
         if found:
             raise InvalidInput([_violation(v) for v in found])
+
+
+@functools.cache
+def shared_validator() -> RequestValidator:
+    """The validator of this process: services that run in one compile the rules of a message once."""
+    return RequestValidator()
 
 
 def _violation(violation: protovalidate.Violation) -> Violation:

@@ -20,7 +20,7 @@ from services.runtime.pipeline import Environment, Pipeline
 from services.runtime.server import Server
 from services.runtime.service import utc_now
 from services.runtime.settings import RuntimeSettings
-from services.runtime.validation import RequestValidator
+from services.runtime.validation import shared_validator
 
 WATCH = "/test.probe.v1.ProbeService/Watch"
 ASK = "/test.probe.v1.ProbeService/Ask"
@@ -126,7 +126,7 @@ async def probe(watch: Callable[..., AsyncIterator[Any]], **overrides: object) -
         service="probe",
         clock=utc_now,
         observer=Observer("probe", Metrics(registry)),
-        validator=RequestValidator(),
+        validator=shared_validator(),
         max_calls=settings.max_calls,
         max_watchers=settings.max_watchers,
     )
