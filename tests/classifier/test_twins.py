@@ -162,6 +162,16 @@ def test_a_finding_among_words_that_nobody_knows_is_not_hidden_by_a_long_harmles
     assert CLASSIFIER.classify(harmless).priority == "P3"
 
 
+def test_the_first_words_of_a_sentence_that_was_cut_off_are_not_weighed_alone() -> None:
+    harmless = (
+        "Hello team, we would like to review the report of last month together with our sales lead, and we have a question "
+        "about the new bundle and the date of the next meeting. The pilot is going well and the results are good; please "
+        "add two more users to the dashboard before Thursday. "
+    ) * 4
+    wrong = [size for size in range(300, len(harmless), 2) if CLASSIFIER.classify(harmless[:size]).priority != "P3"]
+    assert wrong == []
+
+
 def test_what_is_remembered_of_hostile_words_is_bounded() -> None:
     classifier = Classifier(load_lexicon())
     classifier.classify("hello")

@@ -12,6 +12,7 @@ Cost is linear in the length of the text: every search around a word is bounded 
 from __future__ import annotations
 
 import itertools
+import operator
 import textwrap
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
@@ -931,14 +932,18 @@ class Classifier:
         """Runs of whole sentences with at most so many words, each beginning in the middle of the one before."""
         size = len(tokens)
         base = _base_words(matches)
-        counts = [0, *itertools.accumulate([t not in _NO_WORDS and not base >> i & 1 for i, t in enumerate(tokens)])]
-        ends = [i + 1 for i, token in enumerate(tokens) if token in _SENTENCE_ENDS]
+        no_words: Iterable[bool] = map(_NO_WORDS.__contains__, tokens)
+        if base:
+            no_words = [no or bool(base >> at & 1) for at, no in enumerate(no_words)]
+        counts = [0, *itertools.accumulate(map(operator.not_, no_words))]
+        ends = [*itertools.compress(range(1, size + 1), map(_SENTENCE_ENDS.__contains__, tokens))]
         windows = []
         start = 0
         while True:
             limit = bisect_right(counts, counts[start] + _WEIGHED_AT_ONCE) - 1
             if limit >= size:
-                windows.append((start, size))
+                # A few words at the end are weighed with what stands before them, not alone.
+                windows.append((min(start, bisect_left(counts, counts[size] - _WEIGHED_AT_ONCE // 2)), size))
                 return windows
             at = bisect_right(ends, limit) - 1
             end = ends[at] if at >= 0 and ends[at] > start else limit
