@@ -74,8 +74,6 @@ _WEIGHED_AT_ONCE = 60
 # What a rule's finding, and a denied critical word, are worth beside the words: logarithms of odds.
 _RULE_FOUND = 1.5
 _DENIED = 6.0
-# A rule's finding that has no more words beside it in its sentence needs no support of them.
-_FEW_OTHERS = 0
 # What one word at least must say, in points, for words alone to be a finding: little of everything says nothing.
 _TELLING = 12
 # How much of the telling words a reason repeats, in characters; the hit has all of them.
@@ -389,8 +387,8 @@ class Classifier:
         skipped = self.lexicon.skipped
         tokens = [token for token in written_once(folded, tokenize(folded)) if token not in skipped]
         tokens = _without(_base_words(self._matches(tokens)), tokens)
-        pairs = [pair for pair in itertools.pairwise(tokens) if _CLAUSE_ENDS.isdisjoint(pair)]
-        return frozenset(tokens).difference(_NO_WORDS).union(pairs_of(pairs))
+        pairs = [pair for pair in pairs_of(tokens) if _CLAUSE_ENDS.isdisjoint(pair.split(" "))]
+        return frozenset(tokens).difference(_NO_WORDS).union(pairs)
 
     # --- words --------------------------------------------------------------------------------------------------------
 
@@ -879,7 +877,8 @@ class Classifier:
         if match.plan.entry.base:
             return match.plan.level
         first, last = self._sentence(tokens, match)
-        if last - first - (match.last - match.first) <= _FEW_OTHERS:
+        if (first, last) == (match.first, match.last):
+            # No other word is there to support it.
             return match.plan.level
         level, _ = self._level(_without(_base_words(matches, first), tokens[first:last]), [match])
         return max(match.plan.level, level)
@@ -962,12 +961,14 @@ class Classifier:
         first, last = window
         of = self.lexicon.weights.of
         base = _base_words(matches)
-        points = {t: -points_for(of((t,)), number) for t in set(tokens[first:last]) - _NO_WORDS}
-        at = [k for k in range(first, last) if tokens[k] in points and not base >> k & 1]
-        telling = sorted([(points.pop(tokens[k]), k) for k in at if tokens[k] in points])[:3]
+        places_of: dict[str, int] = {}
+        for at in range(first, last):
+            if tokens[at] not in _NO_WORDS and not base >> at & 1:
+                places_of.setdefault(tokens[at], at)
+        telling = sorted([(-points_for(of((word,)), number), at) for word, at in places_of.items()])[:3]
         if not telling or -telling[0][0] < _TELLING:
             return None
-        places = [k for value, k in telling if value < 0 and abs(k - telling[0][1]) <= 12]
+        places = [at for points, at in telling if points < 0 and abs(at - telling[0][1]) <= 12]
         plan = self._by_weight[number]
         first, last = min(places), max(places) + 1
         return _Match(plan, first, last, first, [(first, last)], plan.said)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import itertools
 import math
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -68,9 +68,9 @@ _COLUMN: Final = {verdict.code: number for number, verdict in enumerate(VERDICTS
 LEVELS: Final = tuple(tuple(n for n, v in enumerate(VERDICTS) if v.level == level) for level in range(3))
 
 
-def pairs_of(pairs: Iterable[tuple[str, str]]) -> list[str]:
-    """Neighbouring words as the table names them, with a space between them."""
-    return [f"{first} {second}" for first, second in pairs]
+def pairs_of(tokens: Iterable[str]) -> Iterator[str]:
+    """Each two neighbours as the table names them, with a space between them."""
+    return map(" ".join, itertools.pairwise(tokens))
 
 
 def parts_of(word: str) -> list[str]:
@@ -112,7 +112,7 @@ class Weights:
 
     def known_pairs(self, tokens: Sequence[str]) -> set[str]:
         """The pairs of neighbours that the table has."""
-        return self._rows.keys() & map(" ".join, itertools.pairwise(tokens))
+        return self._rows.keys() & pairs_of(tokens)
 
 
 class _Known(dict[str, int]):
