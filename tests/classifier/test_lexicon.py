@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from services.support.domain import weights
+from services.support.domain import phrases, weights
 from services.support.domain.classifier import Classifier
 from services.support.domain.lexicon import (
     CHECKED,
@@ -130,7 +130,7 @@ def test_groups_made_of_one_another_are_refused() -> None:
 
 
 def copied(folder: Path) -> None:
-    for source in (*DEFAULT_DIRECTORY.glob("*.toml"), DEFAULT_DIRECTORY / weights.FILE):
+    for source in (*DEFAULT_DIRECTORY.glob("*.toml"), *(DEFAULT_DIRECTORY / n for n in (weights.FILE, phrases.FILE))):
         (folder / source.name).write_bytes(source.read_bytes())
 
 
@@ -142,11 +142,32 @@ def test_version_follows_the_content(tmp_path: Path) -> None:
     assert load_lexicon(tmp_path).version != load_lexicon().version
 
 
-def test_version_follows_the_weights(tmp_path: Path) -> None:
+def test_version_follows_the_weights_and_phrases(tmp_path: Path) -> None:
+    versions = {load_lexicon().version}
     copied(tmp_path)
     with (tmp_path / weights.FILE).open("a", encoding="utf-8") as file:
         file.write("=zzz\tS+1\n")
-    assert load_lexicon(tmp_path).version != load_lexicon().version
+    versions.add(load_lexicon(tmp_path).version)
+    content = bytearray((tmp_path / phrases.FILE).read_bytes())
+    content[-1] ^= 1
+    (tmp_path / phrases.FILE).write_bytes(content)
+    versions.add(load_lexicon(tmp_path).version)
+    assert len(versions) == 3
+
+
+def test_a_cut_file_of_phrases_is_refused_before_a_service_starts(tmp_path: Path) -> None:
+    copied(tmp_path)
+    (tmp_path / phrases.FILE).write_bytes((DEFAULT_DIRECTORY / phrases.FILE).read_bytes()[:-1])
+    with pytest.raises(LexiconError, match="bytes must follow the first line"):
+        load_linted(tmp_path)
+
+
+def test_a_faulty_row_of_weights_is_refused_before_a_service_starts(tmp_path: Path) -> None:
+    copied(tmp_path)
+    with (tmp_path / weights.FILE).open("a", encoding="utf-8") as file:
+        file.write("=zzz\tS+much\n")
+    with pytest.raises(LexiconError, match="whole number"):
+        load_linted(tmp_path)
 
 
 def test_unreadable_and_empty_directories_are_refused(tmp_path: Path) -> None:

@@ -26,8 +26,11 @@ from tests.classifier.test_products import PRODUCTS, texts
 INDEPENDENT = "independent"
 LEAST_ROWS = 5
 LEAST_ROWS_OF_A_PAIR = 3
+# Fewer points for a verdict are left out, and a part or pair that has no more for any: what hangs on them is in doubt, and
+# phrases are asked.
 LEAST_POINTS = 2
-LEAST_POINTS_OF_A_PAIR = 3
+LEAST_POINTS_OF_A_PART = 4
+LEAST_POINTS_OF_A_PAIR = 5
 STRENGTH = 0.3
 SAMPLE = 300
 # How many rows each list of combinations counts for, at most two for each that is drawn.
@@ -95,7 +98,7 @@ def main() -> None:
 
     lines = ["*\t" + row_of(list(model.intercept_), 0, 0)]
     for part, number in sorted(vectors.vocabulary_.items()):
-        most = LEAST_POINTS_OF_A_PAIR if " " in part else LEAST_POINTS
+        most = LEAST_POINTS_OF_A_PAIR if " " in part else LEAST_POINTS_OF_A_PART
         row_text = row_of(list(model.coef_[:, number]), LEAST_POINTS, most)
         if row_text:
             lines.append(f"{part}\t{row_text}")

@@ -3,7 +3,8 @@
 The text is folded and cut into tokens (``services.domain.arabic``); a token trie finds the words of the lexicon; rules
 join words that stand near one another; contexts silence rules, fixed phrases swallow words, negations set hits apart.
 What all the words weigh together (``weights``) finds what no rule joins, and sets a rule's finding aside that the rest
-of the text speaks against; a base keyword needs no such support. The highest hit that is left decides. The same text
+of the text speaks against; a base keyword needs no such support. Where words leave a doubt, runs of words in their
+order (``phrases``) are asked too. The highest hit that is left decides. The same text
 and lexicon give the same answer.
 
 Cost is linear in the length of the text: every search around a word is bounded by a window.
@@ -15,7 +16,7 @@ import itertools
 import operator
 import textwrap
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from services.domain.arabic import (
@@ -48,10 +49,13 @@ from services.support.domain.weights import (
     KEPT_LENGTH,
     KEPT_WORDS,
     LEVELS,
+    LIKELY,
     QUIET,
     UNIT,
     VERDICTS,
+    in_doubt,
     likeliest_level,
+    likelihoods,
     pairs_of,
     points_for,
     unpacked,
@@ -74,6 +78,10 @@ _WEIGHED_AT_ONCE = 60
 # What a rule's finding, and a denied critical word, are worth beside the words: logarithms of odds.
 _RULE_FOUND = 1.5
 _DENIED = 6.0
+# How many parts of a text that words leave in doubt are read again at most, word after word.
+_READ_AGAIN = 8
+# A sentence of fewer words, perhaps cut off, is weighed only with those around it.
+_SENTENCE = 6
 # What one word at least must say, in points, for words alone to be a finding: little of everything says nothing.
 _TELLING = 12
 # How much of the telling words a reason repeats, in characters; the hit has all of them.
@@ -381,12 +389,16 @@ class Classifier:
             return self._nothing if aside is None else self._set_aside(aside)
         return self._verdict(text, _Source(text, folded, how, written, kept, tokens), matches, aside)
 
-    def words_weighed(self, text: str) -> frozenset[str]:
-        """What a text's weight is made of: its folded words and pairs of neighbours, without found base keywords."""
+    def tokens_weighed(self, text: str) -> list[str]:
+        """What is weighed of a text, in its order: folded words and marks, a full stop for each of a base keyword."""
         folded, _ = fold_noting(text)
         skipped = self.lexicon.skipped
         tokens = [token for token in written_once(folded, tokenize(folded)) if token not in skipped]
-        tokens = _without(_base_words(self._matches(tokens)), tokens)
+        return _without(_base_words(self._matches(tokens)), tokens)
+
+    def words_weighed(self, text: str) -> frozenset[str]:
+        """What a text's weight is made of: its folded words and pairs of neighbours, without found base keywords."""
+        tokens = self.tokens_weighed(text)
         pairs = [pair for pair in pairs_of(tokens) if _CLAUSE_ENDS.isdisjoint(pair.split(" "))]
         return frozenset(tokens).difference(_NO_WORDS).union(pairs)
 
@@ -849,13 +861,14 @@ class Classifier:
     def _weighed(self, tokens: list[str], matches: list[_Match]) -> tuple[list[_Match], _Plan | None]:
         """The matches that the words support, one more where the words alone say it, and what P0 was set aside."""
         highest = 3
+        readings = iter(range(_READ_AGAIN))
         for match in sorted(matches, key=_order):
             # A rule's finding need not have the support of more than its own sentence: harmless ones must not hide it.
             if match.plan.level < highest and not match.denied:
-                highest = min(highest, self._supported(tokens, matches, match))
+                highest = min(highest, self._supported(tokens, matches, match, readings))
                 if not highest:
                     return matches, None
-        level, odds, window = self._most_urgent(tokens, matches)
+        level, odds, window = self._most_urgent(tokens, matches, readings)
         if not matches and level == 3:
             return matches, None
         level = min(level, highest)
@@ -872,7 +885,7 @@ class Classifier:
                 left.append(by_words)
         return left, aside
 
-    def _supported(self, tokens: list[str], matches: Sequence[_Match], match: _Match) -> int:
+    def _supported(self, tokens: list[str], matches: Sequence[_Match], match: _Match, readings: Iterator[int]) -> int:
         """The level that a match, with the words of its sentence, is found to have, at most as urgent as its own."""
         if match.plan.entry.base:
             return match.plan.level
@@ -880,41 +893,88 @@ class Classifier:
         if (first, last) == (match.first, match.last):
             # No other word is there to support it.
             return match.plan.level
-        level, _ = self._level(_without(_base_words(matches, first), tokens[first:last]), [match])
+        level, _ = self._level(_without(_base_words(matches, first), tokens[first:last]), [match], readings)
         return max(match.plan.level, level)
 
-    def _most_urgent(self, tokens: list[str], matches: list[_Match]) -> tuple[int, Sequence[float], Span]:
+    def _most_urgent(
+        self, tokens: list[str], matches: list[_Match], readings: Iterator[int]
+    ) -> tuple[int, Sequence[float], Span]:
         """The highest level of a text's windows, with its odds and place."""
         size = len(tokens)
         if size > _WEIGHED_AT_ONCE:
             size -= tokens.count(".") + tokens.count(",") + tokens.count("،")
         if size <= _WEIGHED_AT_ONCE:
-            return *self._level(_without(_base_words(matches), tokens), matches), (0, len(tokens))
+            return *self._level(_without(_base_words(matches), tokens), matches, readings), (0, len(tokens))
         found: tuple[int, Sequence[float], Span] | None = None
         matches.sort(key=_place)
         for first, last in self._windows(tokens, matches):
             within = matches[bisect_left(matches, first, key=_place) : bisect_left(matches, last, key=_place)]
-            level, odds = self._level(_without(_base_words(within, first), tokens[first:last]), within)
+            level, odds = self._level(_without(_base_words(within, first), tokens[first:last]), within, readings)
             if found is None or level < found[0]:
                 found = level, odds, (first, last)
         return found or (3, [], (0, 0))
 
-    def _level(self, tokens: Sequence[str], matches: Sequence[_Match]) -> tuple[int, Sequence[float]]:
-        """The likely level of some tokens and what was found in them, with the odds of each verdict."""
+    def _level(
+        self, tokens: Sequence[str], matches: Sequence[_Match], readings: Iterator[int]
+    ) -> tuple[int, Sequence[float]]:
+        """The likely level of some tokens and what was found in them, with the odds of each verdict.
+
+        ``readings`` has an item for each time that the text may be read again.
+        """
         weights = self.lexicon.weights
         level = min([match.plan.level for match in matches if not match.denied], default=3)
-        total = weights.start + weights.of(frozenset(tokens) - _NO_WORDS)
-        if level == 3 and max(unpacked(total)) < QUIET:
-            return 3, []
-        total += weights.of(weights.known_pairs(tokens))
-        odds = [points * UNIT for points in unpacked(total)]
+        found = [0.0] * len(VERDICTS)
         if level < 3:
             for number in LEVELS[level]:
-                odds[number] += _RULE_FOUND
-        if any(match.denied and match.plan.critical for match in matches):
+                found[number] += _RULE_FOUND
+        denied = any(match.denied and match.plan.critical for match in matches)
+        if denied:
             for number in LEVELS[0]:
-                odds[number] -= _DENIED
-        return likeliest_level(odds), odds
+                found[number] -= _DENIED
+        total = weights.start + weights.of(frozenset(tokens) - _NO_WORDS)
+        doubted: int | None = None
+        answer: tuple[int, Sequence[float]] = 3, []
+        if level < 3 or max(unpacked(total)) >= QUIET:
+            total += weights.of(weights.known_pairs(tokens))
+            odds = _odds(total, found)
+            likely = likelihoods(odds)
+            answer = likeliest_level(likely), odds
+            if in_doubt(likely):
+                doubted = total
+        phrases = self.lexicon.phrases
+        # Around a denied keyword, which is not weighed, no phrase is whole.
+        if denied or not phrases:
+            return answer
+        if doubted is None and answer[0] == 3:
+            doubted = self._said_in_passing(tokens, found)
+        if doubted is None or next(readings, None) is None:
+            return answer
+        in_order = map(operator.add, phrases.odds(tokens), found)
+        odds = [(one + other) / 2 for one, other in zip(_odds(doubted, found), in_order, strict=True)]
+        return likeliest_level(likelihoods(odds)), odds
+
+    def _said_in_passing(self, tokens: Sequence[str], found: Sequence[float]) -> int | None:
+        """The points of the sentence that is the likeliest finding by itself; None where none is one."""
+        if _SENTENCE_ENDS.isdisjoint(tokens[:-1]):
+            return None
+        weights = self.lexicon.weights
+        most = LIKELY
+        points: int | None = None
+        start = 0
+        ends = [at for at, token in enumerate(tokens) if token in _SENTENCE_ENDS]
+        for end in (*ends, len(tokens)):
+            sentence = tokens[start:end]
+            start = end + 1
+            # Nearly always this is all; only where something speaks up are words counted once.
+            if len(sentence) < _SENTENCE or max(unpacked(weights.start + weights.of(sentence))) <= 0:
+                continue
+            total = weights.start + weights.of(frozenset(sentence) - _NO_WORDS)
+            total += weights.of(weights.known_pairs(sentence))
+            share = likelihoods(_odds(total, found))[-1]
+            if share > most:
+                most = share
+                points = total
+        return points
 
     @staticmethod
     def _sentence(tokens: Sequence[str], match: _Match) -> Span:
@@ -1097,6 +1157,11 @@ class Classifier:
             f"الأولوية P3: ورد ما يشبه «{entry.keyword}» لكنه منفي في النص.",
             f"P3: something like {entry.keyword} is mentioned, but the text denies it.",
         )
+
+
+def _odds(points: int, found: Sequence[float]) -> list[float]:
+    """The odds of each verdict by packed points and what was found beside them."""
+    return [value * UNIT + more for value, more in zip(unpacked(points), found, strict=True)]
 
 
 def _place(match: _Match) -> int:

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from services.domain import arabic
-from services.support.domain import weights
+from services.support.domain import phrases, weights
 from services.support.domain.priorities import Priority
 
 DEFAULT_DIRECTORY: Final = Path(__file__).resolve().parent.parent / "lexicon"
@@ -185,6 +185,7 @@ class Lexicon:
     branches: Branches
     forms: int
     weights: weights.Weights
+    phrases: phrases.Phrases
 
 
 # --- forms ------------------------------------------------------------------------------------------------------------
@@ -391,7 +392,7 @@ CHECKED = "checked.txt"
 
 
 def read_directory(directory: Path) -> tuple[Raw, str]:
-    """Read and join every ``*.toml`` and the weights of a directory; the version is a hash of names and contents."""
+    """Read and join every ``*.toml``, the weights and phrases of a directory; the version is a hash of all contents."""
     digest = hashlib.sha256()
     merged: dict[str, Any] = {"group": [], "context": [], "entry": [], "stop": [], "negation": {}, "settings": {}}
     files = sorted(directory.glob("*.toml"))
@@ -418,7 +419,8 @@ def read_directory(directory: Path) -> tuple[Raw, str]:
     for key in ("group", "entry", "stop"):
         merged[key] = [_with_lists(table) for table in merged[key]]
     merged["weights"] = weights.load(directory)
-    digest.update(merged["weights"].encode())
+    merged["phrases"] = phrases.load(directory)
+    digest.update(merged["weights"].encode() + b"\0" + merged["phrases"])
     return merged, digest.hexdigest()[:16]
 
 
@@ -630,6 +632,8 @@ def lint(raw: Raw) -> list[Finding]:
         _error("BAD_WEIGHT", weights.FILE, fault, "سطر غير مقروء في جدول أوزان الكلمات")
         for fault in weights.faults(raw.get("weights", ""))
     ]
+    if fault := phrases.fault(raw.get("phrases", b"")):
+        found.append(_error("BAD_PHRASES", phrases.FILE, fault, "ملف غير مقروء لأوزان العبارات"))
     return sorted(set(found), key=lambda f: (f.severity is not Severity.ERROR, f.subject, f.code, f.message))
 
 
@@ -768,6 +772,7 @@ def _compile(raw: Raw, version: str) -> Lexicon:
         branches=builder.branches,
         forms=len(trie),
         weights=weights.read(raw.get("weights", "")),
+        phrases=phrases.Phrases(raw.get("phrases", b"")),
     )
 
 

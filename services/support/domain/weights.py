@@ -23,8 +23,10 @@ FILE: Final = "weights.tsv"
 UNIT: Final = 0.05
 """What one point of the table is worth, in natural logarithms of odds."""
 
-LIKELY: Final = 0.6
+LIKELY: Final = 0.65
 """How likely a level, or a more urgent one, must be to be a finding."""
+DOUBTFUL: Final = 0.1
+"""Less likely than this, a level is out of the question; more likely than the rest of it, it is settled."""
 
 _SIZES: Final = (3, 4)
 _FIELD: Final = 32
@@ -149,17 +151,30 @@ def points_for(total: int, verdict: int) -> int:
     return (((total + _HALVES) >> (_FIELD * verdict)) & ((1 << _FIELD) - 1)) - _HALF
 
 
-def likeliest_level(odds: Sequence[float]) -> int:
-    """The most urgent level (0 for P0 to 3 for P3) that, or a more urgent one, is `LIKELY`."""
+def likelihoods(odds: Sequence[float]) -> list[float]:
+    """How likely each level (0 for P0 to 2 for P2), or a more urgent one, is by the odds of `VERDICTS`."""
     highest = max(0.0, *odds)
     shares = [math.exp(value - highest) for value in odds]
-    needed = LIKELY * (sum(shares) + math.exp(-highest))
+    whole = sum(shares) + math.exp(-highest)
+    likely = []
     found = 0.0
-    for level, numbers in enumerate(LEVELS):
+    for numbers in LEVELS:
         found += sum([shares[number] for number in numbers])
-        if found >= needed:
+        likely.append(found / whole)
+    return likely
+
+
+def likeliest_level(likely: Sequence[float]) -> int:
+    """The most urgent level (0 for P0 to 3 for P3) that, or a more urgent one, is `LIKELY`."""
+    for level, share in enumerate(likely):
+        if share >= LIKELY:
             return level
     return 3
+
+
+def in_doubt(likely: Sequence[float]) -> bool:
+    """Whether some level is neither likely nor unlikely enough to be settled by words alone."""
+    return not all(share <= DOUBTFUL or share >= 1 - DOUBTFUL for share in likely)
 
 
 def read(content: str) -> Weights:

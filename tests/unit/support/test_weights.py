@@ -13,7 +13,9 @@ from services.support.domain.weights import (
     LIKELY,
     VERDICTS,
     faults,
+    in_doubt,
     likeliest_level,
+    likelihoods,
     packed,
     parts_of,
     points_for,
@@ -34,14 +36,34 @@ def test_packed_points_add_up_as_they_would_one_by_one(rows: list[list[int]]) ->
     assert unpacked(total) == [sum(column) for column in zip(*rows, strict=True)] if rows else [0] * len(VERDICTS)
 
 
-@given(st.lists(st.floats(-40, 40), min_size=len(VERDICTS), max_size=len(VERDICTS)))
-def test_level_is_the_most_urgent_that_is_likely_enough(odds: list[float]) -> None:
+ODDS = st.lists(st.floats(-40, 40), min_size=len(VERDICTS), max_size=len(VERDICTS))
+
+
+@given(ODDS)
+def test_a_level_is_as_likely_as_its_verdicts_and_the_more_urgent_ones_together(odds: list[float]) -> None:
     shares = [math.exp(value) for value in odds]
     whole = sum(shares) + 1
-    level = likeliest_level(odds)
     reached = [sum(shares[n] for few in LEVELS[: upto + 1] for n in few) / whole for upto in range(3)]
-    assert all(share <= LIKELY + 1e-9 for share in reached[:level])
-    assert level == 3 or reached[level] >= LIKELY - 1e-9
+    assert likelihoods(odds) == pytest.approx(reached)
+
+
+@pytest.mark.parametrize(
+    ("likely", "level", "doubtful"),
+    [
+        ([0.0, 0.0, 0.0], 3, False),
+        ([0.05, 0.08, 0.1], 3, False),
+        ([0.0, 0.0, 0.11], 3, True),
+        ([LIKELY, 0.7, 0.8], 0, True),
+        ([0.0, 0.59, 0.95], 2, True),
+        ([0.02, 0.92, 0.93], 1, False),
+        ([0.9, 0.9, 1.0], 0, False),
+    ],
+)
+def test_level_is_the_most_urgent_that_is_likely_and_in_doubt_between(
+    likely: list[float], level: int, doubtful: bool
+) -> None:
+    assert likeliest_level(likely) == level
+    assert in_doubt(likely) == doubtful
 
 
 @given(st.lists(POINTS, max_size=20))

@@ -1,0 +1,219 @@
+"""Learn phrases from the labelled tickets: ``python -m tests.classifier.weigh_phrases`` writes ``lexicon/phrases.bin``.
+
+A small convolutional network (PyTorch; ``pip install -e '.[weigh]'``) over the rows that `tests.classifier.weigh` learns
+from, in some ten minutes on two cores: the parts of words have embeddings and points; filters look at a word and up to two
+words on each side; a filter's strongest answer in the text counts. Its numbers are then rounded to the whole numbers that
+``services/support/domain/phrases.py`` reads. Run `tests.classifier.weigh` first if rows have changed, and
+``customer-ops lint-lexicon --record`` afterwards.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import nn
+
+from services.support.domain.classifier import Classifier
+from services.support.domain.lexicon import DEFAULT_DIRECTORY, load_lexicon
+from services.support.domain.phrases import FILE, POINTS, THRESHOLD, Shape, bucket_of, written
+from services.support.domain.weights import VERDICTS, parts_of
+from tests.classifier.weigh import rows, verdict
+
+SHAPE = Shape(
+    buckets=32_768,
+    width=48,
+    looks=((0, 128), (1, 96), (-1, 64), (-2, 32), (2, 32)),
+    word_unit=1.0,
+    filter_unit=1.0,
+    start=(0.0,) * POINTS,
+)
+ROUNDS = 8
+AT_ONCE = 64
+RATE = 2e-3
+# How many words are hidden, and how many filters silenced, while learning: no single one may decide.
+HIDDEN_WORDS = 0.2
+HIDDEN_FILTERS = 0.4
+# How many tickets get a harmless one before or after them: what matters may be said in passing.
+JOINED = 0.1
+# Combinations of phrases teach few things each; every round sees another part of them.
+OF_COMBINATIONS = 0.3
+LONGEST = 140
+COLUMNS = [*(v.code for v in VERDICTS), "3"]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A ticket's tokens, the number of its verdict in `COLUMNS`, how much it counts, and whether it is a combination."""
+
+    tokens: list[str]
+    column: int
+    share: float
+    combined: bool = False
+
+
+class Words:
+    """The words of some examples by number, 0 for none, and the buckets of their parts."""
+
+    def __init__(self, examples: Sequence[Example], buckets: int) -> None:
+        self.numbers = numbers = {".": 1}
+        self.rows = [np.array([numbers.setdefault(t, len(numbers) + 1) for t in e.tokens[:LONGEST]]) for e in examples]
+        parts = [[buckets], *([bucket_of(part, buckets) for part in parts_of(word)] for word in numbers)]
+        self._parts = np.array([bucket for few in parts for bucket in few])
+        self._ends = np.cumsum([len(few) for few in parts])
+
+    def bags(self, words: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """The buckets of some words one after another, and where each word begins."""
+        counts = np.diff(self._ends, prepend=0)[words]
+        starts = np.cumsum(counts) - counts
+        places = np.repeat(self._ends[words] - counts - starts, counts) + np.arange(counts.sum())
+        return torch.from_numpy(self._parts[places]), torch.from_numpy(starts)
+
+    def batch(self, rows: Sequence[np.ndarray], around: int, hide: float = 0) -> tuple[torch.Tensor, ...]:
+        """The bags of the words of some rows, which of them stands where, and where words stand at all."""
+        longest = max(1, *map(len, rows)) + 2 * around
+        table = np.zeros((len(rows), longest), dtype=np.int64)
+        there = np.zeros(table.shape, dtype=bool)
+        for line, row in enumerate(rows):
+            table[line, around : around + len(row)] = row
+            there[line, around : around + len(row)] = True
+        if hide:
+            table[np.random.rand(*table.shape) < hide] = 0
+        words, places = np.unique(table, return_inverse=True)
+        return *self.bags(words), torch.from_numpy(places.reshape(table.shape)), torch.from_numpy(there)
+
+
+class Network(nn.Module):
+    """The network of ``services/support/domain/phrases.py`` with fractions instead of whole numbers."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.around = max(abs(place) for place, _ in shape.looks)
+        bag = {"mode": "sum", "padding_idx": shape.buckets}
+        self.embeddings = nn.EmbeddingBag(shape.buckets + 1, shape.width, **bag)
+        self.points = nn.EmbeddingBag(shape.buckets + 1, len(COLUMNS), **bag)
+        self.looks = nn.ModuleList(nn.Linear(shape.width, count, bias=False) for _, count in shape.looks)
+        self.thresholds = nn.Parameter(torch.zeros(shape.filters))
+        self.voices = nn.Linear(shape.filters, len(COLUMNS))
+        self.hide_filters = nn.Dropout(HIDDEN_FILTERS)
+        self.hide_dimensions = nn.Dropout(HIDDEN_FILTERS / 2)
+        nn.init.normal_(self.embeddings.weight, 0, 0.1)
+        nn.init.zeros_(self.points.weight)
+        self.embeddings.weight.data[shape.buckets] = 0
+
+    def forward(
+        self, parts: torch.Tensor, starts: torch.Tensor, places: torch.Tensor, there: torch.Tensor
+    ) -> torch.Tensor:
+        """The points of each verdict, a row for each text."""
+        words = self.hide_dimensions(self.embeddings(parts, starts))
+        answers = torch.zeros(*places.shape, self.shape.filters) + self.thresholds
+        for look, (place, count) in zip(self.looks, self.shape.looks, strict=True):
+            answers[:, :, :count] += torch.roll(look(words)[places], -place, 1)
+        strongest = answers.masked_fill(~there[:, :, None], -1e4).max(1)[0].relu()
+        own = (self.points(parts, starts)[places] * there[:, :, None]).sum(1)
+        return self.voices(self.hide_filters(strongest)) + own
+
+
+def learn(examples: Sequence[Example], shape: Shape = SHAPE, *, seed: int = 1, say: bool = True) -> Network:
+    """A network that has learnt the examples."""
+    torch.manual_seed(seed)
+    np.random.seed(seed)
+    chance = random.Random(seed)
+    words = Words(examples, shape.buckets)
+    network = Network(shape)
+    harmless = [n for n, e in enumerate(examples) if COLUMNS[e.column] == "3" and not e.combined and e.tokens]
+    stop = np.array([words.numbers["."]])
+
+    def row(number: int) -> np.ndarray:
+        one = words.rows[number]
+        if chance.random() > JOINED:
+            return one
+        other = words.rows[chance.choice(harmless)]
+        first, second = (one, other) if chance.random() < 0.5 else (other, one)
+        return np.concatenate([first, stop, second])
+
+    learner = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=0.01)
+    steps = 0
+    for turn in range(ROUNDS):
+        seen = [n for n, e in enumerate(examples) if e.tokens and (not e.combined or chance.random() < OF_COMBINATIONS)]
+        # Texts of about the same length go together.
+        seen.sort(key=lambda n: len(examples[n].tokens) + chance.random() * 6)
+        batches = [seen[at : at + AT_ONCE] for at in range(0, len(seen), AT_ONCE)]
+        chance.shuffle(batches)
+        network.train()
+        total = 0.0
+        for done, batch in enumerate(batches):
+            for group in learner.param_groups:
+                group["lr"] = RATE * (1 - (turn + done / len(batches)) / ROUNDS)
+            wanted = torch.tensor([examples[n].column for n in batch])
+            shares = torch.tensor([examples[n].share for n in batch])
+            loss = nn.functional.cross_entropy(
+                network(*words.batch([*map(row, batch)], network.around, HIDDEN_WORDS)),
+                wanted,
+                reduction="none",
+                label_smoothing=0.02,
+            )
+            loss = (loss * shares).sum() / shares.sum()
+            learner.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), 2.0)
+            learner.step()
+            total += loss.item()
+            steps += 1
+        if say:
+            print(f"round {turn + 1} of {ROUNDS}: loss {total / len(batches):.3f}", flush=True)
+    return network.eval()
+
+
+def rounded(network: Network) -> bytes:
+    """The file of a network: its numbers as signed bytes, on scales that fit nearly all of them."""
+    shape = network.shape
+
+    def in_bytes(values: torch.Tensor, share: float = 0.9999) -> tuple[np.ndarray, float]:
+        found = values.detach().numpy()
+        unit = float(np.quantile(np.abs(found), share)) / 127
+        return np.clip(np.round(found / unit), -127, 127).astype(np.int8), unit
+
+    def against_p3(values: torch.Tensor) -> torch.Tensor:
+        return values[..., :POINTS] - values[..., POINTS:]
+
+    embeddings, of_embedding = in_bytes(network.embeddings.weight[: shape.buckets])
+    points, word_unit = in_bytes(against_p3(network.points.weight[: shape.buckets]))
+    every_look = torch.cat([look.weight.T.flatten() for look in network.looks])
+    looks, of_look = in_bytes(every_look)
+    voices, of_voice = in_bytes(against_p3(network.voices.weight.T), 1.0)
+    # What a threshold of 1 is in the whole numbers of an answer.
+    scale = 1 / (of_embedding * of_look)
+    thresholds = np.clip(np.round(network.thresholds.detach().numpy() * scale), -THRESHOLD, THRESHOLD)
+    told = replace(
+        shape,
+        word_unit=word_unit,
+        filter_unit=of_voice / scale,
+        start=tuple(round(value, 4) for value in against_p3(network.voices.bias).tolist()),
+    )
+    sections = [embeddings, points, looks, thresholds.astype("<i4"), voices]
+    return written(told, [section.tobytes() for section in sections])
+
+
+def examples_of(classifier: Classifier) -> Iterator[Example]:
+    """The labelled rows that have a verdict; a row without signals is of the kind that the rules see in it."""
+    for row, share in rows(classifier):
+        column = verdict(row.label, sorted(row.signals) or [str(s) for s in classifier.classify(row.text).signals])
+        if column is not None:
+            tokens = classifier.tokens_weighed(row.text)
+            yield Example(tokens, COLUMNS.index(column), share, combined=row.trap == "product")
+
+
+def main() -> None:
+    examples = list(examples_of(Classifier(load_lexicon())))
+    content = rounded(learn(examples))
+    (DEFAULT_DIRECTORY / FILE).write_bytes(content)
+    print(f"{len(examples)} rows -> {FILE}, {len(content) / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
