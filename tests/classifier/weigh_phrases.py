@@ -1,7 +1,7 @@
 """Learn phrases from the labelled tickets: ``python -m tests.classifier.weigh_phrases`` writes ``lexicon/phrases.bin``.
 
 A small convolutional network (PyTorch; ``pip install -e '.[weigh]'``) over the rows that `tests.classifier.weigh` learns
-from, in some ten minutes on two cores: the parts of words have embeddings and points; filters look at a word and up to two
+from, in some four minutes on two cores: the parts of words have embeddings and points; filters look at a word and up to two
 words on each side; a filter's strongest answer in the text counts. Its numbers are then rounded to the whole numbers that
 ``services/support/domain/phrases.py`` reads. Run `tests.classifier.weigh` first if rows have changed, and
 ``customer-ops lint-lexicon --record`` afterwards.
@@ -118,7 +118,7 @@ class Network(nn.Module):
         return self.voices(self.hide_filters(strongest)) + own
 
 
-def learn(examples: Sequence[Example], shape: Shape = SHAPE, *, seed: int = 1, say: bool = True) -> Network:
+def learn(examples: Sequence[Example], shape: Shape = SHAPE, seed: int = 1) -> Network:
     """A network that has learnt the examples."""
     torch.manual_seed(seed)
     np.random.seed(seed)
@@ -137,7 +137,6 @@ def learn(examples: Sequence[Example], shape: Shape = SHAPE, *, seed: int = 1, s
         return np.concatenate([first, stop, second])
 
     learner = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=0.01)
-    steps = 0
     for turn in range(ROUNDS):
         seen = [n for n, e in enumerate(examples) if e.tokens and (not e.combined or chance.random() < OF_COMBINATIONS)]
         # Texts of about the same length go together.
@@ -163,9 +162,7 @@ def learn(examples: Sequence[Example], shape: Shape = SHAPE, *, seed: int = 1, s
             nn.utils.clip_grad_norm_(network.parameters(), 2.0)
             learner.step()
             total += loss.item()
-            steps += 1
-        if say:
-            print(f"round {turn + 1} of {ROUNDS}: loss {total / len(batches):.3f}", flush=True)
+        print(f"round {turn + 1} of {ROUNDS}: loss {total / len(batches):.3f}", flush=True)
     return network.eval()
 
 
