@@ -63,26 +63,29 @@ def metavar(enum: Any) -> str:
     return "|".join(short_names(enum))
 
 
+def option_of(enum: Any, flag: str, said: str, *, show_default: bool = True) -> Any:
+    """An option that takes a short name of an enum; ``said`` is its help."""
+    return typer.Option(flag, parser=choice(enum), metavar=metavar(enum), help=said, show_default=show_default)
+
+
+def argument_of(enum: Any, said: str) -> Any:
+    """An argument that is a short name of an enum; ``said`` is its help."""
+    return typer.Argument(parser=choice(enum), metavar=metavar(enum), help=said)
+
+
 Customer = Annotated[str, typer.Argument(help="The customer.")]
 Body = Annotated[str, typer.Argument(help="The customer's text.")]
 SubjectLine = Annotated[str, typer.Option("--subject", help="The subject line.")]
 Arrived = Annotated[
     int,
-    typer.Option(
-        "--channel",
-        parser=choice(channel_pb2.Channel),
-        metavar=metavar(channel_pb2.Channel),
-        help="Where it arrived.",
-        show_default=False,
-    ),
+    option_of(channel_pb2.Channel, "--channel", "Where it arrived.", show_default=False),
 ]
 AtLeast = Annotated[
     int,
-    typer.Option(
+    option_of(
+        classification_pb2.Priority,
         "--at-least",
-        parser=choice(classification_pb2.Priority),
-        metavar=metavar(classification_pb2.Priority),
-        help="The lowest urgency a person wants; it never lowers what the text asks for.",
+        "The lowest urgency a person wants; it never lowers what the text asks for.",
         show_default=False,
     ),
 ]

@@ -27,9 +27,8 @@ from customer_ops.cli.common import (
     RequestId,
     SubjectLine,
     as_dict,
-    choice,
     console,
-    metavar,
+    option_of,
     person,
     request_id,
     show,
@@ -58,11 +57,10 @@ def handle(
     follows: Follows = "",
     freeze: Annotated[
         int,
-        typer.Option(
+        option_of(
+            channel_pb2.Channel,
             "--freeze",
-            parser=choice(channel_pb2.Channel),
-            metavar=metavar(channel_pb2.Channel),
-            help="The channel to freeze if it comes to that; every channel of the customer, if not given.",
+            "The channel to freeze if it comes to that; every channel of the customer, if not given.",
             show_default=False,
         ),
     ] = 0,

@@ -27,11 +27,12 @@ from customer_ops.cli.common import (
     PageToken,
     Person,
     RequestId,
+    argument_of,
     choice,
     commands,
     day,
     instant,
-    metavar,
+    option_of,
     person,
     request_id,
     show,
@@ -138,12 +139,7 @@ def declare(
     aware: At = None,
     raise_to: Annotated[
         int,
-        typer.Option(
-            "--raise-to",
-            parser=choice(incident_pb2.Severity),
-            metavar=metavar(incident_pb2.Severity),
-            help="A graver severity than triage gives; needs --reason.",
-        ),
+        option_of(incident_pb2.Severity, "--raise-to", "A graver severity than triage gives; needs --reason."),
     ] = 0,
     reason: Reason = "",
     acting: Person = "",
@@ -185,9 +181,7 @@ def declare(
 def plan(
     severity: Annotated[
         int,
-        typer.Argument(
-            parser=choice(incident_pb2.Severity), metavar=metavar(incident_pb2.Severity), help="The severity."
-        ),
+        argument_of(incident_pb2.Severity, "The severity."),
     ],
     address: Address = DEFAULT_ADDRESS,
     as_json: Json = False,
@@ -214,11 +208,7 @@ def change_state(
     incident_id: Incident,
     state: Annotated[
         int,
-        typer.Argument(
-            parser=choice(incident_pb2.IncidentState),
-            metavar=metavar(incident_pb2.IncidentState),
-            help="The state that follows.",
-        ),
+        argument_of(incident_pb2.IncidentState, "The state that follows."),
     ],
     reason: Reason = "",
     at: At = None,
@@ -246,9 +236,7 @@ def raise_severity(
     incident_id: Incident,
     severity: Annotated[
         int,
-        typer.Argument(
-            parser=choice(incident_pb2.Severity), metavar=metavar(incident_pb2.Severity), help="The severity."
-        ),
+        argument_of(incident_pb2.Severity, "The severity."),
     ],
     reason: Reason = "",
     data_leak: DataLeak = False,
@@ -280,9 +268,7 @@ def assign_role(
     incident_id: Incident,
     role: Annotated[
         int,
-        typer.Argument(
-            parser=choice(incident_pb2.IncidentRole), metavar=metavar(incident_pb2.IncidentRole), help="The role."
-        ),
+        argument_of(incident_pb2.IncidentRole, "The role."),
     ],
     holder: Annotated[str, typer.Argument(metavar="[PERSON]", help="Who takes it; nobody takes it away.")] = "",
     note: Annotated[str, typer.Option("--note", help="Why.")] = "",
@@ -529,11 +515,7 @@ def context(
 
 Kind = Annotated[
     int,
-    typer.Argument(
-        parser=choice(obligation_pb2.ObligationKind),
-        metavar=metavar(obligation_pb2.ObligationKind),
-        help="The obligation.",
-    ),
+    argument_of(obligation_pb2.ObligationKind, "The obligation."),
 ]
 
 
@@ -563,12 +545,7 @@ def list_due(
     as_of: At = None,
     kind: Annotated[
         int,
-        typer.Option(
-            "--kind",
-            parser=choice(obligation_pb2.ObligationKind),
-            metavar=metavar(obligation_pb2.ObligationKind),
-            help="Only obligations of this kind.",
-        ),
+        option_of(obligation_pb2.ObligationKind, "--kind", "Only obligations of this kind."),
     ] = 0,
     limit: Limit = 50,
     page_token: PageToken = "",

@@ -34,11 +34,11 @@ from customer_ops.cli.common import (
     PageToken,
     Person,
     RequestId,
-    choice,
+    argument_of,
     commands,
     day,
     instant,
-    metavar,
+    option_of,
     person,
     request_id,
     show,
@@ -62,9 +62,7 @@ At = Annotated[
 Revision = Annotated[int, typer.Option("--revision", help="The revision of the text that was read.")]
 File = Annotated[Path, typer.Option("--file", help="The text as protobuf JSON.")]
 _SIGN_OFFS, _ROLES = post_mortem_pb2.PostMortemSignOffKind, actor_pb2.Role
-Role = Annotated[
-    int | None, typer.Option("--role", parser=choice(_ROLES), metavar=metavar(_ROLES), help="In which role you act.")
-]
+Role = Annotated[int | None, option_of(_ROLES, "--role", "In which role you act.")]
 
 M = TypeVar("M", bound=Message)
 
@@ -200,7 +198,7 @@ def approve_post_mortem(
 @post_mortem.command("sign-off")
 def sign_off(
     incident: Incident,
-    kind: Annotated[int, typer.Argument(parser=choice(_SIGN_OFFS), metavar=metavar(_SIGN_OFFS), help="What it says.")],
+    kind: Annotated[int, argument_of(_SIGN_OFFS, "What it says.")],
     revision: Revision,
     customer: Annotated[str, typer.Option("--customer", help="The customer that consents.")] = "",
     reference: Annotated[str, typer.Option("--reference", help="Where the evidence can be found.")] = "",
@@ -333,7 +331,7 @@ def supplement_notice(
 # --- communications ---------------------------------------------------------------------------------------------------
 
 _KINDS = communication_pb2.CommunicationKind
-Kind = Annotated[int, typer.Argument(parser=choice(_KINDS), metavar=metavar(_KINDS), help="What it is for.")]
+Kind = Annotated[int, argument_of(_KINDS, "What it is for.")]
 
 
 @communication.command("preview")
@@ -354,12 +352,7 @@ def draft_communication(
     file: File,
     channel: Annotated[
         int,
-        typer.Option(
-            "--channel",
-            parser=choice(channel_pb2.Channel),
-            metavar=metavar(channel_pb2.Channel),
-            help="The channel it would go out on.",
-        ),
+        option_of(channel_pb2.Channel, "--channel", "The channel it would go out on."),
     ],
     customers: Annotated[
         list[str] | None, typer.Option("--customer", help="A customer to tell; repeatable; default all affected.")

@@ -23,11 +23,11 @@ from customer_ops.cli.common import (
     PageToken,
     Person,
     RequestId,
-    choice,
+    argument_of,
     commands,
     day,
     instant,
-    metavar,
+    option_of,
     person,
     request_id,
     show,
@@ -51,12 +51,7 @@ Reference = Annotated[
 StartDate = Annotated[str, typer.Option("--start", metavar="YYYY-MM-DD", help="Day 1 of the plan, in Riyadh.")]
 ChannelName = Annotated[
     int,
-    typer.Option(
-        "--channel",
-        parser=choice(channel_pb2.Channel),
-        metavar=metavar(channel_pb2.Channel),
-        help="The channel on which the customer is spoken to.",
-    ),
+    option_of(channel_pb2.Channel, "--channel", "The channel on which the customer is spoken to."),
 ]
 
 
@@ -157,12 +152,7 @@ def change(
     ],
     consent_by: Annotated[
         int,
-        typer.Option(
-            "--consent-by",
-            parser=choice(plan_pb2.ConsentMethod),
-            metavar=metavar(plan_pb2.ConsentMethod),
-            help="How the customer said yes.",
-        ),
+        option_of(plan_pb2.ConsentMethod, "--consent-by", "How the customer said yes."),
     ],
     consent_reference: Annotated[str, typer.Option("--consent-reference", help="Where the customer's yes is kept.")],
     consent_at: When = "",
@@ -283,12 +273,7 @@ def touchpoints(
     customer: Customer,
     state: Annotated[
         int,
-        typer.Option(
-            "--state",
-            parser=choice(plan_pb2.TouchpointState),
-            metavar=metavar(plan_pb2.TouchpointState),
-            help="Only those in this state.",
-        ),
+        option_of(plan_pb2.TouchpointState, "--state", "Only those in this state."),
     ] = 0,
     limit: Limit = 50,
     page_token: PageToken = "",
@@ -389,9 +374,7 @@ def record(
     customer: Customer,
     kind: Annotated[
         int,
-        typer.Argument(
-            parser=choice(activity_pb2.ActivityKind), metavar=metavar(activity_pb2.ActivityKind), help="What happened."
-        ),
+        argument_of(activity_pb2.ActivityKind, "What happened."),
     ],
     count: Annotated[
         int | None, typer.Option("--count", min=0, max=1_000_000, help="How many; one if left out.")
@@ -443,12 +426,7 @@ def activity(
 def at_risk(
     severity: Annotated[
         int,
-        typer.Option(
-            "--severity",
-            parser=choice(success_pb2.RiskSeverity),
-            metavar=metavar(success_pb2.RiskSeverity),
-            help="Only those; high, medium and unknown if left out.",
-        ),
+        option_of(success_pb2.RiskSeverity, "--severity", "Only those; high, medium and unknown if left out."),
     ] = 0,
     as_of: AsOf = "",
     limit: Limit = 50,

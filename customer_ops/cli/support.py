@@ -26,12 +26,14 @@ from customer_ops.cli.common import (
     Person,
     RequestId,
     SubjectLine,
+    argument_of,
     choice,
     commands,
     console,
     day,
     instant,
     metavar,
+    option_of,
     person,
     request_id,
     show,
@@ -110,13 +112,7 @@ def list_tickets(
     customer: Annotated[str, typer.Option("--customer", help="Only this customer's.")] = "",
     priority: Annotated[
         int,
-        typer.Option(
-            "--priority",
-            parser=choice(classification_pb2.Priority),
-            metavar=metavar(classification_pb2.Priority),
-            help="Only this priority.",
-            show_default=False,
-        ),
+        option_of(classification_pb2.Priority, "--priority", "Only this priority.", show_default=False),
     ] = 0,
     state: Annotated[
         int,
@@ -195,13 +191,7 @@ def record_sent(
     reference: Annotated[str, typer.Option("--reference", help="Where it can be found, such as the mail's id.")],
     channel: Annotated[
         int,
-        typer.Option(
-            "--channel",
-            parser=choice(channel_pb2.Channel),
-            metavar=metavar(channel_pb2.Channel),
-            help="How it was sent.",
-            show_default=False,
-        ),
+        option_of(channel_pb2.Channel, "--channel", "How it was sent.", show_default=False),
     ],
     reply: Annotated[
         str, typer.Option("--draft", help="The reply that was sent; the first response when left out.")
@@ -254,11 +244,7 @@ def raise_priority(
     ticket_id: TicketId,
     priority: Annotated[
         int,
-        typer.Argument(
-            parser=choice(classification_pb2.Priority),
-            metavar=metavar(classification_pb2.Priority),
-            help="The new priority, above the present one.",
-        ),
+        argument_of(classification_pb2.Priority, "The new priority, above the present one."),
     ],
     reason: Reason,
     acting: Person = "",
@@ -285,12 +271,8 @@ def add_message(
     body: Annotated[str, typer.Argument(help="What the customer wrote.")],
     channel: Annotated[
         int,
-        typer.Option(
-            "--channel",
-            parser=choice(channel_pb2.Channel),
-            metavar=metavar(channel_pb2.Channel),
-            help="Where it arrived; as the ticket when left out.",
-            show_default=False,
+        option_of(
+            channel_pb2.Channel, "--channel", "Where it arrived; as the ticket when left out.", show_default=False
         ),
     ] = 0,
     received_at: Annotated[
@@ -340,9 +322,7 @@ def wait(
     reason: Reason,
     waiting_on: Annotated[
         int,
-        typer.Option(
-            "--on", parser=choice(ticket_pb2.WaitingOn), metavar=metavar(ticket_pb2.WaitingOn), help="On whom."
-        ),
+        option_of(ticket_pb2.WaitingOn, "--on", "On whom."),
     ] = ticket_pb2.WAITING_ON_CUSTOMER,
     acting: Person = "",
     repeat: RequestId = "",
@@ -413,13 +393,7 @@ def close(
     ],
     channel: Annotated[
         int,
-        typer.Option(
-            "--channel",
-            parser=choice(channel_pb2.Channel),
-            metavar=metavar(channel_pb2.Channel),
-            help="How it was confirmed.",
-            show_default=False,
-        ),
+        option_of(channel_pb2.Channel, "--channel", "How it was confirmed.", show_default=False),
     ],
     reference: Annotated[str, typer.Option("--reference", help="Where it can be found.")] = "",
     confirmed_at: Annotated[
