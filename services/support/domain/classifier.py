@@ -4,8 +4,7 @@ The text is folded and cut into tokens (``services.domain.arabic``); a token tri
 join words that stand near one another; contexts silence rules, fixed phrases swallow words, negations set hits apart.
 What all the words weigh together (``weights``) finds what no rule joins, and sets a rule's finding aside that the rest
 of the text speaks against; a base keyword needs no such support. Where words leave a doubt, runs of words in their
-order (``phrases``) are asked too. The highest hit that is left decides. The same text
-and lexicon give the same answer.
+order (``phrases``) are asked too. The highest hit that is left decides. The same text and lexicon give the same answer.
 
 Cost is linear in the length of the text: every search around a word is bounded by a window.
 """
@@ -46,13 +45,12 @@ from services.support.domain.lexicon import (
 )
 from services.support.domain.priorities import Priority, urgency
 from services.support.domain.weights import (
-    KEPT_LENGTH,
-    KEPT_WORDS,
     LEVELS,
     LIKELY,
     QUIET,
     UNIT,
     VERDICTS,
+    Remembered,
     in_doubt,
     likeliest_level,
     likelihoods,
@@ -259,22 +257,18 @@ class _Readied(NamedTuple):
     pair: _Pair | None
 
 
-class _Nodes(dict[str, Node | None]):
+class _Nodes(Remembered[Node | None]):
     """The nodes of words as they are written, conjunctions at their beginning included; None for a word without one."""
 
     def __init__(self, trie: Trie) -> None:
         self._trie = trie
 
-    def __missing__(self, token: str) -> Node | None:
-        node = self._trie.get(token)
-        if node is None and token[0] in _JOINED:
-            node = self._trie.get(token[1:])
-            if node is not None and not node[3] & _JOINED[token[0]]:
+    def made(self, word: str) -> Node | None:
+        node = self._trie.get(word)
+        if node is None and word[0] in _JOINED:
+            node = self._trie.get(word[1:])
+            if node is not None and not node[3] & _JOINED[word[0]]:
                 node = None
-        if len(token) <= KEPT_LENGTH:
-            if len(self) >= KEPT_WORDS:
-                self.clear()
-            self[token] = node
         return node
 
 

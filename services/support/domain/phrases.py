@@ -25,7 +25,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from services.support.domain.weights import KEPT_LENGTH, VERDICTS, parts_of
+from services.support.domain.weights import VERDICTS, Remembered, filled, parts_of
 
 FILE: Final = "phrases.bin"
 
@@ -157,8 +157,8 @@ class _Net:
         self._known = _Known(shape, embeddings, points, looks)
         # An answer's zero is the middle of the lower half of its field; the highest bit guards a comparison.
         middle = 1 << (_FIELD - 2)
-        self._zeros = _filled(middle, filters, _FIELD)
-        self._guards = _filled(1 << (_FIELD - 1), filters, _FIELD)
+        self._zeros = filled(middle, filters, _FIELD)
+        self._guards = filled(1 << (_FIELD - 1), filters, _FIELD)
         self._thresholds = self._zeros + _packed(struct.unpack(f"<{filters}i", thresholds), _FIELD)
         self._answers = struct.Struct(f"<{filters}I")
         self._voices = [
@@ -167,7 +167,7 @@ class _Net:
         # What reading answers with their zero in the middle adds, taken off again; and zeros for the points' own sums.
         self._totals = struct.Struct(f"<{POINTS}Q")
         self._half = 1 << (_POINTS_FIELD - 1)
-        self._from = _filled(self._half, POINTS, _POINTS_FIELD) - middle * sum(self._voices)
+        self._from = filled(self._half, POINTS, _POINTS_FIELD) - middle * sum(self._voices)
 
     def odds(self, tokens: Sequence[str]) -> list[float]:
         shape = self.shape
@@ -192,8 +192,10 @@ class _Net:
         ]
 
 
-class _Known(dict[str, tuple[Any, ...]]):
+class _Known(Remembered[tuple[Any, ...]]):
     """Of the words met so far: their own points, and what they add to the answers of filters at each place."""
+
+    kept_words = KEPT_WORDS
 
     def __init__(self, shape: Shape, embeddings: bytes, points: bytes, looks: bytes) -> None:
         self._shape = shape
@@ -209,33 +211,23 @@ class _Known(dict[str, tuple[Any, ...]]):
             self._looks.append([_packed(struct.unpack_from(f"<{count}b", looks, row), _FIELD) for row in rows])
             start = rows.stop
 
-    def __missing__(self, word: str) -> tuple[Any, ...]:
+    def made(self, word: str) -> tuple[Any, ...]:
         shape = self._shape
         buckets = [bucket_of(part, shape.buckets) for part in parts_of(word)[:MOST_PARTS]]
         own = [self._own.unpack_from(self._points, at * POINTS) for at in buckets]
         one = [self._one.unpack_from(self._embeddings, at * shape.width) for at in buckets]
         summed = [*map(sum, zip(*one, strict=True))]
-        found = (
+        return (
             tuple(map(sum, zip(*own, strict=True))),
             *[sum(map(operator.mul, summed, look)) for look in self._looks],
         )
-        if len(word) <= KEPT_LENGTH:
-            if len(self) >= KEPT_WORDS:
-                self.clear()
-            self[word] = found
-        return found
 
 
 def _packed(values: Sequence[int], field: int) -> int:
     """Signed numbers side by side in one, each less than half a field: what one borrows from the next, adding returns."""
     half = 1 << (field - 1)
     raised = struct.pack(f"<{len(values)}{_CODES[field]}", *[value + half for value in values])
-    return int.from_bytes(raised, "little") - _filled(half, len(values), field)
-
-
-def _filled(value: int, count: int, field: int) -> int:
-    """The same number in so many fields."""
-    return value * (((1 << field * count) - 1) // ((1 << field) - 1))
+    return int.from_bytes(raised, "little") - filled(half, len(values), field)
 
 
 def load(directory: Path) -> bytes:

@@ -17,7 +17,7 @@ import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 FILE: Final = "weights.tsv"
 UNIT: Final = 0.05
@@ -36,6 +36,8 @@ KEPT_LENGTH: Final = 40
 """How many words are remembered, of at most how many characters: some megabytes, whatever is sent."""
 
 _START: Final = "*"
+
+V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +62,15 @@ VERDICTS: Final = (
     Verdict("Q", 2, "proof_pack_late"),
     Verdict("B", 2, "connector_trouble"),
 )
+
+
+def filled(value: int, count: int, field: int) -> int:
+    """The same number side by side in so many fields of so many bits."""
+    return value * (((1 << field * count) - 1) // ((1 << field) - 1))
+
+
 # Half a field's range in each field: no sum is then negative, and none borrows from its neighbour.
-_HALVES: Final = sum([_HALF << (_FIELD * number) for number in range(len(VERDICTS))])
+_HALVES: Final = filled(_HALF, len(VERDICTS), _FIELD)
 _FIELDS: Final = struct.Struct(f"<{len(VERDICTS)}I")
 QUIET: Final = -50
 """When every verdict has fewer points by the words alone, no pair of them makes a finding."""
@@ -117,20 +126,33 @@ class Weights:
         return self._rows.keys() & pairs_of(tokens)
 
 
-class _Known(dict[str, int]):
-    """The points of the words met so far, so many at most."""
+class Remembered(dict[str, V]):
+    """What `made` makes of each word, kept for so many words of at most `KEPT_LENGTH` characters."""
+
+    kept_words = KEPT_WORDS
+
+    def made(self, word: str) -> V:
+        """What a word that is not remembered stands for."""
+        raise NotImplementedError
+
+    def __missing__(self, word: str) -> V:
+        value = self.made(word)
+        if len(word) <= KEPT_LENGTH:
+            if len(self) >= self.kept_words:
+                self.clear()
+            self[word] = value
+        return value
+
+
+class _Known(Remembered[int]):
+    """The points of the words met so far."""
 
     def __init__(self, rows: Mapping[str, str]) -> None:
         self._rows = rows
 
-    def __missing__(self, word: str) -> int:
+    def made(self, word: str) -> int:
         rows = self._rows
-        points = sum([packed(rows[part]) for part in parts_of(word) if part in rows])
-        if len(word) <= KEPT_LENGTH:
-            if len(self) >= KEPT_WORDS:
-                self.clear()
-            self[word] = points
-        return points
+        return sum([packed(rows[part]) for part in parts_of(word) if part in rows])
 
 
 def packed(row: str) -> int:

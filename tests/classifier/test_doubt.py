@@ -1,0 +1,71 @@
+"""Where words leave a doubt, phrases are asked: what that finds, and how often it may happen in one text."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import pytest
+
+from services.support.domain import phrases
+from services.support.domain.classifier import Classifier
+from services.support.domain.lexicon import DEFAULT_DIRECTORY, Lexicon, load_lexicon
+from services.support.domain.phrases import Phrases
+from tests.classifier.labelled import Row, read, score
+
+# The decisive thing is said first, last, in the middle or in passing among harmless ones.
+SEVERAL_MATTERS = {"first", "middle", "last", "passing"}
+
+
+class Counted(Phrases):
+    """Phrases that say how often they were asked."""
+
+    __slots__ = ("asked",)
+
+    def __init__(self) -> None:
+        super().__init__(phrases.load(DEFAULT_DIRECTORY))
+        self.asked = 0
+
+    def odds(self, tokens: Sequence[str]) -> list[float]:
+        self.asked += 1
+        return super().odds(tokens)
+
+
+@pytest.fixture(scope="module")
+def lexicon() -> Lexicon:
+    return load_lexicon()
+
+
+def recall(classifier: Classifier, rows: Sequence[Row]) -> float:
+    verdicts = [(row, classifier.classify(row.text)) for row in rows]
+    return score((row, verdict.priority, verdict.review_required) for row, verdict in verdicts).p0_recall
+
+
+def test_what_is_said_among_harmless_matters_is_found_by_phrases(lexicon: Lexicon) -> None:
+    rows = [row for row in read("independent") if row.trap in SEVERAL_MATTERS]
+    assert len(rows) > 300
+    by_words = recall(Classifier(dataclasses.replace(lexicon, phrases=Phrases(b""))), rows)
+    with_phrases = recall(Classifier(lexicon), rows)
+    assert with_phrases >= 0.97 > 0.95 >= by_words
+
+
+def test_a_sentence_that_would_be_a_finding_alone_has_the_whole_read_again(
+    lexicon: Lexicon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [row for row in read("independent") if row.trap in SEVERAL_MATTERS]
+    with_sentences = recall(Classifier(lexicon), rows)
+    monkeypatch.setattr(Classifier, "_said_in_passing", lambda self, tokens, found: None)
+    assert with_sentences - recall(Classifier(lexicon), rows) >= 0.005
+
+
+def test_a_text_in_doubt_everywhere_is_read_again_eight_times_at_most(lexicon: Lexicon) -> None:
+    counted = Counted()
+    classifier = Classifier(dataclasses.replace(lexicon, phrases=counted))
+    most = 0
+    for row in read("independent")[::37]:
+        counted.asked = 0
+        if classifier.classify(row.text).priority == "P3" and counted.asked:
+            counted.asked = 0
+            classifier.classify(((row.text.rstrip(".") + " qqxx" * 25 + ". ") * 60)[:19_000])
+            most = max(most, counted.asked)
+    assert most == 8
