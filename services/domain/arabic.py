@@ -149,7 +149,10 @@ def _table() -> _FoldTable:
 
 
 class _Page(NamedTuple):
-    """An eight-bit code page of the usual characters: what each is folded to, which are marks, what separates, all classes."""
+    """An eight-bit code page of the usual characters: which are marks, and of the others what each is folded to.
+
+    ``spaced``: the same with a space for what separates; ``classes``: the class of what each is folded to.
+    """
 
     encoding: Any
     folded: str
@@ -161,16 +164,15 @@ class _Page(NamedTuple):
 @functools.cache
 def _page() -> _Page:
     characters = _PLAIN + _MARKS
-    folded = [fold_character(c) for c in _PLAIN]
-    classes = [_CLASSES.get(c) or _class_of(c) for c in characters]
-    unused = 256 - len(characters)
+    # An ellipsis folds to three characters, here to itself: it ends a sentence either way.
+    folded = [f if len(f := fold_character(c)) == 1 else c for c in _PLAIN]
+    classes = [_CLASSES.get(f) or _class_of(f) for f in folded]
+    unused = 256 - len(folded)
     return _Page(
-        encoding=codecs.charmap_build(characters + _UNUSED * unused),
-        # An ellipsis folds to three characters, here to itself: it ends a sentence either way.
-        folded="".join(f if len(f) == 1 else c for c, f in zip(_PLAIN, folded, strict=True))
-        + _UNUSED * (256 - len(_PLAIN)),
+        encoding=codecs.charmap_build(characters + _UNUSED * (256 - len(characters))),
+        folded="".join(folded) + _UNUSED * unused,
         marks=bytes(range(len(_PLAIN), len(characters))),
-        spaced="".join(" " if of in " -Q" else c for c, of in zip(characters, classes, strict=True)) + _UNUSED * unused,
+        spaced="".join(" " if of in " -Q" else f for f, of in zip(folded, classes, strict=True)) + _UNUSED * unused,
         classes="".join(classes).encode() + b"X" * unused,
     )
 
@@ -197,16 +199,28 @@ def fold(text: str, *, field: str = "text") -> str:
 
 def fold_noting(text: str, *, field: str = "text") -> tuple[str, Folded]:
     """``fold``, and how: ``Offsets`` need not find it out again."""
+    folded, how, _ = _fold(text, field)
+    return folded, how
+
+
+def fold_and_tokenize(text: str, *, field: str = "text") -> tuple[str, Folded, list[str]]:
+    """``fold_noting`` and the tokens of the folded text, in two thirds of the time of one after the other."""
+    folded, how, letters = _fold(text, field)
+    return folded, how, (_tokenize_simple(letters) if letters else None) or _tokenize_by_pattern(folded)
+
+
+def _fold(text: str, field: str) -> tuple[str, Folded, bytes]:
+    """The folded text, how it was folded, and its letters by the code page, none where it does not hold all."""
     if len(text) > MAX_CHARACTERS:
         raise _too_long(field, "TEXT_TOO_LONG", MAX_CHARACTERS)
     page = _page()
     try:
         encoded, _ = codecs.charmap_encode(text, "strict", page.encoding)
     except UnicodeEncodeError:
-        return _folded_by_table(text, field), "by table"
+        return _folded_by_table(text, field), "by table", b""
     letters = encoded.translate(None, page.marks)
     folded, _ = codecs.charmap_decode(letters, "strict", page.folded)
-    return folded, "one to one" if len(letters) == len(text) else "lightly"
+    return folded, "one to one" if len(letters) == len(text) else "lightly", letters
 
 
 def _folded_by_table(text: str, field: str) -> str:
@@ -218,9 +232,15 @@ def _folded_by_table(text: str, field: str) -> str:
 
 def tokenize(folded: str) -> list[str]:
     """The tokens of a folded text, in order, as they are written in it."""
-    simple = _tokenize_simple(folded)
-    if simple is not None:
-        return simple
+    page = _page()
+    try:
+        letters, _ = codecs.charmap_encode(folded, "strict", page.encoding)
+    except UnicodeEncodeError:
+        return _tokenize_by_pattern(folded)
+    return _tokenize_simple(letters) or _tokenize_by_pattern(folded)
+
+
+def _tokenize_by_pattern(folded: str) -> list[str]:
     pattern = _WITHOUT_OPAQUE
     if "@" in folded or "_" in folded or "/" in folded or _JOINED.search(folded) is not None:
         pattern = _WITH_OPAQUE
@@ -228,14 +248,10 @@ def tokenize(folded: str) -> list[str]:
     return tokens
 
 
-def _tokenize_simple(folded: str) -> list[str] | None:
+def _tokenize_simple(letters: bytes) -> list[str] | None:
     """The tokens of a text that can be cut at spaces, as most can; a pattern costs four times as much."""
     page = _page()
-    try:
-        encoded, _ = codecs.charmap_encode(folded, "strict", page.encoding)
-    except UnicodeEncodeError:
-        return None
-    classes = b" " + encoded.translate(page.classes) + b" "
+    classes = b" " + letters.translate(page.classes) + b" "
     if b"X" in classes:
         return None
     if b"A" in classes:
@@ -248,7 +264,7 @@ def _tokenize_simple(folded: str) -> list[str] | None:
             if classes[at - 1] not in fine_before or classes[at + 1] not in fine_after:
                 return None
             at = classes.find(mark, at + 1)
-    spaced, _ = codecs.charmap_decode(encoded, "strict", page.spaced)
+    spaced, _ = codecs.charmap_decode(letters, "strict", page.spaced)
     for stop in _STOPS_TO_SPACE:
         if stop in spaced:
             spaced = spaced.replace(stop, f" {stop} ")

@@ -69,3 +69,27 @@ def test_a_text_in_doubt_everywhere_is_read_again_eight_times_at_most(lexicon: L
             classifier.classify(((row.text.rstrip(".") + " qqxx" * 25 + ". ") * 60)[:19_000])
             most = max(most, counted.asked)
     assert most == 8
+
+
+ORDINARY = (
+    "Thank you for the pleasant meeting on Sunday, the team liked the plan for the next quarter and the new list. "
+) * 4
+
+
+@pytest.mark.parametrize(
+    ("text", "priority"),
+    [
+        ("لينك الدفع يعطي خطأ، أرسلوا غيره", "P2"),
+        ("الداشبورد طايح بس الباقي يشتغل", "P1"),
+        ("خدمة كتابة المسودات طاحت علينا وقت الذروة", "P1"),
+    ],
+)
+def test_a_finding_that_its_sentence_makes_less_urgent_is_found_in_a_long_harmless_text(
+    lexicon: Lexicon, text: str, priority: str
+) -> None:
+    # A rule says more than the words of its sentence do, and those say more than the whole text.
+    classifier = Classifier(lexicon)
+    assert classifier.classify(text).priority == priority
+    verdict = classifier.classify(f"{ORDINARY}{text}. {ORDINARY}")
+    assert verdict.priority == priority
+    assert [hit.text in text for hit in verdict.hits] == [True]

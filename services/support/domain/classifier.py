@@ -23,9 +23,8 @@ from services.domain.arabic import (
     SOFT_STOPS,
     Folded,
     Offsets,
-    fold_noting,
+    fold_and_tokenize,
     token_starts,
-    tokenize,
     written_once,
 )
 from services.support.domain.lexicon import (
@@ -54,9 +53,13 @@ from services.support.domain.weights import (
     in_doubt,
     likeliest_level,
     likelihoods,
+    odds_of,
+    packed_for,
     pairs_of,
     points_for,
-    unpacked,
+    reaches,
+    settled_level,
+    speaks,
 )
 
 __all__ = ["Classification", "Classifier", "Hit", "Priority", "Signal"]
@@ -74,8 +77,10 @@ _NO_WORDS = (_CLAUSE_ENDS | {"!"}) - _ASKED
 # A longer text is weighed in windows of so many words, so that its harmless sentences do not hide the one that matters.
 _WEIGHED_AT_ONCE = 60
 # What a rule's finding, and a denied critical word, are worth beside the words: logarithms of odds.
-_RULE_FOUND = 1.5
-_DENIED = 6.0
+_RULE_FOUND = {level: packed_for(numbers, round(1.5 / UNIT)) for level, numbers in enumerate((*LEVELS, ()))}
+_DENIED = packed_for(LEVELS[0], round(6.0 / UNIT))
+_QUIET = reaches(QUIET)
+_AUDIBLE = reaches(1)
 # How many parts of a text that words leave in doubt are read again at most, word after word.
 _READ_AGAIN = 8
 # A sentence of fewer words, perhaps cut off, is weighed only with those around it.
@@ -245,6 +250,14 @@ class _Pair(NamedTuple):
     across: int
 
 
+class _Judged(NamedTuple):
+    """How urgent the tokens at some place are found to be; unless that is P3, with the odds of each verdict."""
+
+    level: int
+    odds: Sequence[float]
+    place: Span
+
+
 class _Readied(NamedTuple):
     """A rule with its place among the rules, the groups it needs, all that it looks at, and those of its contexts."""
 
@@ -367,8 +380,7 @@ class Classifier:
 
         Raises InvalidInput (``TEXT_TOO_LONG``) over the bounds of ``services.domain.arabic``.
         """
-        folded, how = fold_noting(text)
-        written = tokenize(folded)
+        folded, how, written = fold_and_tokenize(text)
         tokens = written_once(folded, written)
         kept: list[int] | None = None
         skipped = self.lexicon.skipped
@@ -385,9 +397,9 @@ class Classifier:
 
     def tokens_weighed(self, text: str) -> list[str]:
         """What is weighed of a text, in its order: folded words and marks, a full stop for each of a base keyword."""
-        folded, _ = fold_noting(text)
+        folded, _, written = fold_and_tokenize(text)
         skipped = self.lexicon.skipped
-        tokens = [token for token in written_once(folded, tokenize(folded)) if token not in skipped]
+        tokens = [token for token in written_once(folded, written) if token not in skipped]
         return _without(_base_words(self._matches(tokens)), tokens)
 
     def words_weighed(self, text: str) -> frozenset[str]:
@@ -854,18 +866,18 @@ class Classifier:
 
     def _weighed(self, tokens: list[str], matches: list[_Match]) -> tuple[list[_Match], _Plan | None]:
         """The matches that the words support, one more where the words alone say it, and what P0 was set aside."""
-        highest = 3
         readings = iter(range(_READ_AGAIN))
+        most = _Judged(3, (), (0, len(tokens)))
         for match in sorted(matches, key=_order):
             # A rule's finding need not have the support of more than its own sentence: harmless ones must not hide it.
-            if match.plan.level < highest and not match.denied:
-                highest = min(highest, self._supported(tokens, matches, match, readings))
-                if not highest:
+            if match.plan.level < most.level and not match.denied:
+                most = min(most, self._supported(tokens, matches, match, readings), key=_level_of)
+                if not most.level:
                     return matches, None
-        level, odds, window = self._most_urgent(tokens, matches, readings)
-        if not matches and level == 3:
+        most = min(self._most_urgent(tokens, matches, readings), most, key=_level_of)
+        if not matches and most.level == 3:
             return matches, None
-        level = min(level, highest)
+        level = most.level
         left: list[_Match] = []
         aside: _Plan | None = None
         for match in matches:
@@ -874,67 +886,71 @@ class Classifier:
             elif match.plan.level == 0:
                 aside = match.plan
         if level < 3 and not any(m.plan.level == level and not m.denied for m in left):
-            by_words = self._by_words(tokens, window, matches, level, odds)
+            by_words = self._by_words(tokens, matches, most)
             if by_words is not None:
                 left.append(by_words)
         return left, aside
 
-    def _supported(self, tokens: list[str], matches: Sequence[_Match], match: _Match, readings: Iterator[int]) -> int:
-        """The level that a match, with the words of its sentence, is found to have, at most as urgent as its own."""
-        if match.plan.entry.base:
-            return match.plan.level
-        first, last = self._sentence(tokens, match)
-        if (first, last) == (match.first, match.last):
-            # No other word is there to support it.
-            return match.plan.level
-        level, _ = self._level(_without(_base_words(matches, first), tokens[first:last]), [match], readings)
-        return max(match.plan.level, level)
+    def _supported(
+        self, tokens: list[str], matches: Sequence[_Match], match: _Match, readings: Iterator[int]
+    ) -> _Judged:
+        """How urgent a match, with the words of its sentence, is found to be: at most as it says itself."""
+        plan = match.plan
+        place = (match.first, match.last) if plan.entry.base else self._sentence(tokens, match)
+        if place == (match.first, match.last):
+            # It needs no support, or no other word is there to give it.
+            return _Judged(plan.level, (), place)
+        first, last = place
+        level, odds = self._level(_without(_base_words(matches, first), tokens[first:last]), [match], readings)
+        return _Judged(max(plan.level, level), odds, place)
 
-    def _most_urgent(
-        self, tokens: list[str], matches: list[_Match], readings: Iterator[int]
-    ) -> tuple[int, Sequence[float], Span]:
-        """The highest level of a text's windows, with its odds and place."""
+    def _most_urgent(self, tokens: list[str], matches: list[_Match], readings: Iterator[int]) -> _Judged:
+        """The most urgent of a text's windows."""
         size = len(tokens)
         if size > _WEIGHED_AT_ONCE:
             size -= tokens.count(".") + tokens.count(",") + tokens.count("،")
         if size <= _WEIGHED_AT_ONCE:
-            return *self._level(_without(_base_words(matches), tokens), matches, readings), (0, len(tokens))
-        found: tuple[int, Sequence[float], Span] | None = None
+            return _Judged(*self._level(_without(_base_words(matches), tokens), matches, readings), (0, len(tokens)))
         matches.sort(key=_place)
+        found = []
         for first, last in self._windows(tokens, matches):
             within = matches[bisect_left(matches, first, key=_place) : bisect_left(matches, last, key=_place)]
             level, odds = self._level(_without(_base_words(within, first), tokens[first:last]), within, readings)
-            if found is None or level < found[0]:
-                found = level, odds, (first, last)
-        return found or (3, [], (0, 0))
+            found.append(_Judged(level, odds, (first, last)))
+        return min(found, key=_level_of)
 
     def _level(
         self, tokens: Sequence[str], matches: Sequence[_Match], readings: Iterator[int]
     ) -> tuple[int, Sequence[float]]:
-        """The likely level of some tokens and what was found in them, with the odds of each verdict.
+        """The likely level of some tokens and what was found in them; unless it is P3, with the odds of each verdict.
 
         ``readings`` has an item for each time that the text may be read again.
         """
         weights = self.lexicon.weights
-        level = min([match.plan.level for match in matches if not match.denied], default=3)
-        found = [0.0] * len(VERDICTS)
-        if level < 3:
-            for number in LEVELS[level]:
-                found[number] += _RULE_FOUND
-        denied = any(match.denied and match.plan.critical for match in matches)
+        level = 3
+        denied = False
+        for match in matches:
+            if not match.denied:
+                level = min(level, match.plan.level)
+            elif match.plan.critical:
+                denied = True
+        found = _RULE_FOUND[level]
         if denied:
-            for number in LEVELS[0]:
-                found[number] -= _DENIED
-        total = weights.start + weights.of(frozenset(tokens) - _NO_WORDS)
+            found -= _DENIED
+        total = weights.start + weights.of(set(tokens))
+        answer: tuple[int, Sequence[float]] = 3, ()
         doubted: int | None = None
-        answer: tuple[int, Sequence[float]] = 3, []
-        if level < 3 or max(unpacked(total)) >= QUIET:
-            total += weights.of(weights.known_pairs(tokens))
-            odds = _odds(total, found)
-            likely = likelihoods(odds)
-            answer = likeliest_level(likely), odds
-            if in_doubt(likely):
-                doubted = total
+        if level < 3 or speaks(total, _QUIET):
+            total += weights.of_pairs(tokens) + found
+            settled = settled_level(total)
+            if settled is None:
+                odds = odds_of(total)
+                likely = likelihoods(odds)
+                answer = likeliest_level(likely), odds
+                if in_doubt(likely):
+                    doubted = total
+            elif settled < 3:
+                answer = settled, odds_of(total)
         phrases = self.lexicon.phrases
         # Around a denied keyword, which is not weighed, no phrase is whole.
         if denied or not phrases:
@@ -943,28 +959,28 @@ class Classifier:
             doubted = self._said_in_passing(tokens, found)
         if doubted is None or next(readings, None) is None:
             return answer
-        in_order = map(operator.add, phrases.odds(tokens), found)
-        odds = [(one + other) / 2 for one, other in zip(_odds(doubted, found), in_order, strict=True)]
+        by_phrases = map(operator.add, phrases.odds(tokens), odds_of(found))
+        odds = [(one + other) / 2 for one, other in zip(odds_of(doubted), by_phrases, strict=True)]
         return likeliest_level(likelihoods(odds)), odds
 
-    def _said_in_passing(self, tokens: Sequence[str], found: Sequence[float]) -> int | None:
+    def _said_in_passing(self, tokens: Sequence[str], found: int) -> int | None:
         """The points of the sentence that is the likeliest finding by itself; None where none is one."""
-        if _SENTENCE_ENDS.isdisjoint(tokens[:-1]):
+        ends = [at for at, token in enumerate(tokens) if token in _SENTENCE_ENDS]
+        if not ends or ends[0] == len(tokens) - 1:
             return None
         weights = self.lexicon.weights
+        sums = [*itertools.accumulate(weights.each(tokens), initial=weights.start)]
         most = LIKELY
         points: int | None = None
         start = 0
-        ends = [at for at, token in enumerate(tokens) if token in _SENTENCE_ENDS]
         for end in (*ends, len(tokens)):
-            sentence = tokens[start:end]
-            start = end + 1
+            first, start = start, end + 1
             # Nearly always this is all; only where something speaks up are words counted once.
-            if len(sentence) < _SENTENCE or max(unpacked(weights.start + weights.of(sentence))) <= 0:
+            if end - first < _SENTENCE or not speaks(weights.start + sums[end] - sums[first], _AUDIBLE):
                 continue
-            total = weights.start + weights.of(frozenset(sentence) - _NO_WORDS)
-            total += weights.of(weights.known_pairs(sentence))
-            share = likelihoods(_odds(total, found))[-1]
+            sentence = tokens[first:end]
+            total = weights.start + weights.of(set(sentence)) + weights.of_pairs(sentence) + found
+            share = likelihoods(odds_of(total))[-1]
             if share > most:
                 most = share
                 points = total
@@ -974,6 +990,8 @@ class Classifier:
     def _sentence(tokens: Sequence[str], match: _Match) -> Span:
         first, last = match.first, match.last
         lowest, highest = max(0, first - _WEIGHED_AT_ONCE), min(len(tokens), last + _WEIGHED_AT_ONCE)
+        if _SENTENCE_ENDS.isdisjoint(tokens):
+            return lowest, highest
         while first > lowest and tokens[first - 1] not in _SENTENCE_ENDS:
             first -= 1
         while last < highest and tokens[last] not in _SENTENCE_ENDS:
@@ -1005,14 +1023,12 @@ class Classifier:
             at = bisect_left(ends, middle)
             start = ends[at] if at < len(ends) and start < ends[at] <= end else end
 
-    def _by_words(
-        self, tokens: list[str], window: Span, matches: Sequence[_Match], level: int, odds: Sequence[float]
-    ) -> _Match | None:
+    def _by_words(self, tokens: list[str], matches: Sequence[_Match], judged: _Judged) -> _Match | None:
         """A finding that the words make together: from the first to the last of the three that say most."""
+        level, odds, (first, last) = judged
         number = max((n for n in LEVELS[level] if n in self._by_weight), key=odds.__getitem__, default=None)
         if number is None:
             return None
-        first, last = window
         of = self.lexicon.weights.of
         base = _base_words(matches)
         places_of: dict[str, int] = {}
@@ -1153,9 +1169,8 @@ class Classifier:
         )
 
 
-def _odds(points: int, found: Sequence[float]) -> list[float]:
-    """The odds of each verdict by packed points and what was found beside them."""
-    return [value * UNIT + more for value, more in zip(unpacked(points), found, strict=True)]
+def _level_of(judged: _Judged) -> int:
+    return judged.level
 
 
 def _place(match: _Match) -> int:

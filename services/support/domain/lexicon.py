@@ -251,6 +251,8 @@ def _stems(word: str, kind: str, folded: str) -> list[tuple[int, list[str]]]:
     """
     if not _is_arabic(folded):
         return [(0, [folded])]
+    if kind == "words":
+        return [(_BOTH, [folded])]
     if kind == "bare":
         stem = _with_suffix(word, folded)
         return [(0, [folded, "ال" + folded, *[stem + suffix for suffix in _POSSESSIVES]])]
@@ -265,18 +267,16 @@ def _stems(word: str, kind: str, folded: str) -> list[tuple[int, list[str]]]:
                 [form for e in endings for form in (e, *[e.removesuffix("ا") + o for o in _SHORT_OBJECTS])],
             )
         ]
-    if kind in ("nouns", "owned"):
-        forms = [_prefixed(article, folded) for article in _ARTICLES]
-        if folded[-1] not in "اه":
-            forms.append(folded + "ا")  # the accusative, تسريبًا
-        if kind == "owned":
-            stems = [_with_suffix(word, folded)]
-            if folded.endswith("اء"):
-                stems += [folded[:-1] + seat for seat in "يو"]  # the hamza's seat follows the case: عملائنا، عملاؤنا
-            forms += [prefix + stem + suffix for prefix in ("", "ب", "ل") for stem in stems for suffix in _POSSESSIVES]
-        dialect = [_prefixed(article, folded) for article in _DIALECT_ARTICLES]
-        return [(_BOTH, forms), (JOINS_WAW, [_prefixed("هال", folded)]), (0, dialect)]
-    return [(_BOTH, [folded])]
+    forms = [_prefixed(article, folded) for article in _ARTICLES]
+    if folded[-1] not in "اه":
+        forms.append(folded + "ا")  # the accusative, تسريبًا
+    if kind == "owned":
+        stems = [_with_suffix(word, folded)]
+        if folded.endswith("اء"):
+            stems += [folded[:-1] + seat for seat in "يو"]  # the hamza's seat follows the case: عملائنا، عملاؤنا
+        forms += [prefix + stem + suffix for prefix in ("", "ب", "ل") for stem in stems for suffix in _POSSESSIVES]
+    dialect = [_prefixed(article, folded) for article in _DIALECT_ARTICLES]
+    return [(_BOTH, forms), (JOINS_WAW, [_prefixed("هال", folded)]), (0, dialect)]
 
 
 def _surface(word: str, kind: str) -> list[str]:
@@ -430,8 +430,10 @@ def _with_lists(table: Raw) -> Raw:
     for kind in _FORM_KINDS:
         forms = table.get(kind)
         if isinstance(forms, str):
-            forms = forms.replace("،", ",").split(",")
-        if forms is not None:
+            # Spaces are put right in the whole text, which takes a fifth of doing it form by form.
+            forms = " ".join(forms.replace("،", ",").split()).split(",")
+            listed[kind] = [form for written in forms if (form := written.strip(" "))]
+        elif forms is not None:
             listed[kind] = [form for written in forms if (form := " ".join(written.split()))]
     return listed
 
@@ -940,15 +942,15 @@ class _TrieBuilder:
         alike: dict[tuple[int, int], Node] = {}
         add = trie.setdefault
         for index, ((first, surface), folded) in enumerate(zip(words, _folded_alike(words), strict=True)):
+            mask, rest, _ = rests[index][0]
+            single = not rest and len(rests[index]) == 1
             for joins, forms in _stems(first, surface, folded):
-                mask, rest, _ = rests[index][0]
-                if rest or len(rests[index]) > 1:
+                # Single words of the same groups share a node, whichever of them is then named its owner.
+                made = alike.get((mask, joins)) if single else None
+                if made is None:
                     made = self.branches.node(rests[index], joins)
-                else:
-                    # Single words of the same groups share a node, whichever of them is then named its owner.
-                    known = alike.get((mask, joins))
-                    made = known or self.branches.node(rests[index], joins)
-                    alike[mask, joins] = made
+                    if single:
+                        alike[mask, joins] = made
                 owners[id(made)] = (index, joins)
                 for token in forms:
                     known = add(token, made)

@@ -16,10 +16,14 @@ from services.support.domain.weights import (
     in_doubt,
     likeliest_level,
     likelihoods,
+    odds_of,
     packed,
     parts_of,
     points_for,
+    reaches,
     read,
+    settled_level,
+    speaks,
     unpacked,
 )
 
@@ -74,11 +78,40 @@ def test_the_points_of_one_verdict_are_read_alone(rows: list[list[int]]) -> None
 
 def test_a_pair_is_two_neighbours_that_the_table_names() -> None:
     weights = read("=sent\tU+5\nsent without\tU+20\nwithout approval\tU+9\n")
-    assert weights.known_pairs(["sent", "without", "approval"]) == {"sent without", "without approval"}
-    assert weights.known_pairs(["without", "sent"]) == set()
-    assert weights.known_pairs(["sent", ".", "without"]) == set()
+    assert unpacked(weights.of_pairs(["sent", "without", "approval"])) == unpacked(packed("U+29"))
+    assert weights.of_pairs(["sent", "without", ".", "sent", "without"]) == packed("U+20")
+    assert weights.of_pairs(["without", "sent"]) == weights.of_pairs(["sent", ".", "without"]) == 0
     assert parts_of("sent without") == ["sent without"]
     assert unpacked(weights.of(["sent", "sent without"])) == unpacked(packed("U+25"))
+
+
+@given(POINTS, st.integers(-10_000, 10_000))
+def test_whether_a_verdict_has_so_many_points_is_seen_without_unpacking(points: list[int], least: int) -> None:
+    assert speaks(packed(row(points)), reaches(least)) == (max(points) >= least)
+
+
+@given(st.lists(st.integers(-400, 400), min_size=len(VERDICTS), max_size=len(VERDICTS)))
+def test_what_one_glance_settles_is_what_likelihoods_say(points: list[int]) -> None:
+    total = packed(row(points))
+    likely = likelihoods(odds_of(total))
+    settled = settled_level(total)
+    if settled is not None:
+        assert likeliest_level(likely) == settled
+        assert not in_doubt(likely)
+
+
+@pytest.mark.parametrize(
+    ("points", "settled"), [([-200] * 11, 3), ([200] + [-20] * 10, 0), ([-20] * 10 + [200], None), ([0] * 11, None)]
+)
+def test_most_texts_are_settled_at_a_glance(points: list[int], settled: int | None) -> None:
+    assert settled_level(packed(row(points))) == settled
+
+
+def test_comments_stand_at_the_beginning() -> None:
+    table = "# one\n# two\n=leak\tL+7\n=# \tL+1\n"
+    assert not faults(table)
+    assert unpacked(read(table).of(["leak"])) == unpacked(packed("L+7"))
+    assert faults("=leak\tL+7\n# late\n=other\tL+1\n") == faults("=leak\tL+7\n# late\n")
 
 
 def test_a_word_has_the_points_of_its_parts_and_of_nothing_else() -> None:
