@@ -19,10 +19,11 @@ from customer_ops.render import Column, both, count, table
 from services.domain.errors import InvalidInput
 from services.support.domain.classifier import Classifier
 from services.support.domain.lexicon import (
-    CHECKED,
+    COMPILED,
     DEFAULT_DIRECTORY,
     LexiconError,
     Severity,
+    compiled_record,
     lint,
     load_lexicon,
     read_directory,
@@ -90,8 +91,8 @@ def check_lexicon(folder: Path | None, *, record: bool = False) -> None:
         raise CommandFailed(f"lexicon faulty: {count(errors, 'error')}", EXIT_UNVERIFIED)
     out.print(Text(f"no errors, {count(len(findings), 'warning')}"))
     if record:
-        target = (folder or DEFAULT_DIRECTORY) / CHECKED
-        target.write_text(f"{version}\n", encoding="ascii")
+        target = (folder or DEFAULT_DIRECTORY) / COMPILED
+        target.write_text(compiled_record(raw, version), encoding="utf-8")
         out.print(Text(f"recorded in {target.name}: a service starts with this version without checking it again"))
 
 

@@ -153,8 +153,8 @@ def main() -> int:
 
     print("\nWhere words leave a doubt, beside the above:")
     for label, text in (("Arabic", ARABIC), ("English", ENGLISH)):
-        tokens = classifier.tokens_weighed(sized(text, 300))
-        network = Phrases(phrases.load(DEFAULT_DIRECTORY))
+        tokens = classifier.tokens_read(sized(text, 300))
+        network = Phrases((DEFAULT_DIRECTORY / phrases.FILE).read_bytes())
         network.odds(["ready"])
         start = time.process_time()
         network.odds(tokens)

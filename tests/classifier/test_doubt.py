@@ -11,6 +11,7 @@ from services.support.domain import phrases
 from services.support.domain.classifier import Classifier
 from services.support.domain.lexicon import DEFAULT_DIRECTORY, Lexicon, load_lexicon
 from services.support.domain.phrases import Phrases
+from services.support.domain.weighing import Weigher
 from tests.classifier.labelled import Row, read, score
 
 # The decisive thing is said first, last, in the middle or in passing among harmless ones.
@@ -23,7 +24,7 @@ class Counted(Phrases):
     __slots__ = ("asked",)
 
     def __init__(self) -> None:
-        super().__init__(phrases.load(DEFAULT_DIRECTORY))
+        super().__init__((DEFAULT_DIRECTORY / phrases.FILE).read_bytes())
         self.asked = 0
 
     def odds(self, tokens: Sequence[str]) -> list[float]:
@@ -46,7 +47,7 @@ def test_what_is_said_among_harmless_matters_is_found_by_phrases(lexicon: Lexico
     assert len(rows) > 300
     by_words = recall(Classifier(dataclasses.replace(lexicon, phrases=Phrases(b""))), rows)
     with_phrases = recall(Classifier(lexicon), rows)
-    assert with_phrases >= 0.97 > 0.95 >= by_words
+    assert with_phrases >= 0.96 > 0.92 >= by_words
 
 
 def test_a_sentence_that_would_be_a_finding_alone_has_the_whole_read_again(
@@ -54,7 +55,7 @@ def test_a_sentence_that_would_be_a_finding_alone_has_the_whole_read_again(
 ) -> None:
     rows = [row for row in read("independent") if row.trap in SEVERAL_MATTERS]
     with_sentences = recall(Classifier(lexicon), rows)
-    monkeypatch.setattr(Classifier, "_said_in_passing", lambda self, tokens, found: None)
+    monkeypatch.setattr(Weigher, "_said_in_passing", lambda self, tokens, found: None)
     assert with_sentences - recall(Classifier(lexicon), rows) >= 0.005
 
 
@@ -93,3 +94,38 @@ def test_a_finding_that_its_sentence_makes_less_urgent_is_found_in_a_long_harmle
     verdict = classifier.classify(f"{ORDINARY}{text}. {ORDINARY}")
     assert verdict.priority == priority
     assert [hit.text in text for hit in verdict.hits] == [True]
+
+
+def false_p0(classifier: Classifier, rows: Sequence[Row]) -> float:
+    return sum(classifier.classify(row.text).priority == "P0" for row in rows) / len(rows)
+
+
+def test_words_within_reach_of_a_denial_say_less(lexicon: Lexicon, monkeypatch: pytest.MonkeyPatch) -> None:
+    classifier = Classifier(lexicon)
+    independent = read("independent")
+    denied = [row for row in independent if row.trap.startswith("denied") and row.label == "P3"]
+    happened = [row for row in independent if row.trap == "happened"]
+    assert min(len(denied), len(happened)) > 300
+    found, with_marks = recall(classifier, happened), false_p0(classifier, denied)
+    assert found >= 0.95
+    assert with_marks <= 0.12
+    monkeypatch.setattr(Weigher, "marked", lambda self, tokens: tokens)
+    assert recall(classifier, happened) <= found - 0.03
+    assert false_p0(classifier, denied) >= 1.5 * with_marks
+
+
+@pytest.mark.parametrize(
+    ("happened", "denied"),
+    [
+        ("دخل أحد غريب على حسابنا وغيّر كلمة السر", "الحمد لله محد دخل على حسابنا ولا غيّر كلمة السر"),
+        ("انخصم علينا المبلغ مرتين", "تأكدنا وما انخصم علينا المبلغ مرتين"),
+        ("رسالتنا وصلت لعميل ثاني بالغلط", "رسالتنا ما وصلت لأي عميل ثاني بالغلط"),
+        ("A stranger has logged in to our account", "No stranger has logged in to our account"),
+        ("The quote was sent to the wrong customer", "No quote was sent to the wrong customer"),
+        ("Our API key was exposed on a public page", "Our API key was never exposed on a public page"),
+    ],
+)
+def test_what_happened_and_what_did_not(lexicon: Lexicon, happened: str, denied: str) -> None:
+    classifier = Classifier(lexicon)
+    assert classifier.classify(happened).priority == "P0"
+    assert classifier.classify(denied).priority in ("P2", "P3")

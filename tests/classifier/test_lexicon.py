@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,15 @@ import pytest
 
 from services.support.domain import phrases, weights
 from services.support.domain.classifier import Classifier
+from services.support.domain.forms import expand
 from services.support.domain.lexicon import (
-    CHECKED,
+    COMPILED,
     DEFAULT_DIRECTORY,
+    Lexicon,
     LexiconError,
     Severity,
-    checked_version,
     compile_lexicon,
-    expand,
+    compiled_record,
     lint,
     load_lexicon,
     load_linted,
@@ -178,8 +180,33 @@ def test_unreadable_and_empty_directories_are_refused(tmp_path: Path) -> None:
         load_lexicon(tmp_path)
 
 
-def test_the_recorded_version_is_the_one_that_is_checked_here() -> None:
-    assert checked_version(DEFAULT_DIRECTORY) == VERSION, "run: customer-ops lint-lexicon --record"
+def test_what_is_recorded_is_what_the_files_compile_to() -> None:
+    recorded = (DEFAULT_DIRECTORY / COMPILED).read_text(encoding="utf-8")
+    assert recorded == compiled_record(RAW, VERSION), "run: customer-ops lint-lexicon --record"
+
+
+def test_a_recorded_lexicon_is_the_compiled_one() -> None:
+    recorded, compiled = load_lexicon(), compile_lexicon(RAW, VERSION)
+    for field in dataclasses.fields(Lexicon):
+        if field.name not in ("branches", "weights", "phrases"):
+            assert getattr(recorded, field.name) == getattr(compiled, field.name), field.name
+    assert recorded.branches.rests == compiled.branches.rests
+    # What may follow is read when a text comes to it, in the one as in the other.
+    for number in range(1, len(recorded.branches.rests)):
+        one, other = recorded.branches.grow(number), compiled.branches.grow(number)
+        assert one.open == other.open
+        assert {word: node[:2] for word, node in one.items()} == {word: node[:2] for word, node in other.items()}
+
+
+def test_a_record_that_is_not_whole_is_not_used(tmp_path: Path) -> None:
+    copied(tmp_path)
+    record = (DEFAULT_DIRECTORY / COMPILED).read_text(encoding="utf-8")
+    for spoilt in (record.replace("unauthorized", "onauthorized"), record[:-100], record[:20], ""):
+        assert spoilt != record
+        (tmp_path / COMPILED).write_text(spoilt, encoding="utf-8")
+        lexicon = load_lexicon(tmp_path)
+        assert lexicon.version == VERSION
+        assert "unauthorized" in lexicon.trie
 
 
 def test_a_recorded_version_is_not_checked_again_and_one_changed_letter_is_another(tmp_path: Path) -> None:
@@ -187,8 +214,9 @@ def test_a_recorded_version_is_not_checked_again_and_one_changed_letter_is_anoth
     base = tmp_path / "base.toml"
     faulty = base.read_text(encoding="utf-8").replace('words = "secret, ', 'words = "gmail, secret, ')
     base.write_text(faulty, encoding="utf-8")
-    (tmp_path / CHECKED).write_text(f"{read_directory(tmp_path)[1]}\n", encoding="ascii")
-    load_linted(tmp_path)
+    raw, version = read_directory(tmp_path)
+    (tmp_path / COMPILED).write_text(compiled_record(raw, version), encoding="utf-8")
+    assert load_linted(tmp_path).version == version
     base.write_text(faulty + "\n", encoding="utf-8")
     with pytest.raises(LexiconError):
         load_linted(tmp_path)

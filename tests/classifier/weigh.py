@@ -45,7 +45,7 @@ HEADER = f"""\
 # What words, parts of words (=whole word, < and > its borders) and pairs of words speak for: points of {UNIT} of the
 # logarithm of odds against P3. Letters: P0 S security, L data leak, U unapproved send, W wrong send, M money taken,
 # O outage; P1 D service down, P Proof Pack missing; P2 C connector, Q Proof Pack late or broken, B billing. The row * is
-# where a text begins.
+# where a text begins; ¬ marks what stands within reach of a denial.
 # Made by `python -m tests.classifier.weigh`; change labelled rows rather than points.
 """
 

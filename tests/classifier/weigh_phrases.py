@@ -19,8 +19,8 @@ from torch import nn
 
 from services.support.domain.classifier import Classifier
 from services.support.domain.lexicon import DEFAULT_DIRECTORY, load_lexicon
-from services.support.domain.phrases import FILE, POINTS, THRESHOLD, Shape, bucket_of, written
-from services.support.domain.weights import VERDICTS, parts_of
+from services.support.domain.phrases import FILE, POINTS, THRESHOLD, Shape, bucket_of, parts_of_marked, written
+from services.support.domain.weights import VERDICTS
 from tests.classifier.weigh import rows, verdict
 
 SHAPE = Shape(
@@ -37,8 +37,11 @@ RATE = 2e-3
 # How many words are hidden, and how many filters silenced, while learning: no single one may decide.
 HIDDEN_WORDS = 0.2
 HIDDEN_FILTERS = 0.4
-# How many tickets get a harmless one before or after them: what matters may be said in passing.
+# How many tickets get a harmless one before or after them: what matters may be said in passing; and how many harmless ones
+# get more of their kind, up to so many: a long letter is not critical because it is long.
 JOINED = 0.1
+HARMLESS_JOINED = 0.3
+MOST_JOINED = 3
 # Combinations of phrases teach few things each; every round sees another part of them.
 OF_COMBINATIONS = 0.3
 LONGEST = 140
@@ -61,7 +64,7 @@ class Words:
     def __init__(self, examples: Sequence[Example], buckets: int) -> None:
         self.numbers = numbers = {".": 1}
         self.rows = [np.array([numbers.setdefault(t, len(numbers) + 1) for t in e.tokens[:LONGEST]]) for e in examples]
-        parts = [[buckets], *([bucket_of(part, buckets) for part in parts_of(word)] for word in numbers)]
+        parts = [[buckets], *([bucket_of(part, buckets) for part in parts_of_marked(word)] for word in numbers)]
         self._parts = np.array([bucket for few in parts for bucket in few])
         self._ends = np.cumsum([len(few) for few in parts])
 
@@ -73,17 +76,20 @@ class Words:
         return torch.from_numpy(self._parts[places]), torch.from_numpy(starts)
 
     def batch(self, rows: Sequence[np.ndarray], around: int, hide: float = 0) -> tuple[torch.Tensor, ...]:
-        """The bags of the words of some rows, which of them stands where, and where words stand at all."""
+        """The bags of the words of some rows, which of them stands where, where words stand at all, and where new ones."""
         longest = max(1, *map(len, rows)) + 2 * around
         table = np.zeros((len(rows), longest), dtype=np.int64)
         there = np.zeros(table.shape, dtype=bool)
+        new = np.zeros(table.shape, dtype=bool)
         for line, row in enumerate(rows):
             table[line, around : around + len(row)] = row
             there[line, around : around + len(row)] = True
+            new[line, around + np.unique(row, return_index=True)[1]] = True
         if hide:
             table[np.random.rand(*table.shape) < hide] = 0
         words, places = np.unique(table, return_inverse=True)
-        return *self.bags(words), torch.from_numpy(places.reshape(table.shape)), torch.from_numpy(there)
+        standing = torch.from_numpy(places.reshape(table.shape))
+        return *self.bags(words), standing, torch.from_numpy(there), torch.from_numpy(new)
 
 
 class Network(nn.Module):
@@ -106,7 +112,7 @@ class Network(nn.Module):
         self.embeddings.weight.data[shape.buckets] = 0
 
     def forward(
-        self, parts: torch.Tensor, starts: torch.Tensor, places: torch.Tensor, there: torch.Tensor
+        self, parts: torch.Tensor, starts: torch.Tensor, places: torch.Tensor, there: torch.Tensor, new: torch.Tensor
     ) -> torch.Tensor:
         """The points of each verdict, a row for each text."""
         words = self.hide_dimensions(self.embeddings(parts, starts))
@@ -114,7 +120,7 @@ class Network(nn.Module):
         for look, (place, count) in zip(self.looks, self.shape.looks, strict=True):
             answers[:, :, :count] += torch.roll(look(words)[places], -place, 1)
         strongest = answers.masked_fill(~there[:, :, None], -1e4).max(1)[0].relu()
-        own = (self.points(parts, starts)[places] * there[:, :, None]).sum(1)
+        own = (self.points(parts, starts)[places] * new[:, :, None]).sum(1)
         return self.voices(self.hide_filters(strongest)) + own
 
 
@@ -129,12 +135,13 @@ def learn(examples: Sequence[Example], shape: Shape = SHAPE, seed: int = 1) -> N
     stop = np.array([words.numbers["."]])
 
     def row(number: int) -> np.ndarray:
-        one = words.rows[number]
-        if chance.random() > JOINED:
-            return one
-        other = words.rows[chance.choice(harmless)]
-        first, second = (one, other) if chance.random() < 0.5 else (other, one)
-        return np.concatenate([first, stop, second])
+        safe = COLUMNS[examples[number].column] == "3"
+        if chance.random() > (HARMLESS_JOINED if safe else JOINED):
+            return words.rows[number]
+        others = [words.rows[chance.choice(harmless)] for _ in range(chance.randint(1, MOST_JOINED) if safe else 1)]
+        joined = [words.rows[number], *others]
+        chance.shuffle(joined)
+        return np.concatenate([part for one in joined for part in (one, stop)][:-1])
 
     learner = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=0.01)
     for turn in range(ROUNDS):
@@ -201,7 +208,7 @@ def examples_of(classifier: Classifier) -> Iterator[Example]:
     for row, share in rows(classifier):
         column = verdict(row.label, sorted(row.signals) or [str(s) for s in classifier.classify(row.text).signals])
         if column is not None:
-            tokens = classifier.tokens_weighed(row.text)
+            tokens = classifier.tokens_read(row.text)
             yield Example(tokens, COLUMNS.index(column), share, combined=row.trap == "product")
 
 

@@ -2,8 +2,9 @@
 
 `weights` adds up words and pairs, in any order. A small convolutional network reads in order: each of its filters looks
 at a word and the words around it, the strongest answer of a filter anywhere in the text counts, and points for each
-verdict are the sum over filters. It is found from labelled tickets by ``tests/classifier/weigh_phrases.py`` and read as
-it is. Sums and comparisons are of whole numbers: the same text and file give the same answer on every machine.
+verdict are the sum over filters, and over the text's words, each once. It is found from labelled tickets by
+``tests/classifier/weigh_phrases.py`` and read as it is. Sums and comparisons are of whole numbers: the same text and file
+give the same answer on every machine.
 
 One long integer holds the answers of all filters side by side, so that an addition or a comparison serves them all. What a
 word adds to the answers at its own place and beside it is worked out once and remembered.
@@ -22,10 +23,9 @@ import struct
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from services.support.domain.weights import VERDICTS, Remembered, filled, parts_of
+from services.support.domain.weights import DENIED, VERDICTS, Remembered, filled, parts_of
 
 FILE: Final = "phrases.bin"
 
@@ -78,6 +78,11 @@ class Shape:
             self.filters * 4,
             self.filters * POINTS,
         )
+
+
+def parts_of_marked(word: str) -> list[str]:
+    """The parts of a word, the mark of a denied one as one more part of it."""
+    return [DENIED, *parts_of(word.removeprefix(DENIED))] if word.startswith(DENIED) else parts_of(word)
 
 
 def bucket_of(part: str, buckets: int) -> int:
@@ -171,9 +176,10 @@ class _Net:
 
     def odds(self, tokens: Sequence[str]) -> list[float]:
         shape = self.shape
-        columns = list(zip(*map(self._known.__getitem__, tokens), strict=True)) or [()] * (len(shape.looks) + 1)
+        known = list(map(self._known.__getitem__, tokens))
+        columns = list(zip(*[added for _, added in known], strict=True)) or [()] * len(shape.looks)
         beside = []
-        for (place, _), column in zip(shape.looks, columns[1:], strict=True):
+        for (place, _), column in zip(shape.looks, columns, strict=True):
             shifted = [0] * -place + list(column[max(place, 0) :]) + [0] * place
             beside.append(shifted[: len(tokens)])
         best = self._zeros
@@ -185,14 +191,16 @@ class _Net:
         answers = self._answers.unpack(best.to_bytes(self._answers.size, "little"))
         total = sum(map(operator.mul, answers, self._voices), self._from)
         heard = self._totals.unpack(total.to_bytes(self._totals.size, "little"))
-        said = map(sum, zip(*columns[0], strict=True)) if tokens else itertools.repeat(0, POINTS)
+        # A word that stands twice says no more than once.
+        own = [points for points, _ in dict(zip(tokens, known, strict=True)).values()]
+        said = map(sum, zip(*own, strict=True)) if own else itertools.repeat(0, POINTS)
         return [
             start + shape.filter_unit * (by_filters - self._half) + shape.word_unit * by_words
             for start, by_filters, by_words in zip(shape.start, heard, said, strict=True)
         ]
 
 
-class _Known(Remembered[tuple[Any, ...]]):
+class _Known(Remembered[tuple[tuple[int, ...], tuple[int, ...]]]):
     """Of the words met so far: their own points, and what they add to the answers of filters at each place."""
 
     kept_words = KEPT_WORDS
@@ -211,16 +219,14 @@ class _Known(Remembered[tuple[Any, ...]]):
             self._looks.append([_packed(struct.unpack_from(f"<{count}b", looks, row), _FIELD) for row in rows])
             start = rows.stop
 
-    def made(self, word: str) -> tuple[Any, ...]:
+    def made(self, word: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
         shape = self._shape
-        buckets = [bucket_of(part, shape.buckets) for part in parts_of(word)[:MOST_PARTS]]
+        buckets = [bucket_of(part, shape.buckets) for part in parts_of_marked(word)[:MOST_PARTS]]
         own = [self._own.unpack_from(self._points, at * POINTS) for at in buckets]
         one = [self._one.unpack_from(self._embeddings, at * shape.width) for at in buckets]
         summed = [*map(sum, zip(*one, strict=True))]
-        return (
-            tuple(map(sum, zip(*own, strict=True))),
-            *[sum(map(operator.mul, summed, look)) for look in self._looks],
-        )
+        added = tuple([sum(map(operator.mul, summed, look)) for look in self._looks])
+        return tuple(map(sum, zip(*own, strict=True))), added
 
 
 def _packed(values: Sequence[int], field: int) -> int:
@@ -228,9 +234,3 @@ def _packed(values: Sequence[int], field: int) -> int:
     half = 1 << (field - 1)
     raised = struct.pack(f"<{len(values)}{_CODES[field]}", *[value + half for value in values])
     return int.from_bytes(raised, "little") - filled(half, len(values), field)
-
-
-def load(directory: Path) -> bytes:
-    """The content of a directory's file; empty where there is none."""
-    path = directory / FILE
-    return path.read_bytes() if path.is_file() else b""

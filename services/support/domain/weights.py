@@ -6,7 +6,7 @@ trouble); what nobody would write in a rule adds up here. Points are data, found
 logarithms of odds against P3, so that a rule's finding can be added to them and priorities compared as sums.
 
 A word's points do not depend on its neighbours, so they are summed once and kept: a text costs one look-up a word. Pairs of
-neighbours that say more than their words have points of their own.
+neighbours that say more than their words have points of their own, and so have words that a denial stands before.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import math
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, TypeVar
 
 FILE: Final = "weights.tsv"
@@ -37,6 +36,8 @@ KEPT_LENGTH: Final = 40
 
 _START: Final = "*"
 _COMMENT: Final = "# "
+DENIED: Final = "¬"
+"""Before a word: it stands within reach of a denial."""
 _NOBODY: Final[frozenset[str]] = frozenset()
 
 V = TypeVar("V")
@@ -106,13 +107,20 @@ def pairs_of(tokens: Iterable[str]) -> Iterator[str]:
     return map(" ".join, itertools.pairwise(tokens))
 
 
+def as_denied(word: str) -> str:
+    """A word, marked as denied; in the table it counts as itself too."""
+    return DENIED + word
+
+
 def parts_of(word: str) -> list[str]:
     """The word, marked as whole, and the runs of three and four characters in it, its borders marked ``<`` and ``>``.
 
-    A pair of words has one part, itself.
+    A pair of words has one part, itself. The parts of a denied word are its own, marked ``¬``.
     """
     if " " in word:
         return [word]
+    if word.startswith(DENIED):
+        return [DENIED + part for part in parts_of(word[1:])]
     bordered = f"<{word}>"
     length = len(bordered)
     parts = ["=" + word]
@@ -286,9 +294,3 @@ def faults(content: str) -> list[str]:
             found.append(f"line {number}: points are a letter of {''.join(_COLUMN)} and a whole number")
         seen.add(part)
     return found
-
-
-def load(directory: Path) -> str:
-    """The content of a directory's table; empty where there is none."""
-    path = directory / FILE
-    return path.read_text(encoding="utf-8") if path.is_file() else ""

@@ -6,7 +6,6 @@ import itertools
 import json
 import random
 import struct
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -23,9 +22,10 @@ from services.support.domain.phrases import (
     Shape,
     bucket_of,
     fault,
+    parts_of_marked,
     written,
 )
-from services.support.domain.weights import parts_of
+from services.support.domain.weights import as_denied, parts_of
 
 SHAPE = Shape(
     buckets=50,
@@ -58,7 +58,8 @@ def plainly(tokens: list[str], some: list[bytes], shape: Shape = SHAPE) -> list[
     }
     thresholds = struct.unpack(f"<{shape.filters}i", some[3])
     voices = signed(some[4], POINTS)
-    buckets = [[bucket_of(part, shape.buckets) for part in parts_of(word)[:MOST_PARTS]] for word in tokens]
+    buckets = [[bucket_of(part, shape.buckets) for part in parts_of_marked(word)[:MOST_PARTS]] for word in tokens]
+    own = dict(zip(tokens, buckets, strict=True)).values()
     words = [[sum(embeddings[b][d] for b in few) for d in range(shape.width)] for few in buckets]
     strongest = [0] * shape.filters
     for at in range(len(tokens)):
@@ -71,13 +72,13 @@ def plainly(tokens: list[str], some: list[bytes], shape: Shape = SHAPE) -> list[
     return [
         shape.start[verdict]
         + shape.filter_unit * sum(strongest[n] * voices[n][verdict] for n in range(shape.filters))
-        + shape.word_unit * sum(points[b][verdict] for few in buckets for b in few)
+        + shape.word_unit * sum(points[b][verdict] for few in own for b in few)
         for verdict in range(POINTS)
     ]
 
 
 @settings(max_examples=60)
-@given(st.lists(st.text("abcdéسشضو.", min_size=1, max_size=9), max_size=12), st.integers(0, 3))
+@given(st.lists(st.text("abcdéسشضو.¬", min_size=1, max_size=9), max_size=12), st.integers(0, 3))
 def test_odds_are_the_sums_that_the_file_describes(tokens: list[str], seed: int) -> None:
     some = sections(seed)
     assert Phrases(written(SHAPE, some)).odds(tokens) == pytest.approx(plainly(tokens, some), rel=1e-9, abs=1e-6)
@@ -94,6 +95,12 @@ def test_the_greatest_numbers_that_a_file_can_hold_stay_in_their_fields() -> Non
         assert fault(written(shape, some)) == ""
         tokens = ["a" * 20_000] * 5
         assert Phrases(written(shape, some)).odds(tokens) == pytest.approx(plainly(tokens, some, shape))
+
+
+def test_a_denied_word_is_the_word_and_a_mark() -> None:
+    assert parts_of_marked(as_denied("sent")) == ["¬", *parts_of("sent")]
+    network = Phrases((DEFAULT_DIRECTORY / phrases.FILE).read_bytes())
+    assert network.odds(["no", "leaked"]) != network.odds(["no", as_denied("leaked")])
 
 
 def test_order_counts() -> None:
@@ -130,8 +137,3 @@ def test_a_file_that_does_not_hold_what_it_says_has_its_fault_named() -> None:
     some = sections(0)
     some[3] = struct.pack("<i", THRESHOLD + 1) * SHAPE.filters
     assert "thresholds lie" in fault(written(SHAPE, some))
-
-
-def test_a_folder_without_the_file_has_no_phrases(tmp_path: Path) -> None:
-    assert phrases.load(tmp_path) == b""
-    assert not Phrases(b"")

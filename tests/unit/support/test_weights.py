@@ -12,6 +12,7 @@ from services.support.domain.weights import (
     LEVELS,
     LIKELY,
     VERDICTS,
+    as_denied,
     faults,
     in_doubt,
     likeliest_level,
@@ -144,3 +145,9 @@ def test_faults_of_a_table_are_named_with_their_line(line: str, fault: str) -> N
     (found,) = faults(f"# comment\n=fine\tS+1 L-2\n{line}\n")
     assert found.startswith("line 3:")
     assert fault in found
+
+
+def test_a_denied_word_has_points_of_its_own_beside_those_of_the_word() -> None:
+    weights = read("=sent\tU+20\nsen\tU+3\n¬=sent\tU-15\n¬sen\tU-4\n")
+    assert parts_of(as_denied("ok")) == ["¬=ok", "¬<ok", "¬ok>"]
+    assert unpacked(weights.of(["sent", as_denied("sent")])) == unpacked(packed("U+4"))

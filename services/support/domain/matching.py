@@ -1,0 +1,692 @@
+"""Where the words of the lexicon stand in a text, and which rules join them: the search, and what denies a finding.
+
+A token trie finds words and phrases; rules join those that stand near one another; contexts silence rules, fixed phrases
+swallow words, negations set findings apart. Cost is linear in the length of the text: every search around a word is
+bounded by a window.
+"""
+
+from __future__ import annotations
+
+import itertools
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from services.domain.arabic import HARD_STOPS, SOFT_STOPS
+from services.support.domain.forms import ANY_WORD, FOR_ANYONE, JOINS_FA, JOINS_WAW, Node, Trie, mask_of
+from services.support.domain.lexicon import Chain, Context, Entry, Lexicon, Rule, Signal
+from services.support.domain.priorities import urgency
+from services.support.domain.weights import Remembered
+
+Span = tuple[int, int]
+Occurrences = dict[int, list[Span]]
+# What is made for each text or finding is a tuple or has slots: a frozen data class takes five times as long to make.
+
+CLAUSE_ENDS = HARD_STOPS | SOFT_STOPS
+_HYPHENS = frozenset(["-", "--"])
+_ASKED = frozenset("?؟")
+_JOINTS = _HYPHENS | {"\n"}
+_JOINED = {"و": JOINS_WAW, "ف": JOINS_FA}
+
+Said = tuple[tuple[Signal, ...], dict[int, Signal]]
+"""Signals, and the same by number: the hash of an enumeration's member is slow."""
+
+
+class Plan:
+    """An entry as the search reads it."""
+
+    __slots__ = ("critical", "entry", "index", "level", "mode", "near", "rank", "said", "weighed")
+
+    def __init__(self, entry: Entry, index: int, *, weighed: bool = False) -> None:
+        self.entry = entry
+        self.index = index
+        self.level = urgency(entry.priority)
+        # Found by the weights of its words, not by a rule.
+        self.weighed = weighed
+        self.mode = entry.negation
+        # The order of the hits: urgency, and base keywords before others of their priority.
+        self.rank = urgency(entry.priority) * 2 + (not entry.base)
+        self.critical = urgency(entry.priority) <= 1
+        self.said = _said(entry.signals)
+        self.near = tuple((group, _said(signals)) for group, signals in entry.signals_near)
+
+
+def _said(signals: tuple[Signal, ...]) -> Said:
+    numbers = list(Signal)
+    return signals, {numbers.index(signal): signal for signal in signals}
+
+
+class Match:
+    """What a rule found, or the words together: tokens ``first`` up to ``last``, ``head`` the one that a denial precedes.
+
+    ``denied``: the text denies it; ``hedged``: without certainty.
+    """
+
+    __slots__ = ("denied", "first", "head", "hedged", "last", "parts", "plan", "said")
+
+    def __init__(self, plan: Plan, first: int, last: int, head: int, parts: Sequence[Span], said: Said) -> None:
+        self.plan = plan
+        self.first = first
+        self.last = last
+        self.head = head
+        self.parts = parts
+        self.said = said
+        self.denied = False
+        self.hedged = False
+
+
+class _Reading:
+    """One text while it is being classified: its tokens and what was found where."""
+
+    __slots__ = ("consumed", "critical_ends", "mask", "occurrences", "tokens")
+
+    def __init__(self, tokens: Sequence[str], occurrences: Occurrences, mask: int) -> None:
+        self.tokens = tokens
+        self.occurrences = occurrences
+        # No other group occurs; not each that is there need do so, for a fixed phrase may have swallowed it.
+        self.mask = mask
+        # Tokens, as bits, that are part of a complaint ("not working", "nobody can log in") and so deny nothing else.
+        self.consumed = 0
+        self.critical_ends: set[int] | None = None
+
+    def sentence_ends(self, start: int, end: int, more_than: int = 0) -> bool:
+        """Whether more than some sentence ends stand in tokens[start:end]."""
+        between = self.tokens[start:end]
+        if HARD_STOPS.isdisjoint(between):
+            return False
+        return not more_than or sum([token in HARD_STOPS for token in between]) > more_than
+
+    def clause_ends(self, start: int, end: int) -> bool:
+        """Whether a comma, line end or sentence end stands in tokens[start:end]."""
+        return not CLAUSE_ENDS.isdisjoint(self.tokens[start:end])
+
+
+class _Pair(NamedTuple):
+    """A rule of two parts: whether the other may stand before or after the anchor, and how far off."""
+
+    anchor: int
+    other: int
+    anchor_first: bool
+    before: bool
+    after: bool
+    within: int
+    across: int
+
+
+class _Readied(NamedTuple):
+    """A rule with its place among the rules, the groups it needs, all that it looks at, and those of its contexts."""
+
+    order: int
+    needs: int
+    reads: int
+    contexts: int
+    rule: Rule
+    plan: Plan
+    pair: _Pair | None
+
+
+class _Nodes(Remembered[Node | None]):
+    """The nodes of words as they are written, conjunctions at their beginning included; None for a word without one."""
+
+    def __init__(self, trie: Trie) -> None:
+        self._trie = trie
+
+    def made(self, word: str) -> Node | None:
+        node = self._trie.get(word)
+        if node is None and word[0] in _JOINED:
+            node = self._trie.get(word[1:])
+            if node is not None and not node[3] & _JOINED[word[0]]:
+                node = None
+        return node
+
+
+def _pair(rule: Rule) -> _Pair | None:
+    if len(rule.parts) != 2:
+        return None
+    anchor_first = rule.parts[0] == rule.anchor
+    return _Pair(
+        anchor=rule.anchor,
+        other=rule.parts[1 if anchor_first else 0],
+        anchor_first=anchor_first,
+        before=not rule.ordered or not anchor_first,
+        after=not rule.ordered or anchor_first,
+        within=rule.within,
+        across=rule.across,
+    )
+
+
+class Matcher:
+    """Finds what the rules of a lexicon find; immutable, safe to share."""
+
+    def __init__(self, lexicon: Lexicon) -> None:
+        self.lexicon = lexicon
+        self._plans = tuple(Plan(entry, index) for index, entry in enumerate(lexicon.entries))
+        self._nodes = _Nodes(lexicon.trie)
+        self._branches = lexicon.branches.grown
+        self._anchors = mask_of(lexicon.rules)
+        self._every_group = (1 << len(lexicon.group_names)) - 1
+        self._chains = tuple((chain.needs, chain.gives, chain) for chain in lexicon.sequences)
+        self._always, self._rules = self._reading_masks()
+        self._stop_mask = mask_of(lexicon.stops)
+        self._literals = frozenset(lexicon.literals)
+        negation = lexicon.negation
+        self._denying = negation.negators | negation.adjacent
+        self._denials = mask_of((negation.fine, negation.denied_after, negation.denied_at_end))
+        self._critical = {
+            group for group, index in lexicon.literals.items() if urgency(lexicon.entries[index].priority) <= 1
+        }
+
+    def _reading_masks(self) -> tuple[int, dict[int, tuple[_Readied, ...]]]:
+        """The groups that every reading needs; for each anchor, as a bit, its rules."""
+        lexicon = self.lexicon
+        negation = lexicon.negation
+
+        def closed(mask: int) -> int:
+            for chain in reversed(lexicon.sequences):
+                if chain.gives & mask:
+                    mask |= chain.needs
+            return mask
+
+        def reads(rule: Rule) -> int:
+            near = mask_of(group for group, _ in lexicon.entries[rule.entry].signals_near)
+            return closed(rule.needs | near | mask_of(context.group for context in rule.contexts))
+
+        roles = (negation.hedges, negation.denied_after, negation.denied_at_end, negation.fine, negation.pseudo)
+        always = closed(mask_of(lexicon.stops) | mask_of(lexicon.literals) | mask_of(roles))
+        order = itertools.count()
+        rules = {
+            1 << anchor: tuple(
+                _Readied(
+                    order=next(order),
+                    needs=rule.needs,
+                    reads=reads(rule),
+                    contexts=mask_of(context.group for context in rule.contexts),
+                    rule=rule,
+                    plan=self._plans[rule.entry],
+                    pair=_pair(rule),
+                )
+                for rule in some
+            )
+            for anchor, some in lexicon.rules.items()
+        }
+        return always, rules
+
+    def matches(self, tokens: list[str]) -> list[Match]:
+        """What the rules find in a text of folded tokens; what is denied is marked so."""
+        # What is there, first: most texts hold no combination that any rule asks for, and end here.
+        found: list[tuple[int, int, tuple[int, ...], int]] = []
+        mask = 0
+        branches = self._branches
+        grow = self.lexicon.branches.grow
+        size = len(tokens)
+        for i, node in enumerate(map(self._nodes.__getitem__, tokens)):
+            if node is None:
+                continue
+            groups, bits, branch, _ = node
+            if bits:
+                mask |= bits
+                found.append((i, i + 1, groups, bits))
+            k = i + 1
+            while branch and k < size:
+                following = tokens[k]
+                children = branches[branch]
+                if children is None:
+                    children = grow(branch)
+                node = children.get(following)
+                if node is None:
+                    # A phrase may run on over a line end or a dash.
+                    if following in _JOINTS:
+                        k += 1
+                        continue
+                    if not children.open:
+                        break
+                    if following[0] == "ل":
+                        node = children.get(FOR_ANYONE)
+                    if node is None:
+                        node = children.get(ANY_WORD)
+                        if node is None or following in CLAUSE_ENDS:
+                            break
+                groups, bits, branch, _ = node
+                k += 1
+                if bits:
+                    mask |= bits
+                    found.append((i, k, groups, bits))
+        chains = []
+        absent = self._every_group & ~mask
+        for needs, gives, chain in self._chains:
+            if not needs & absent:
+                mask |= gives
+                absent &= ~gives
+                chains.append(chain)
+        anchors = mask & self._anchors
+        if not anchors:
+            return []
+        wanted = self._always
+        readied: list[_Readied] = []
+        by_anchor = self._rules
+        while anchors:
+            bit = anchors & -anchors
+            anchors ^= bit
+            for rule in by_anchor[bit]:
+                if not rule[1] & absent:
+                    readied.append(rule)
+                    wanted |= rule[2]
+        if not readied:
+            return []
+        readied.sort()
+        occurrences: Occurrences = {}
+        for i, k, groups, bits in found:
+            if bits & wanted:
+                span = (i, k)
+                for group in groups:
+                    if group in occurrences:
+                        occurrences[group].append(span)
+                    else:
+                        occurrences[group] = [span]
+        reading = _Reading(tokens, occurrences, mask)
+        if self._stop_mask & mask:
+            self._swallow(reading)
+        for chain in chains:
+            if chain.gives & wanted:
+                self._chain(reading, chain)
+        matches = self._apply(reading, readied)
+        if not matches:
+            return matches
+        self._deny(reading, matches)
+        return matches
+
+    def _swallow(self, reading: _Reading) -> None:
+        """Remove what lies inside a fixed phrase, unless a keyword reaches across the phrase's border."""
+        occurrences = reading.occurrences
+        keywords = sorted([span for group in self._literals.intersection(occurrences) for span in occurrences[group]])
+        covered = bytearray(len(reading.tokens))
+        for group in self.lexicon.stops.intersection(occurrences):
+            for first, last in occurrences.pop(group):
+                near = keywords[bisect_left(keywords, (first - 8, 0)) : bisect_right(keywords, (last, 0))]
+                if not any(a < first < b < last or first < a < last < b for a, b in near):
+                    covered[first:last] = bytes([1]) * (last - first)
+        if 1 not in covered:
+            return
+        for group, spans in list(occurrences.items()):
+            left = [span for span in spans if 0 in covered[span[0] : span[1]]]
+            if len(left) == len(spans):
+                continue
+            if left:
+                occurrences[group] = left
+            else:
+                del occurrences[group]
+
+    @staticmethod
+    def _chain(reading: _Reading, chain: Chain) -> None:
+        occurrences = reading.occurrences
+        for part in chain.parts:
+            if part not in occurrences:
+                return
+        for first, end in tuple(occurrences[chain.parts[0]]):
+            last = end
+            for part in chain.parts[1:]:
+                spans = occurrences[part]
+                at = bisect_left(spans, (last, 0))
+                if at == len(spans):
+                    break
+                start = spans[at][0]
+                if start - last > chain.gap or (start > last and reading.clause_ends(last, start)):
+                    break
+                # The longest of those that start there.
+                while at + 1 < len(spans) and spans[at + 1][0] == start:
+                    at += 1
+                last = spans[at][1]
+            else:
+                span = (first, last)
+                for group in chain.unions:
+                    if group not in occurrences:
+                        occurrences[group] = [span]
+                        continue
+                    spans = occurrences[group]
+                    at = bisect_left(spans, span)
+                    if at == len(spans) or spans[at] != span:
+                        spans.insert(at, span)
+
+    # --- rules --------------------------------------------------------------------------------------------------------
+
+    def _apply(self, reading: _Reading, readied: Sequence[_Readied]) -> list[Match]:
+        occurrences = reading.occurrences
+        mask = reading.mask
+        matches: dict[tuple[int, int, int], Match] = {}
+        for _, _, _, contexts, rule, plan, pair in readied:
+            parts = rule.parts
+            places: Sequence[Sequence[Span]]
+            if pair is not None:
+                if pair[0] not in occurrences or pair[1] not in occurrences:
+                    continue
+                places = self._pairs(reading, pair)
+            elif len(parts) == 1:
+                if parts[0] not in occurrences:
+                    continue
+                places = [(span,) for span in occurrences[parts[0]]]
+            else:
+                for part in parts:
+                    if part not in occurrences:
+                        places = ()
+                        break
+                else:
+                    places = self._places(reading, rule)
+            for place in places:
+                first, last = place[0]
+                for start, end in place:
+                    if start < first:
+                        first = start
+                    if end > last:
+                        last = end
+                key = (rule.entry, first, last)
+                if key in matches or (contexts & mask and self._silenced(reading, rule.contexts, first, last)):
+                    continue
+                said = self._signals(reading, plan, first, last) if plan.near else plan.said
+                matches[key] = Match(plan, first, last, place[rule.head][0], place, said)
+        return list(matches.values())
+
+    @staticmethod
+    def _pairs(reading: _Reading, pair: _Pair) -> list[tuple[Span, Span]]:
+        """``_places`` for two parts, as most rules have them."""
+        at_anchor, at_other, anchor_first, before, after, within, across = pair
+        occurrences = reading.occurrences
+        spans = occurrences[at_other]
+        nearest = spans[0][0]
+        places = []
+        for anchor in occurrences[at_anchor]:
+            start, end = anchor
+            best: Span | None = None
+            best_gap = within
+            lowest = start - within - 12
+            for span in spans if nearest >= lowest else spans[bisect_left(spans, (lowest, 0)) :]:
+                if span[0] >= end:
+                    gap = span[0] - end
+                    if gap > best_gap or not after:
+                        # Those that follow stand further off.
+                        break
+                    if gap and reading.sentence_ends(end, span[0], across):
+                        continue
+                elif span[1] <= start:
+                    gap = start - span[1]
+                    if gap > best_gap or not before:
+                        continue
+                    if gap and reading.sentence_ends(span[1], start, across):
+                        continue
+                else:
+                    continue
+                # Of two that are as near, the longer one.
+                if gap < best_gap or best is None or span[1] - span[0] > best[1] - best[0]:
+                    best, best_gap = span, gap
+            if best is not None:
+                places.append((anchor, best) if anchor_first else (best, anchor))
+        return places
+
+    @staticmethod
+    def _places(reading: _Reading, rule: Rule) -> list[list[Span]]:
+        """Where the parts of a rule stand together: for each occurrence of the anchor the nearest of the others."""
+        occurrences = reading.occurrences
+        ends = reading.sentence_ends
+        parts, ordered, within, across = rule.parts, rule.ordered, rule.within, rule.across
+        places = []
+        anchor_at = parts.index(rule.anchor)
+        reach = within * (len(parts) - 1)
+        for anchor in occurrences[rule.anchor]:
+            start, end = anchor
+            lowest = start - reach - 12
+            chosen: list[Span] = []
+            for position, part in enumerate(parts):
+                if position == anchor_at:
+                    chosen.append(anchor)
+                    continue
+                spans = occurrences[part]
+                best: Span | None = None
+                best_gap = reach + 1
+                for span in spans if spans[0][0] >= lowest else spans[bisect_left(spans, (lowest, 0)) :]:
+                    a, b = span
+                    if a >= end:
+                        gap = a - end
+                        if gap > reach or (ordered and position < anchor_at):
+                            break
+                        if gap > best_gap or _overlaps(a, b, chosen) or (gap and ends(end, a, across)):
+                            continue
+                    elif b <= start:
+                        gap = start - b
+                        if gap > best_gap or (ordered and position > anchor_at):
+                            continue
+                        if _overlaps(a, b, chosen) or (gap and ends(b, start, across)):
+                            continue
+                    else:
+                        continue
+                    # Of two that are as near, the longer one.
+                    if gap < best_gap or best is None or b - a > best[1] - best[0]:
+                        best, best_gap = span, gap
+                if best is None:
+                    break
+                chosen.append(best)
+            else:
+                in_order = sorted(chosen)
+                if ordered and in_order != chosen:
+                    continue
+                last = in_order[0][1]
+                for a, b in in_order:
+                    if a - last > within:
+                        break
+                    last = b
+                else:
+                    places.append(chosen)
+        return places
+
+    @staticmethod
+    def _silenced(reading: _Reading, contexts: tuple[Context, ...], first: int, last: int) -> bool:
+        for context in contexts:
+            spans = reading.occurrences.get(context.group)
+            if spans is None:
+                continue
+            where = context.where
+            if where == "later":
+                if spans[-1][0] >= last:
+                    return True
+                continue
+            at = bisect_left(spans, (first - context.within - 8, 0))
+            while at < len(spans):
+                a, b = spans[at]
+                at += 1
+                if a - last > context.within:
+                    break
+                if a >= last:
+                    inside, between = "after", (last, a)
+                elif b <= first:
+                    inside, between = "before", (b, first)
+                    if first - b > context.within:
+                        continue
+                else:
+                    inside, between = "inside", (first, first)
+                if where == "near" or where == inside or (where == "before" and inside == "inside" and a <= first):
+                    cut = reading.clause_ends if context.clause else reading.sentence_ends
+                    if between[0] >= between[1] or not cut(*between):
+                        return True
+        return False
+
+    @staticmethod
+    def _signals(reading: _Reading, plan: Plan, first: int, last: int) -> Said:
+        for group, said in plan.near:
+            spans = reading.occurrences.get(group)
+            if spans is not None:
+                at = bisect_left(spans, (first - 7, 0))
+                if at < len(spans) and spans[at][0] <= last + 6:
+                    return said
+        return plan.said
+
+    # --- negation -----------------------------------------------------------------------------------------------------
+
+    def _deny(self, reading: _Reading, matches: Sequence[Match]) -> None:
+        """Set the matches apart that the text denies."""
+        occurrences = reading.occurrences
+        consumed = 0
+        for first, last in occurrences.get(self.lexicon.negation.pseudo, ()):
+            consumed |= (1 << last) - (1 << first)
+        for match in matches:
+            for first, last in match.parts:
+                consumed |= (1 << last) - (1 << first)
+        reading.consumed = consumed
+        denying = self._denying
+        first_negator = -1
+        if not denying.isdisjoint(reading.tokens):
+            for k, token in enumerate(reading.tokens):
+                if token in denying and not consumed >> k & 1:
+                    first_negator = k
+                    break
+        if first_negator < 0 and not reading.mask & self._denials:
+            return
+        several = False
+        for match in matches:
+            self._judge(reading, match, first_negator)
+            several = several or (match.denied and len(match.parts) > 1)
+        if several:
+            # What is denied in one pairing is denied in the others of the same words, and across it.
+            denied = [m for m in matches if m.denied and len(m.parts) > 1]
+            for match in matches:
+                if len(match.parts) > 1 and not match.denied:
+                    match.denied = any(
+                        match.plan is m.plan
+                        and match.first <= m.head < match.last
+                        and (match.head == m.head or not set(match.parts).isdisjoint(m.parts))
+                        for m in denied
+                    )
+
+    def _judge(self, reading: _Reading, match: Match, first_negator: int) -> None:
+        mode = match.plan.mode
+        if mode == "none":
+            return
+        occurrences = reading.occurrences
+        negation = self.lexicon.negation
+        spans = occurrences.get(negation.fine)
+        if spans is not None:
+            at = bisect_left(spans, (match.first, 0)) - 1
+            if at >= 0 and match.first - spans[at][1] <= 3 and not reading.clause_ends(spans[at][1], match.first):
+                match.denied = True
+                return
+        preceded = 0 <= first_negator < match.first
+        if mode == "adjacent":
+            match.denied = preceded and self._negator_before(reading, match.first, 1, prepositions_only=True)
+            return
+        if 0 <= first_negator < match.head and self._negator_before(reading, match.head, negation.window):
+            match.denied = True
+            spans = occurrences.get(negation.hedges)
+            if spans is not None:
+                at = bisect_left(spans, (match.head, 0)) - 1
+                match.hedged = (
+                    at >= 0 and match.head - spans[at][0] <= 10 and not reading.sentence_ends(spans[at][0], match.head)
+                )
+            return
+        match.denied = self._denied_afterwards(reading, match.last)
+
+    def _negator_before(self, reading: _Reading, head: int, window: int, *, prepositions_only: bool = False) -> bool:
+        tokens = reading.tokens
+        negation = self.lexicon.negation
+        consumed = reading.consumed
+        distance = 0
+        k = head - 1
+        while k >= 0:
+            token = tokens[k]
+            if token in HARD_STOPS or token in _HYPHENS:
+                return False
+            if token in SOFT_STOPS:
+                # A line end separates, except when it stands right between the negator and what it denies.
+                if token == "\n":
+                    if (
+                        k == 0
+                        or k != head - 1
+                        or not (tokens[k - 1] in negation.negators or tokens[k - 1] in negation.adjacent)
+                    ):
+                        return False
+                elif not self._listed(reading, k):
+                    return False
+                k -= 1
+                continue
+            if not consumed >> k & 1:
+                if token in negation.breaks:
+                    return False
+                if token in negation.adjacent:
+                    if distance <= 1:
+                        return True
+                elif (
+                    token in negation.negators
+                    and not prepositions_only
+                    and not (
+                        token in negation.interjections
+                        and k + 1 < len(tokens)
+                        and tokens[k + 1] in negation.interjection_followers
+                    )
+                ):
+                    return True
+            if token not in negation.fillers and token not in negation.coordinators:
+                distance += 1
+                if distance > window:
+                    return False
+            k -= 1
+        return False
+
+    def _listed(self, reading: _Reading, comma: int) -> bool:
+        """Whether a comma stands in a list of things denied together: "no leak, breach or outage"."""
+        if reading.critical_ends is None:
+            reading.critical_ends = {
+                span[1]
+                for group in self._critical.intersection(reading.occurrences)
+                for span in reading.occurrences[group]
+            }
+        if comma not in reading.critical_ends:
+            return False
+        coordinators = self.lexicon.negation.coordinators
+        for token in reading.tokens[comma + 1 : comma + 7]:
+            if token in HARD_STOPS:
+                return False
+            if token in coordinators:
+                return True
+        return False
+
+    def _denied_afterwards(self, reading: _Reading, last: int) -> bool:
+        negation = self.lexicon.negation
+        tokens = reading.tokens
+        for group, at_end in ((negation.denied_after, False), (negation.denied_at_end, True)):
+            spans = reading.occurrences.get(group)
+            if spans is None:
+                continue
+            at = bisect_left(spans, (last, 0))
+            if at == len(spans) or spans[at][0] - last > (2 if at_end else 6):
+                continue
+            # "An outage? No, …" answers its own question.
+            answered = at_end and spans[at][0] == last + 1 and tokens[last] in _ASKED
+            if not answered and reading.clause_ends(last, spans[at][0]):
+                continue
+            end = spans[at][1]
+            if not at_end or end == len(tokens) or tokens[end] in HARD_STOPS or tokens[end] in SOFT_STOPS:
+                return True
+        return False
+
+
+def base_words(matches: Iterable[Match], first: int = 0) -> int:
+    """The tokens from ``first`` on, as bits, that are part of a base keyword: it counts by itself, not by weight."""
+    bits = 0
+    for match in matches:
+        if match.plan.entry.base:
+            bits |= (1 << match.last) - (1 << match.first)
+    return bits >> first
+
+
+def without(base: int, tokens: list[str]) -> list[str]:
+    """The tokens with a full stop in place of each that is set in ``base``."""
+    if base:
+        return ["." if base >> at & 1 else token for at, token in enumerate(tokens)]
+    return tokens
+
+
+def order_of(match: Match) -> tuple[int, int, int]:
+    return match.plan.rank, match.first, -match.last
+
+
+def _overlaps(start: int, end: int, others: Sequence[Span]) -> bool:
+    for a, b in others:  # noqa: SIM110 - a generator would cost twice as much
+        if a < end and start < b:
+            return True
+    return False

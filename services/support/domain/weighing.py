@@ -1,0 +1,297 @@
+"""What the words of a text say together: which findings of rules they support, and what no rule has found.
+
+Words and pairs add up (``weights``); where they leave a doubt, runs of words in their order are asked too (``phrases``). A
+rule's finding is set aside where the rest of its sentence speaks against it; a base keyword needs no support.
+"""
+
+from __future__ import annotations
+
+import itertools
+import operator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from services.domain.arabic import HARD_STOPS
+from services.support.domain.lexicon import Lexicon
+from services.support.domain.matching import CLAUSE_ENDS, Match, Plan, Span, base_words, order_of, without
+from services.support.domain.weights import (
+    LEVELS,
+    LIKELY,
+    QUIET,
+    UNIT,
+    VERDICTS,
+    as_denied,
+    in_doubt,
+    likeliest_level,
+    likelihoods,
+    odds_of,
+    packed_for,
+    pairs_of,
+    points_for,
+    reaches,
+    settled_level,
+    speaks,
+)
+
+_SENTENCE_ENDS = HARD_STOPS | {"\n"}
+_NO_WORDS = (CLAUSE_ENDS | {"!"}) - frozenset("?؟")
+# A longer text is weighed in windows of so many words, so that its harmless sentences do not hide the one that matters.
+_WEIGHED_AT_ONCE = 60
+# What a rule's finding, and a denied critical word, are worth beside the words: logarithms of odds.
+_RULE_FOUND = {level: packed_for(numbers, round(1.5 / UNIT)) for level, numbers in enumerate((*LEVELS, ()))}
+_DENIED = packed_for(LEVELS[0], round(6.0 / UNIT))
+_QUIET = reaches(QUIET)
+_AUDIBLE = reaches(1)
+# How many words after a denial, in its clause, are weighed as denied.
+_DENIAL_REACHES = 5
+# How many parts of a text that words leave in doubt are read again at most, word after word.
+_READ_AGAIN = 8
+# A sentence of fewer words, perhaps cut off, is weighed only with those around it.
+_SENTENCE = 6
+# What one word at least must say, in points, for words alone to be a finding: little of everything says nothing.
+_TELLING = 12
+
+
+class _Judged(NamedTuple):
+    """How urgent the tokens at some place are found to be; unless that is P3, with the odds of each verdict."""
+
+    level: int
+    odds: Sequence[float]
+    place: Span
+
+
+class Weigher:
+    """Weighs texts by the weights and phrases of a lexicon; immutable but for the words remembered, safe to share."""
+
+    def __init__(self, lexicon: Lexicon) -> None:
+        self.lexicon = lexicon
+        by_id = {entry.id: (entry, index) for index, entry in enumerate(lexicon.entries)}
+        # A lexicon of an editor's own need not have every entry; what it lacks is not found by weight.
+        self._by_weight = {
+            number: Plan(*by_id[verdict.entry], weighed=True)
+            for number, verdict in enumerate(VERDICTS)
+            if verdict.entry in by_id and lexicon.weights
+        }
+        self._denying = lexicon.negation.negators | lexicon.negation.adjacent
+
+    def __bool__(self) -> bool:
+        return bool(self._by_weight)
+
+    def words(self, tokens: list[str]) -> frozenset[str]:
+        """What the weight of some tokens is made of: words, denied ones twice, and pairs."""
+        pairs = [pair for pair in pairs_of(tokens) if CLAUSE_ENDS.isdisjoint(pair.split(" "))]
+        return frozenset(self._counted(tokens)).difference(_NO_WORDS).union(pairs)
+
+    def weighed(self, tokens: list[str], matches: list[Match]) -> tuple[list[Match], Plan | None]:
+        """The matches that the words support, one more where the words alone say it, and what P0 was set aside."""
+        readings = iter(range(_READ_AGAIN))
+        most = _Judged(3, (), (0, len(tokens)))
+        for match in sorted(matches, key=order_of):
+            # A rule's finding need not have the support of more than its own sentence: harmless ones must not hide it.
+            if match.plan.level < most.level and not match.denied:
+                most = min(most, self._supported(tokens, matches, match, readings), key=_level_of)
+                if not most.level:
+                    return matches, None
+        most = min(self._most_urgent(tokens, matches, readings), most, key=_level_of)
+        if not matches and most.level == 3:
+            return matches, None
+        level = most.level
+        left: list[Match] = []
+        aside: Plan | None = None
+        for match in matches:
+            if match.denied or match.plan.entry.base or match.plan.level >= level:
+                left.append(match)
+            elif match.plan.level == 0:
+                aside = match.plan
+        if level < 3 and not any(m.plan.level == level and not m.denied for m in left):
+            by_words = self._by_words(tokens, matches, most)
+            if by_words is not None:
+                left.append(by_words)
+        return left, aside
+
+    def _supported(self, tokens: list[str], matches: Sequence[Match], match: Match, readings: Iterator[int]) -> _Judged:
+        """How urgent a match, with the words of its sentence, is found to be: at most as it says itself."""
+        plan = match.plan
+        own = (match.first, match.last)
+        first, last = own if plan.entry.base else self._sentence(tokens, match)
+        if plan.entry.base or ((first, last) == own and self._denying.isdisjoint(tokens[first:last])):
+            # It needs no support, or no other word is there to give it.
+            return _Judged(plan.level, (), own)
+        level, odds = self._level(without(base_words(matches, first), tokens[first:last]), [match], readings)
+        return _Judged(max(plan.level, level), odds, (first, last))
+
+    def _most_urgent(self, tokens: list[str], matches: list[Match], readings: Iterator[int]) -> _Judged:
+        """The most urgent of a text's windows."""
+        size = len(tokens)
+        if size > _WEIGHED_AT_ONCE:
+            size -= tokens.count(".") + tokens.count(",") + tokens.count("،")
+        if size <= _WEIGHED_AT_ONCE:
+            return _Judged(*self._level(without(base_words(matches), tokens), matches, readings), (0, len(tokens)))
+        matches.sort(key=_place)
+        found = []
+        for first, last in self._windows(tokens, matches):
+            within = matches[bisect_left(matches, first, key=_place) : bisect_left(matches, last, key=_place)]
+            level, odds = self._level(without(base_words(within, first), tokens[first:last]), within, readings)
+            found.append(_Judged(level, odds, (first, last)))
+        return min(found, key=_level_of)
+
+    def _level(
+        self, tokens: list[str], matches: Sequence[Match], readings: Iterator[int]
+    ) -> tuple[int, Sequence[float]]:
+        """The likely level of some tokens and what was found in them; unless it is P3, with the odds of each verdict.
+
+        ``readings`` has an item for each time that the text may be read again.
+        """
+        weights = self.lexicon.weights
+        level = 3
+        critical_denied = False
+        for match in matches:
+            if not match.denied:
+                level = min(level, match.plan.level)
+            elif match.plan.critical:
+                critical_denied = True
+        found = _RULE_FOUND[level]
+        if critical_denied:
+            found -= _DENIED
+        total = weights.start + weights.of(self._counted(tokens))
+        answer: tuple[int, Sequence[float]] = 3, ()
+        doubted: int | None = None
+        if level < 3 or speaks(total, _QUIET):
+            total += weights.of_pairs(tokens) + found
+            settled = settled_level(total)
+            if settled is None:
+                odds = odds_of(total)
+                likely = likelihoods(odds)
+                answer = likeliest_level(likely), odds
+                if in_doubt(likely):
+                    doubted = total
+            elif settled < 3:
+                answer = settled, odds_of(total)
+        phrases = self.lexicon.phrases
+        # Around a denied keyword, which is not weighed, no phrase is whole.
+        if critical_denied or not phrases:
+            return answer
+        if doubted is None and answer[0] == 3:
+            doubted = self._said_in_passing(tokens, found)
+        if doubted is None or next(readings, None) is None:
+            return answer
+        by_phrases = map(operator.add, phrases.odds(self.marked(tokens)), odds_of(found))
+        odds = [(one + other) / 2 for one, other in zip(odds_of(doubted), by_phrases, strict=True)]
+        return likeliest_level(likelihoods(odds)), odds
+
+    def _counted(self, tokens: list[str]) -> set[str]:
+        """The words that count for the weight of some tokens, each once: all, and those after a denial as denied too."""
+        words = set(tokens)
+        marked = self.marked(tokens)
+        if marked is not tokens:
+            words.update(marked)
+        return words
+
+    def marked(self, tokens: list[str]) -> list[str]:
+        """The tokens, those within reach of a denial marked."""
+        denying = self._denying
+        if denying.isdisjoint(tokens):
+            return tokens
+        breaks = self.lexicon.negation.breaks
+        marked = []
+        left = 0
+        for token in tokens:
+            if token in CLAUSE_ENDS or token in breaks:
+                left = 0
+            if left:
+                left -= 1
+                marked.append(as_denied(token))
+            else:
+                marked.append(token)
+            if token in denying:
+                left = _DENIAL_REACHES
+        return marked
+
+    def _said_in_passing(self, tokens: list[str], found: int) -> int | None:
+        """The points of the sentence that is the likeliest finding by itself; None where none is one."""
+        ends = [at for at, token in enumerate(tokens) if token in _SENTENCE_ENDS]
+        if not ends or ends[0] == len(tokens) - 1:
+            return None
+        weights = self.lexicon.weights
+        sums = [*itertools.accumulate(weights.each(tokens), initial=weights.start)]
+        most = LIKELY
+        points: int | None = None
+        start = 0
+        for end in (*ends, len(tokens)):
+            first, start = start, end + 1
+            # Nearly always this is all; only where something speaks up are words counted once.
+            if end - first < _SENTENCE or not speaks(weights.start + sums[end] - sums[first], _AUDIBLE):
+                continue
+            sentence = tokens[first:end]
+            total = weights.start + weights.of(self._counted(sentence)) + weights.of_pairs(sentence) + found
+            share = likelihoods(odds_of(total))[-1]
+            if share > most:
+                most = share
+                points = total
+        return points
+
+    @staticmethod
+    def _sentence(tokens: Sequence[str], match: Match) -> Span:
+        first, last = match.first, match.last
+        lowest, highest = max(0, first - _WEIGHED_AT_ONCE), min(len(tokens), last + _WEIGHED_AT_ONCE)
+        if _SENTENCE_ENDS.isdisjoint(tokens):
+            return lowest, highest
+        while first > lowest and tokens[first - 1] not in _SENTENCE_ENDS:
+            first -= 1
+        while last < highest and tokens[last] not in _SENTENCE_ENDS:
+            last += 1
+        return first, last
+
+    @staticmethod
+    def _windows(tokens: Sequence[str], matches: Sequence[Match]) -> list[Span]:
+        """Runs of whole sentences with at most so many words, each beginning in the middle of the one before."""
+        size = len(tokens)
+        base = base_words(matches)
+        no_words: Iterable[bool] = map(_NO_WORDS.__contains__, tokens)
+        if base:
+            no_words = [no or bool(base >> at & 1) for at, no in enumerate(no_words)]
+        counts = [0, *itertools.accumulate(map(operator.not_, no_words))]
+        ends = [*itertools.compress(range(1, size + 1), map(_SENTENCE_ENDS.__contains__, tokens))]
+        windows = []
+        start = 0
+        while True:
+            limit = bisect_right(counts, counts[start] + _WEIGHED_AT_ONCE) - 1
+            if limit >= size:
+                # A few words at the end are weighed with what stands before them, not alone.
+                windows.append((min(start, bisect_left(counts, counts[size] - _WEIGHED_AT_ONCE // 2)), size))
+                return windows
+            at = bisect_right(ends, limit) - 1
+            end = ends[at] if at >= 0 and ends[at] > start else limit
+            windows.append((start, end))
+            middle = bisect_left(counts, (counts[start] + counts[end]) // 2)
+            at = bisect_left(ends, middle)
+            start = ends[at] if at < len(ends) and start < ends[at] <= end else end
+
+    def _by_words(self, tokens: list[str], matches: Sequence[Match], judged: _Judged) -> Match | None:
+        """A finding that the words make together: from the first to the last of the three that say most."""
+        level, odds, (first, last) = judged
+        number = max((n for n in LEVELS[level] if n in self._by_weight), key=odds.__getitem__, default=None)
+        if number is None:
+            return None
+        base = base_words(matches)
+        places_of: dict[str, int] = {}
+        for at in range(first, last):
+            if tokens[at] not in _NO_WORDS and not base >> at & 1:
+                places_of.setdefault(tokens[at], at)
+        said = zip(self.lexicon.weights.each(places_of), places_of.values(), strict=True)
+        telling = sorted([(-points_for(points, number), at) for points, at in said])[:3]
+        if not telling or -telling[0][0] < _TELLING:
+            return None
+        places = [at for points, at in telling if points < 0 and abs(at - telling[0][1]) <= 12]
+        plan = self._by_weight[number]
+        first, last = min(places), max(places) + 1
+        return Match(plan, first, last, first, [(first, last)], plan.said)
+
+
+def _level_of(judged: _Judged) -> int:
+    return judged.level
+
+
+def _place(match: Match) -> int:
+    return match.first
