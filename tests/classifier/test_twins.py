@@ -162,6 +162,15 @@ def test_a_finding_among_words_that_nobody_knows_is_not_hidden_by_a_long_harmles
     assert CLASSIFIER.classify(harmless).priority == "P3"
 
 
+@pytest.mark.parametrize(
+    "phrase", ["sent without approval", "رسالة انرسلت بدون علمنا", "nobody can log in", "someone hacked us"]
+)
+def test_a_finding_said_again_and_again_is_one(phrase: str) -> None:
+    for times in (1, 2, 3, 10, 40):
+        assert CLASSIFIER.classify(f"{phrase} " * times).priority == "P0"
+        assert CLASSIFIER.classify(f"{phrase}. " * times).priority == "P0"
+
+
 def test_the_first_words_of_a_sentence_that_was_cut_off_are_not_weighed_alone() -> None:
     harmless = (
         "Hello team, we would like to review the report of last month together with our sales lead, and we have a question "

@@ -665,13 +665,13 @@ class Matcher:
         return False
 
 
-def base_words(matches: Iterable[Match], first: int = 0) -> int:
-    """The tokens from ``first`` on, as bits, that are part of a base keyword: it counts by itself, not by weight."""
+def base_words(matches: Iterable[Match]) -> int:
+    """The tokens, as bits, that are part of a base keyword: it counts by itself, not by weight."""
     bits = 0
     for match in matches:
         if match.plan.entry.base:
             bits |= (1 << match.last) - (1 << match.first)
-    return bits >> first
+    return bits
 
 
 def without(base: int, tokens: list[str]) -> list[str]:

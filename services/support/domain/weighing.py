@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import operator
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from services.domain.arabic import HARD_STOPS
@@ -43,10 +43,13 @@ _RULE_FOUND = {level: packed_for(numbers, round(1.5 / UNIT)) for level, numbers 
 _DENIED = packed_for(LEVELS[0], round(6.0 / UNIT))
 _QUIET = reaches(QUIET)
 _AUDIBLE = reaches(1)
-# How many words after a denial, in its clause, are weighed as denied.
+# How many words after a denial, in its clause, are weighed as denied; and after a preposition that denies ("without").
 _DENIAL_REACHES = 5
+_WITHOUT_REACHES = 2
 # How many parts of a text that words leave in doubt are read again at most, word after word.
 _READ_AGAIN = 8
+# How many findings of rules are weighed with their sentences at most; beyond that, only with the windows they stand in.
+_SUPPORTED = 100
 # A sentence of fewer words, perhaps cut off, is weighed only with those around it.
 _SENTENCE = 6
 # What one word at least must say, in points, for words alone to be a finding: little of everything says nothing.
@@ -73,7 +76,11 @@ class Weigher:
             for number, verdict in enumerate(VERDICTS)
             if verdict.entry in by_id and lexicon.weights
         }
-        self._denying = lexicon.negation.negators | lexicon.negation.adjacent
+        negation = lexicon.negation
+        self._denials: Mapping[str, int] = {
+            **dict.fromkeys(negation.adjacent, _WITHOUT_REACHES),
+            **dict.fromkeys(negation.negators, _DENIAL_REACHES),
+        }
 
     def __bool__(self) -> bool:
         return bool(self._by_weight)
@@ -86,14 +93,16 @@ class Weigher:
     def weighed(self, tokens: list[str], matches: list[Match]) -> tuple[list[Match], Plan | None]:
         """The matches that the words support, one more where the words alone say it, and what P0 was set aside."""
         readings = iter(range(_READ_AGAIN))
+        base = base_words(matches)
         most = _Judged(3, (), (0, len(tokens)))
-        for match in sorted(matches, key=order_of):
+        standing = [match for match in sorted(matches, key=order_of) if not match.denied]
+        for match in standing[:_SUPPORTED]:
             # A rule's finding need not have the support of more than its own sentence: harmless ones must not hide it.
-            if match.plan.level < most.level and not match.denied:
-                most = min(most, self._supported(tokens, matches, match, readings), key=_level_of)
+            if match.plan.level < most.level:
+                most = min(most, self._supported(tokens, base, match, readings), key=_level_of)
                 if not most.level:
                     return matches, None
-        most = min(self._most_urgent(tokens, matches, readings), most, key=_level_of)
+        most = min(self._most_urgent(tokens, base, matches, readings), most, key=_level_of)
         if not matches and most.level == 3:
             return matches, None
         level = most.level
@@ -105,34 +114,34 @@ class Weigher:
             elif match.plan.level == 0:
                 aside = match.plan
         if level < 3 and not any(m.plan.level == level and not m.denied for m in left):
-            by_words = self._by_words(tokens, matches, most)
+            by_words = self._by_words(tokens, base, most)
             if by_words is not None:
                 left.append(by_words)
         return left, aside
 
-    def _supported(self, tokens: list[str], matches: Sequence[Match], match: Match, readings: Iterator[int]) -> _Judged:
+    def _supported(self, tokens: list[str], base: int, match: Match, readings: Iterator[int]) -> _Judged:
         """How urgent a match, with the words of its sentence, is found to be: at most as it says itself."""
         plan = match.plan
         own = (match.first, match.last)
         first, last = own if plan.entry.base else self._sentence(tokens, match)
-        if plan.entry.base or ((first, last) == own and self._denying.isdisjoint(tokens[first:last])):
+        if plan.entry.base or ((first, last) == own and self.lexicon.negation.negators.isdisjoint(tokens[first:last])):
             # It needs no support, or no other word is there to give it.
             return _Judged(plan.level, (), own)
-        level, odds = self._level(without(base_words(matches, first), tokens[first:last]), [match], readings)
+        level, odds = self._level(without(base >> first, tokens[first:last]), [match], readings)
         return _Judged(max(plan.level, level), odds, (first, last))
 
-    def _most_urgent(self, tokens: list[str], matches: list[Match], readings: Iterator[int]) -> _Judged:
+    def _most_urgent(self, tokens: list[str], base: int, matches: list[Match], readings: Iterator[int]) -> _Judged:
         """The most urgent of a text's windows."""
         size = len(tokens)
         if size > _WEIGHED_AT_ONCE:
             size -= tokens.count(".") + tokens.count(",") + tokens.count("،")
         if size <= _WEIGHED_AT_ONCE:
-            return _Judged(*self._level(without(base_words(matches), tokens), matches, readings), (0, len(tokens)))
+            return _Judged(*self._level(without(base, tokens), matches, readings), (0, len(tokens)))
         matches.sort(key=_place)
         found = []
-        for first, last in self._windows(tokens, matches):
+        for first, last in self._windows(tokens, base):
             within = matches[bisect_left(matches, first, key=_place) : bisect_left(matches, last, key=_place)]
-            level, odds = self._level(without(base_words(within, first), tokens[first:last]), within, readings)
+            level, odds = self._level(without(base >> first, tokens[first:last]), within, readings)
             found.append(_Judged(level, odds, (first, last)))
         return min(found, key=_level_of)
 
@@ -190,8 +199,8 @@ class Weigher:
 
     def marked(self, tokens: list[str]) -> list[str]:
         """The tokens, those within reach of a denial marked."""
-        denying = self._denying
-        if denying.isdisjoint(tokens):
+        denials = self._denials
+        if denials.keys().isdisjoint(tokens):
             return tokens
         breaks = self.lexicon.negation.breaks
         marked = []
@@ -204,8 +213,7 @@ class Weigher:
                 marked.append(as_denied(token))
             else:
                 marked.append(token)
-            if token in denying:
-                left = _DENIAL_REACHES
+            left = denials.get(token, left)
         return marked
 
     def _said_in_passing(self, tokens: list[str], found: int) -> int | None:
@@ -244,10 +252,9 @@ class Weigher:
         return first, last
 
     @staticmethod
-    def _windows(tokens: Sequence[str], matches: Sequence[Match]) -> list[Span]:
+    def _windows(tokens: Sequence[str], base: int) -> list[Span]:
         """Runs of whole sentences with at most so many words, each beginning in the middle of the one before."""
         size = len(tokens)
-        base = base_words(matches)
         no_words: Iterable[bool] = map(_NO_WORDS.__contains__, tokens)
         if base:
             no_words = [no or bool(base >> at & 1) for at, no in enumerate(no_words)]
@@ -268,13 +275,12 @@ class Weigher:
             at = bisect_left(ends, middle)
             start = ends[at] if at < len(ends) and start < ends[at] <= end else end
 
-    def _by_words(self, tokens: list[str], matches: Sequence[Match], judged: _Judged) -> Match | None:
+    def _by_words(self, tokens: list[str], base: int, judged: _Judged) -> Match | None:
         """A finding that the words make together: from the first to the last of the three that say most."""
         level, odds, (first, last) = judged
         number = max((n for n in LEVELS[level] if n in self._by_weight), key=odds.__getitem__, default=None)
         if number is None:
             return None
-        base = base_words(matches)
         places_of: dict[str, int] = {}
         for at in range(first, last):
             if tokens[at] not in _NO_WORDS and not base >> at & 1:
