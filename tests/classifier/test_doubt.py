@@ -129,3 +129,10 @@ def test_what_happened_and_what_did_not(lexicon: Lexicon, happened: str, denied:
     classifier = Classifier(lexicon)
     assert classifier.classify(happened).priority == "P0"
     assert classifier.classify(denied).priority in ("P2", "P3")
+
+
+@pytest.mark.parametrize("before", ["قبل ما", "قبل لا", "بعد ما"])
+def test_what_stands_after_before_and_after_is_not_denied(lexicon: Lexicon, before: str) -> None:
+    read_as = Classifier(lexicon).tokens_read(f"أرسلتوا الرسائل {before} وافقنا عليها")
+    assert read_as == ["ارسلتوا", "الرسايل", *before.split(), "وافقنا", "عليها"]
+    assert Classifier(lexicon).tokens_read("ما وافقنا عليها") == ["ما", "¬وافقنا", "¬عليها"]

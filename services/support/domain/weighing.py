@@ -205,6 +205,7 @@ class Weigher:
         breaks = self.lexicon.negation.breaks
         marked = []
         left = 0
+        before = ""
         for token in tokens:
             if token in CLAUSE_ENDS or token in breaks:
                 left = 0
@@ -213,8 +214,19 @@ class Weigher:
                 marked.append(as_denied(token))
             else:
                 marked.append(token)
-            left = denials.get(token, left)
+            if token in denials and not self._denies_nothing(before, token):
+                left = denials[token]
+            before = token
         return marked
+
+    def _denies_nothing(self, before: str, denial: str) -> bool:
+        """Whether a word before it makes a denial none: «بعد ما» is "after"."""
+        lexicon = self.lexicon
+        node = lexicon.trie.get(before) or lexicon.trie.get(before[1:])
+        if node is None or not node[2]:
+            return False
+        further = lexicon.branches.grow(node[2]).get(denial)
+        return further is not None and bool(further[1] >> lexicon.negation.pseudo & 1)
 
     def _said_in_passing(self, tokens: list[str], found: int) -> int | None:
         """The points of the sentence that is the likeliest finding by itself; None where none is one."""
