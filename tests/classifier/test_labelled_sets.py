@@ -24,8 +24,8 @@ def test_set_meets_the_targets(classifier: Classifier, name: str) -> None:
     result = score(judged(classifier, read(name)))
     assert result.accuracy >= 0.97
     assert result.p0_recall >= 0.98
-    # Much of the independent set was written to resemble what is critical; of a small set two rows may be wrong.
-    assert result.false_p0_rate <= (0.02 if name == "independent" else max(0.01, 2 / result.other_total))
+    # Much of the independent set was written to resemble what is critical; of a small set one row may be wrong.
+    assert result.false_p0_rate <= (0.02 if name == "independent" else max(0.01, 1 / result.other_total))
 
 
 @pytest.mark.parametrize(
