@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.support.domain.classifier import Classification
+from services.support.domain.classifier import Classification, Classifier
 
 DATA = Path(__file__).parent / "data"
 
@@ -103,3 +103,9 @@ def score(judged: Iterable[tuple[Row, str, bool]]) -> Score:
             other_total += 1
             other_as_p0 += priority == "P0"
     return Score(total, right, p0_total, p0_found, other_total, other_as_p0)
+
+
+def scored(classifier: Classifier, rows: Iterable[Row]) -> Score:
+    """`score` of what the classifier says to some rows."""
+    verdicts = [(row, classifier.classify(row.text)) for row in rows]
+    return score((row, verdict.priority, verdict.review_required) for row, verdict in verdicts)

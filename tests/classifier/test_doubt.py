@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from services.support.domain.classifier import Classifier
 from services.support.domain.lexicon import DEFAULT_DIRECTORY, Lexicon, load_lexicon
 from services.support.domain.phrases import Phrases
 from services.support.domain.weighing import Weigher
-from tests.classifier.labelled import Row, read, score
+from tests.classifier.labelled import Row, read, scored
 
 # The decisive thing is said first, last, in the middle or in passing among harmless ones.
 SEVERAL_MATTERS = {"first", "middle", "last", "passing"}
@@ -38,8 +39,7 @@ def lexicon() -> Lexicon:
 
 
 def recall(classifier: Classifier, rows: Sequence[Row]) -> float:
-    verdicts = [(row, classifier.classify(row.text)) for row in rows]
-    return score((row, verdict.priority, verdict.review_required) for row, verdict in verdicts).p0_recall
+    return scored(classifier, rows).p0_recall
 
 
 def test_what_is_said_among_harmless_matters_is_found_by_phrases(lexicon: Lexicon) -> None:
@@ -97,7 +97,7 @@ def test_a_finding_that_its_sentence_makes_less_urgent_is_found_in_a_long_harmle
 
 
 def false_p0(classifier: Classifier, rows: Sequence[Row]) -> float:
-    return sum(classifier.classify(row.text).priority == "P0" for row in rows) / len(rows)
+    return scored(classifier, rows).false_p0_rate
 
 
 def test_words_within_reach_of_a_denial_say_less(lexicon: Lexicon, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,3 +136,26 @@ def test_what_stands_after_before_and_after_is_not_denied(lexicon: Lexicon, befo
     read_as = Classifier(lexicon).tokens_read(f"أرسلتوا الرسائل {before} وافقنا عليها")
     assert read_as == ["ارسلتوا", "الرسايل", *before.split(), "وافقنا", "عليها"]
     assert Classifier(lexicon).tokens_read("ما وافقنا عليها") == ["ما", "¬وافقنا", "¬عليها"]
+
+
+def test_a_finding_that_is_its_whole_sentence_needs_support_where_it_holds_a_denial(lexicon: Lexicon) -> None:
+    classifier = Classifier(lexicon)
+    assert classifier.classify("sent without approval").priority == "P0"
+    assert classifier.classify("صفحة المسودات معلّقة ما تفتح نهائي").priority == "P1"
+
+
+def test_no_more_than_a_hundred_findings_are_weighed_with_their_sentences(
+    lexicon: Lexicon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    supported = Weigher._supported
+
+    def noted(self: Weigher, *given: Any) -> Any:
+        asked.append(given)
+        return supported(self, *given)
+
+    monkeypatch.setattr(Weigher, "_supported", noted)
+    # Each is found by a rule, and its sentence speaks against it.
+    harmless = "نسبة التسرب الوظيفي عند عميلنا عالية ويبغى حملة توظيف، تقدرون تساعدون؟ "
+    assert Classifier(lexicon).classify(harmless * 200).priority == "P3"
+    assert len(asked) == 100

@@ -58,6 +58,11 @@ def verdict(label: str, signals: Iterable[str]) -> str | None:
     return next((code for signal in signals for code in SIGNAL.get(signal, "") if code in of_level), None)
 
 
+def column_of(classifier: Classifier, row: Row) -> str | None:
+    """The `verdict` of a row; one without signals is of the kind that the rules see in it."""
+    return verdict(row.label, sorted(row.signals) or [str(s) for s in classifier.classify(row.text).signals])
+
+
 def rows(classifier: Classifier) -> list[tuple[Row, float]]:
     """The rows to learn from, and how much each counts."""
     found = [(row, 2.0 if name == INDEPENDENT else 1.0) for name in SETS for row in read(name)]
@@ -76,8 +81,7 @@ def main() -> None:
     classifier = Classifier(load_lexicon())
     counted, columns, shares = [], [], []
     for row, share in rows(classifier):
-        # A row without signals is of the kind that the rules see in it.
-        column = verdict(row.label, sorted(row.signals) or [str(s) for s in classifier.classify(row.text).signals])
+        column = column_of(classifier, row)
         if column is not None:
             counted.append(Counter(part for word in classifier.words_weighed(row.text) for part in set(parts_of(word))))
             columns.append(column)

@@ -21,7 +21,7 @@ from services.support.domain.classifier import Classifier
 from services.support.domain.lexicon import DEFAULT_DIRECTORY, load_lexicon
 from services.support.domain.phrases import FILE, POINTS, THRESHOLD, Shape, bucket_of, parts_of_marked, written
 from services.support.domain.weights import VERDICTS
-from tests.classifier.weigh import rows, verdict
+from tests.classifier.weigh import column_of, rows
 
 SHAPE = Shape(
     buckets=32_768,
@@ -204,9 +204,9 @@ def rounded(network: Network) -> bytes:
 
 
 def examples_of(classifier: Classifier) -> Iterator[Example]:
-    """The labelled rows that have a verdict; a row without signals is of the kind that the rules see in it."""
+    """The labelled rows that have a verdict."""
     for row, share in rows(classifier):
-        column = verdict(row.label, sorted(row.signals) or [str(s) for s in classifier.classify(row.text).signals])
+        column = column_of(classifier, row)
         if column is not None:
             tokens = classifier.tokens_read(row.text)
             yield Example(tokens, COLUMNS.index(column), share, combined=row.trap == "product")

@@ -213,6 +213,16 @@ def _folded(forms: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
                 yield form, kind
 
 
+def node_of(trie: Trie, word: str) -> Node | None:
+    """The node of a word as it is written, a conjunction at its beginning included; None for a word without one."""
+    node = trie.get(word)
+    if node is None and word[:1] in _JOINS:
+        node = trie.get(word[1:])
+        if node is not None and not node[3] & _JOINS[word[0]]:
+            return None
+    return node
+
+
 class Further(dict[str, Node]):
     """The words that may follow; ``open`` when some that it does not name may, too."""
 

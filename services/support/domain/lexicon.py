@@ -244,7 +244,7 @@ def _parsed(files: Mapping[str, bytes], directory: Path) -> Raw:
         problems.append(_error("EMPTY", directory.name, "no .toml file found", "لا توجد ملفات"))
     if problems:
         raise LexiconError(problems)
-    for key in ("group", "entry", "stop"):
+    for key in _NAMED:
         merged[key] = [_with_lists(table) for table in merged[key]]
     return merged | _learnt(files)
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from services.domain.arabic import HARD_STOPS, SOFT_STOPS
-from services.support.domain.forms import ANY_WORD, FOR_ANYONE, JOINS_FA, JOINS_WAW, Node, Trie, mask_of
+from services.support.domain.forms import ANY_WORD, FOR_ANYONE, Node, Trie, mask_of, node_of
 from services.support.domain.lexicon import Chain, Context, Entry, Lexicon, Rule, Signal
 from services.support.domain.priorities import urgency
 from services.support.domain.weights import Remembered
@@ -26,7 +26,6 @@ CLAUSE_ENDS = HARD_STOPS | SOFT_STOPS
 _HYPHENS = frozenset(["-", "--"])
 _ASKED = frozenset("?؟")
 _JOINTS = _HYPHENS | {"\n"}
-_JOINED = {"و": JOINS_WAW, "ف": JOINS_FA}
 
 Said = tuple[tuple[Signal, ...], dict[int, Signal]]
 """Signals, and the same by number: the hash of an enumeration's member is slow."""
@@ -126,18 +125,13 @@ class _Readied(NamedTuple):
 
 
 class _Nodes(Remembered[Node | None]):
-    """The nodes of words as they are written, conjunctions at their beginning included; None for a word without one."""
+    """The nodes of the words met so far (`node_of`)."""
 
     def __init__(self, trie: Trie) -> None:
         self._trie = trie
 
     def made(self, word: str) -> Node | None:
-        node = self._trie.get(word)
-        if node is None and word[0] in _JOINED:
-            node = self._trie.get(word[1:])
-            if node is not None and not node[3] & _JOINED[word[0]]:
-                node = None
-        return node
+        return node_of(self._trie, word)
 
 
 def _pair(rule: Rule) -> _Pair | None:

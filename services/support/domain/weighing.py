@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from services.domain.arabic import HARD_STOPS
+from services.support.domain.forms import node_of
 from services.support.domain.lexicon import Lexicon
 from services.support.domain.matching import CLAUSE_ENDS, Match, Plan, Span, base_words, order_of, without
 from services.support.domain.weights import (
@@ -222,7 +223,7 @@ class Weigher:
     def _denies_nothing(self, before: str, denial: str) -> bool:
         """Whether a word before it makes a denial none: «بعد ما» is "after"."""
         lexicon = self.lexicon
-        node = lexicon.trie.get(before) or lexicon.trie.get(before[1:])
+        node = node_of(lexicon.trie, before)
         if node is None or not node[2]:
             return False
         further = lexicon.branches.grow(node[2]).get(denial)
@@ -234,7 +235,7 @@ class Weigher:
         if not ends or ends[0] == len(tokens) - 1:
             return None
         weights = self.lexicon.weights
-        sums = [*itertools.accumulate(weights.each(tokens), initial=weights.start)]
+        sums = [*itertools.accumulate(weights.each(tokens), initial=0)]
         most = LIKELY
         points: int | None = None
         start = 0
