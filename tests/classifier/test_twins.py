@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from services.domain.errors import InvalidInput
@@ -106,6 +106,8 @@ def test_random_marks_and_format_characters_change_nothing(text: str, chance: ra
     assert said(CLASSIFIER.classify(marked)) == said(CLASSIFIER.classify(text))
 
 
+@example("Proof Pack hasn't arrived", "leak", "\n")
+@example("proof pack late", "leak", " - ")
 @given(st.sampled_from(TEXTS), st.sampled_from(list(BASE_KEYWORDS)), st.sampled_from([". ", "\n", "! ", "؛ "]))
 @settings(max_examples=200, deadline=None)
 def test_adding_a_base_keyword_never_lowers(text: str, keyword: str, joint: str) -> None:

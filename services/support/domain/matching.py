@@ -290,12 +290,17 @@ class Matcher:
         return matches
 
     def _swallow(self, reading: _Reading) -> None:
-        """Remove what lies inside a fixed phrase, unless a keyword reaches across the phrase's border."""
+        """Remove what lies inside a fixed phrase, unless a keyword reaches across the phrase's border.
+
+        A phrase that a line end or a dash cuts is none: a line "leak" and a line "Proof Pack" are not *leak proof*.
+        """
         occurrences = reading.occurrences
         keywords = sorted([span for group in self._literals.intersection(occurrences) for span in occurrences[group]])
         covered = bytearray(len(reading.tokens))
         for group in self.lexicon.stops.intersection(occurrences):
             for first, last in occurrences.pop(group):
+                if not _JOINTS.isdisjoint(reading.tokens[first:last]):
+                    continue
                 near = keywords[bisect_left(keywords, (first - 8, 0)) : bisect_right(keywords, (last, 0))]
                 if not any(a < first < b < last or first < a < last < b for a, b in near):
                     covered[first:last] = bytes([1]) * (last - first)
