@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,21 +43,51 @@ def recall(classifier: Classifier, rows: Sequence[Row]) -> float:
     return scored(classifier, rows).p0_recall
 
 
-def test_what_is_said_among_harmless_matters_is_found_by_phrases(lexicon: Lexicon) -> None:
+def test_what_is_said_among_harmless_matters_is_found(lexicon: Lexicon) -> None:
     rows = [row for row in read("independent") if row.trap in SEVERAL_MATTERS]
     assert len(rows) > 300
-    by_words = recall(Classifier(dataclasses.replace(lexicon, phrases=Phrases(b""))), rows)
-    with_phrases = recall(Classifier(lexicon), rows)
-    assert with_phrases >= 0.96 > 0.92 >= by_words
+    assert recall(Classifier(lexicon), rows) >= 0.97
 
 
-def test_a_sentence_that_would_be_a_finding_alone_has_the_whole_read_again(
-    lexicon: Lexicon, monkeypatch: pytest.MonkeyPatch
+def test_phrases_settle_many_of_the_doubts_that_words_leave(lexicon: Lexicon) -> None:
+    rows = [row for name in ("apart_3", "apart_4", "apart_5", "apart_6") for row in read(name)]
+    by_words = scored(Classifier(dataclasses.replace(lexicon, phrases=Phrases(b""))), rows)
+    with_phrases = scored(Classifier(lexicon), rows)
+    assert with_phrases.total - with_phrases.right <= 0.85 * (by_words.total - by_words.right)
+
+
+IN_ONE_BREATH = (
+    "our account was hacked",
+    "someone logged into our account from abroad",
+    "you sent it to the wrong person",
+    "the message was sent without our approval",
+    "you charged our card without our consent",
+    "we can see another customer's data",
+    "nobody can log in",
+    "انخترق حسابنا",
+    "رسلتوا للعملاء بدون علمنا",
+    "انرسلت الرسالة من غير موافقتنا",
+    "أرسلتم الرسالة إلى عميل آخر بالخطأ",
+    "سحبتوا مبلغ بدون موافقتنا",
+    "بيانات عميل ثاني ظاهرة عندنا",
+    "محد يقدر يدخل",
+)
+
+
+@pytest.mark.parametrize(
+    ("labels", "joint", "least"), [("P3", ", ", 0.95), ("P3", " ", 0.9), ("P1 P2", ", ", 0.95), ("P1 P2", " ", 0.8)]
+)
+def test_what_is_critical_is_found_in_one_breath_with_another_matter(
+    lexicon: Lexicon, labels: str, joint: str, least: float
 ) -> None:
-    rows = [row for row in read("independent") if row.trap in SEVERAL_MATTERS]
-    with_sentences = recall(Classifier(lexicon), rows)
-    monkeypatch.setattr(Weigher, "_said_in_passing", lambda self, tokens, found: None)
-    assert with_sentences - recall(Classifier(lexicon), rows) >= 0.005
+    classifier = Classifier(lexicon)
+    rows = [row for row in read("apart_4") if row.label in labels.split()]
+    found = 0
+    for number, (row, phrase) in enumerate(zip(rows, itertools.cycle(IN_ONE_BREATH), strict=False)):
+        said = [row.text.rstrip(".!?؟"), phrase]
+        found += classifier.classify(joint.join(said if number % 3 else reversed(said))).priority == "P0"
+    assert len(rows) > 300
+    assert found / len(rows) >= least
 
 
 def test_a_text_in_doubt_everywhere_is_read_again_eight_times_at_most(lexicon: Lexicon) -> None:
@@ -108,7 +139,7 @@ def test_words_within_reach_of_a_denial_say_less(lexicon: Lexicon, monkeypatch: 
     assert min(len(denied), len(happened)) > 300
     found, with_marks = recall(classifier, happened), false_p0(classifier, denied)
     assert found >= 0.95
-    assert with_marks <= 0.12
+    assert with_marks <= 0.13
     monkeypatch.setattr(Weigher, "marked", lambda self, tokens: tokens)
     assert recall(classifier, happened) <= found - 0.03
     assert false_p0(classifier, denied) >= 1.5 * with_marks

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -31,16 +32,24 @@ LEAST_ROWS_OF_A_PAIR = 3
 LEAST_POINTS = 2
 LEAST_POINTS_OF_A_PART = 4
 LEAST_POINTS_OF_A_PAIR = 5
-STRENGTH = 0.3
+STRENGTH = 0.25
 SAMPLE = 300
 # How many rows each list of combinations counts for, at most two for each that is drawn.
 OF_COMBINATIONS = 120.0
 OF_HARMLESS_COMBINATIONS = 420.0
 
+# How many rows are learnt once more among others: people speak of several matters in one ticket, and what is less urgent
+# must not hide what is more.
+JOINED = 0.6
+# How many others at most, and how often one of them is less urgent than the row but not harmless.
+MOST_JOINED = 3
+LESS_URGENT = 0.15
+
 SIGNAL = {
     "SECURITY": "S", "DATA_LEAK": "L", "UNAUTHORIZED_SEND": "U", "WRONG_SEND": "W", "UNAUTHORIZED_CHARGE": "M",
     "OUTAGE": "O", "SERVICE_DOWN": "D", "PROOF_PACK": "PQ", "CONNECTOR": "C", "BILLING": "B",
 }  # fmt: skip
+LEVEL_OF = {v.code: v.level for v in VERDICTS} | {"3": 3}
 HEADER = f"""\
 # What words, parts of words (=whole word, < and > its borders) and pairs of words speak for: points of {UNIT} of the
 # logarithm of odds against P3. Letters: P0 S security, L data leak, U unapproved send, W wrong send, M money taken,
@@ -77,20 +86,70 @@ def rows(classifier: Classifier) -> list[tuple[Row, float]]:
     return found
 
 
-def main() -> None:
-    classifier = Classifier(load_lexicon())
-    counted, columns, shares = [], [], []
+class Weighed(NamedTuple):
+    """What a row says by its words and pairs of words: the column, and how much the row counts."""
+
+    words: frozenset[str]
+    column: str
+    share: float
+
+    @property
+    def parts(self) -> Counter[str]:
+        """How many of the words have each part."""
+        return Counter(part for word in self.words for part in set(parts_of(word)))
+
+
+def weighed(classifier: Classifier) -> list[Weighed]:
+    """The rows that have a verdict."""
+    found = []
     for row, share in rows(classifier):
         column = column_of(classifier, row)
         if column is not None:
-            counted.append(Counter(part for word in classifier.words_weighed(row.text) for part in set(parts_of(word))))
-            columns.append(column)
-            shares.append(share)
-    frequency = Counter(part for parts in counted for part in parts)
+            found.append(Weighed(classifier.words_weighed(row.text), column, share))
+    return found
+
+
+class Others:
+    """What else people say in a ticket: other rows, by their numbers, that are less urgent."""
+
+    def __init__(self, columns: Mapping[int, str], chance: random.Random) -> None:
+        """``columns``: those of the rows that may be joined, by their numbers."""
+        self._level = {row: LEVEL_OF[column] for row, column in columns.items()}
+        self._harmless = [row for row, level in self._level.items() if level == 3]
+        self._less_urgent = [[row for row, level in self._level.items() if of < level < 3] for of in range(4)]
+        self._chance = chance
+
+    def beside(self, row: int) -> list[int]:
+        """One to `MOST_JOINED` rows to go with a row."""
+        chance = self._chance
+        others = chance.choices(self._harmless, k=chance.randint(1, MOST_JOINED))
+        less_urgent = self._less_urgent[self._level[row]]
+        if less_urgent and chance.random() < LESS_URGENT:
+            others[0] = chance.choice(less_urgent)
+        return others
+
+
+def joined(some: Sequence[Weighed]) -> list[Weighed]:
+    """Rows among others; most combinations, which have only their phrases, are left out."""
+    chance = random.Random(2)
+    single = {row: one for row, one in enumerate(some) if one.share >= 1}
+    others = Others({row: one.column for row, one in single.items()}, chance)
+    return [
+        one._replace(words=one.words.union(*[some[other].words for other in others.beside(row)]))
+        for row, one in single.items()
+        if chance.random() < JOINED
+    ]
+
+
+def main() -> None:
+    some = weighed(Classifier(load_lexicon()))
+    frequency = Counter(part for one in some for part in one.parts)
     learnt = {p for p, n in frequency.items() if n >= (LEAST_ROWS_OF_A_PAIR if " " in p else LEAST_ROWS)}
+    some += joined(some)
     vectors = DictVectorizer()
-    table = vectors.fit_transform([{p: n for p, n in c.items() if p in learnt} for c in counted])
-    model = LogisticRegression(C=STRENGTH, max_iter=300, tol=1e-4).fit(table, columns, sample_weight=shares)
+    table = vectors.fit_transform([{p: n for p, n in one.parts.items() if p in learnt} for one in some])
+    model = LogisticRegression(C=STRENGTH, max_iter=300, tol=1e-4)
+    model.fit(table, [one.column for one in some], sample_weight=[one.share for one in some])
     place = {str(code): number for number, code in enumerate(model.classes_)}
     codes = [v.code for v in VERDICTS]
 
@@ -107,7 +166,7 @@ def main() -> None:
         if row_text:
             lines.append(f"{part}\t{row_text}")
     (DEFAULT_DIRECTORY / FILE).write_text(HEADER + "\n".join(lines) + "\n", encoding="utf-8")
-    print(f"{len(columns)} rows, {len(lines)} parts -> {FILE}")
+    print(f"{len(some)} rows, {len(lines)} parts -> {FILE}")
 
 
 if __name__ == "__main__":

@@ -10,18 +10,20 @@ words on each side; a filter's strongest answer in the text counts. Its numbers 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import nn
 
+from services.domain.arabic import HARD_STOPS
 from services.support.domain.classifier import Classifier
+from services.support.domain.forms import is_arabic
 from services.support.domain.lexicon import DEFAULT_DIRECTORY, load_lexicon
 from services.support.domain.phrases import FILE, POINTS, THRESHOLD, Shape, bucket_of, parts_of_marked, written
 from services.support.domain.weights import VERDICTS
-from tests.classifier.weigh import column_of, rows
+from tests.classifier.weigh import Others, column_of, rows
 
 SHAPE = Shape(
     buckets=32_768,
@@ -37,11 +39,10 @@ RATE = 2e-3
 # How many words are hidden, and how many filters silenced, while learning: no single one may decide.
 HIDDEN_WORDS = 0.2
 HIDDEN_FILTERS = 0.4
-# How many tickets get a harmless one before or after them: what matters may be said in passing; and how many harmless ones
-# get more of their kind, up to so many: a long letter is not critical because it is long.
-JOINED = 0.1
-HARMLESS_JOINED = 0.3
-MOST_JOINED = 3
+# How many tickets get others around them: what matters may be said in passing, and a long letter is not critical because it
+# is long. What joins them, and how often: the empty one is none at all.
+JOINED = 0.2
+JOINTS = {".": 0.2, "\n": 0.15, ",": 0.1, "،": 0.1, "and": 0.25, "": 0.2}
 # Combinations of phrases teach few things each; every round sees another part of them.
 OF_COMBINATIONS = 0.3
 LONGEST = 140
@@ -62,11 +63,34 @@ class Words:
     """The words of some examples by number, 0 for none, and the buckets of their parts."""
 
     def __init__(self, examples: Sequence[Example], buckets: int) -> None:
-        self.numbers = numbers = {".": 1}
+        self.numbers = numbers = {word: number for number, word in enumerate(filter(None, JOINTS), start=1)}
         self.rows = [np.array([numbers.setdefault(t, len(numbers) + 1) for t in e.tokens[:LONGEST]]) for e in examples]
+        # The first word with «و» joined to it, where it is an Arabic one.
+        self._and = {
+            row: numbers.setdefault("و" + e.tokens[0], len(numbers) + 1)
+            for row, e in enumerate(examples)
+            if e.tokens and is_arabic(e.tokens[0])
+        }
+        self._stops = {numbers[stop] for stop in HARD_STOPS | {"\n"} if stop in numbers}
         parts = [[buckets], *([bucket_of(part, buckets) for part in parts_of_marked(word)] for word in numbers)]
         self._parts = np.array([bucket for few in parts for bucket in few])
         self._ends = np.cumsum([len(few) for few in parts])
+
+    def joined(self, rows: Iterable[int], chance: random.Random) -> np.ndarray:
+        """The words of some rows one after another, joined as people join what they have to say."""
+        said: list[int] = []
+        for row in rows:
+            words = self.rows[row].tolist()
+            if said:
+                joint = chance.choices([*JOINTS], [*JOINTS.values()])[0]
+                while joint not in (".", "\n") and len(said) > 1 and said[-1] in self._stops:
+                    said.pop()
+                if joint == "and" and row in self._and:
+                    words[0] = self._and[row]
+                elif joint:
+                    said.append(self.numbers[joint])
+            said += words
+        return np.array(said)
 
     def bags(self, words: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """The buckets of some words one after another, and where each word begins."""
@@ -131,17 +155,15 @@ def learn(examples: Sequence[Example], shape: Shape = SHAPE, seed: int = 1) -> N
     chance = random.Random(seed)
     words = Words(examples, shape.buckets)
     network = Network(shape)
-    harmless = [n for n, e in enumerate(examples) if COLUMNS[e.column] == "3" and not e.combined and e.tokens]
-    stop = np.array([words.numbers["."]])
+    single = {row: COLUMNS[e.column] for row, e in enumerate(examples) if e.tokens and not e.combined}
+    others = Others(single, chance)
 
     def row(number: int) -> np.ndarray:
-        safe = COLUMNS[examples[number].column] == "3"
-        if chance.random() > (HARMLESS_JOINED if safe else JOINED):
+        if number not in single or chance.random() > JOINED:
             return words.rows[number]
-        others = [words.rows[chance.choice(harmless)] for _ in range(chance.randint(1, MOST_JOINED) if safe else 1)]
-        joined = [words.rows[number], *others]
-        chance.shuffle(joined)
-        return np.concatenate([part for one in joined for part in (one, stop)][:-1])
+        rows = [number, *others.beside(number)]
+        chance.shuffle(rows)
+        return words.joined(rows, chance)
 
     learner = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=0.01)
     for turn in range(ROUNDS):

@@ -39,11 +39,14 @@ _SENTENCE_ENDS = HARD_STOPS | {"\n"}
 _NO_WORDS = (CLAUSE_ENDS | {"!"}) - frozenset("?؟")
 # A longer text is weighed in windows of so many words, so that its harmless sentences do not hide the one that matters.
 _WEIGHED_AT_ONCE = 60
+# Odds, as a logarithm, of a P0 that stands whatever else is told beside it; and what is told in the same words as it, so
+# that only the likelier of the two was meant: one service that is down, and an outage.
+_CLEAR = 5.0
+_TOLD_ALIKE = {"O": "D"}
 # What a rule's finding, and a denied critical word, are worth beside the words: logarithms of odds.
 _RULE_FOUND = {level: packed_for(numbers, round(1.5 / UNIT)) for level, numbers in enumerate((*LEVELS, ()))}
 _DENIED = packed_for(LEVELS[0], round(6.0 / UNIT))
 _QUIET = reaches(QUIET)
-_AUDIBLE = reaches(1)
 # How many words after a denial, in its clause, are weighed as denied; and after a preposition that denies ("without").
 _DENIAL_REACHES = 5
 _WITHOUT_REACHES = 2
@@ -51,8 +54,10 @@ _WITHOUT_REACHES = 2
 _READ_AGAIN = 8
 # How many findings of rules are weighed with their sentences at most; beyond that, only with the windows they stand in.
 _SUPPORTED = 100
-# A sentence of fewer words, perhaps cut off, is weighed only with those around it.
-_SENTENCE = 6
+# How likely a rule's P0 must be by the words at least for phrases to be asked about it; for others see `in_doubt`.
+_HARDLY = 0.1
+# How many words on each side of a rule's finding are its neighbours.
+_NEAR = 7
 # What one word at least must say, in points, for words alone to be a finding: little of everything says nothing.
 _TELLING = 12
 
@@ -77,6 +82,11 @@ class Weigher:
             for number, verdict in enumerate(VERDICTS)
             if verdict.entry in by_id and lexicon.weights
         }
+        # The verdicts of P0 that a signal, by its number, speaks of.
+        self._kinds: dict[int, list[int]] = {}
+        for number in LEVELS[0]:
+            for signal in self._by_weight[number].said[1] if number in self._by_weight else ():
+                self._kinds.setdefault(signal, []).append(number)
         negation = lexicon.negation
         self._denials: Mapping[str, int] = {
             **dict.fromkeys(negation.adjacent, _WITHOUT_REACHES),
@@ -128,8 +138,27 @@ class Weigher:
         if plan.entry.base or ((first, last) == own and self.lexicon.negation.negators.isdisjoint(tokens[first:last])):
             # It needs no support, or no other word is there to give it.
             return _Judged(plan.level, (), own)
-        level, odds = self._level(without(base >> first, tokens[first:last]), [match], readings)
-        return _Judged(max(plan.level, level), odds, (first, last))
+        most = self._judged(tokens, base, (first, last), [match], readings)
+        if most.level > plan.level:
+            # What else is strung together with it in one sentence must not hide it either, nor a lesser matter that is told
+            # as clearly.
+            near = max(first, match.first - _NEAR), min(last, match.last + _NEAR)
+            if near != (first, last):
+                most = min(self._judged(tokens, base, near, [match], readings), most, key=_level_of)
+            if most.level > plan.level and self._is_clear(match, most.odds):
+                return most._replace(level=plan.level)
+        return most._replace(level=max(plan.level, most.level))
+
+    def _is_clear(self, match: Match, odds: Sequence[float]) -> bool:
+        """Whether P0 of the match's own kind is beyond doubt, though something less urgent may be likelier still."""
+        if match.plan.level or not odds:
+            return False
+        lesser = max(range(len(LEVELS[0]), len(VERDICTS)), key=odds.__getitem__)
+        return any(
+            odds[number] >= _CLEAR and VERDICTS[lesser].code != _TOLD_ALIKE.get(VERDICTS[number].code)
+            for signal in match.said[1]
+            for number in self._kinds.get(signal, ())
+        )
 
     def _most_urgent(self, tokens: list[str], base: int, matches: list[Match], readings: Iterator[int]) -> _Judged:
         """The most urgent of a text's windows."""
@@ -137,22 +166,22 @@ class Weigher:
         if size > _WEIGHED_AT_ONCE:
             size -= tokens.count(".") + tokens.count(",") + tokens.count("،")
         if size <= _WEIGHED_AT_ONCE:
-            return _Judged(*self._level(without(base, tokens), matches, readings), (0, len(tokens)))
+            return self._judged(tokens, base, (0, len(tokens)), matches, readings)
         matches.sort(key=_place)
         found = []
         for first, last in self._windows(tokens, base):
             within = matches[bisect_left(matches, first, key=_place) : bisect_left(matches, last, key=_place)]
-            level, odds = self._level(without(base >> first, tokens[first:last]), within, readings)
-            found.append(_Judged(level, odds, (first, last)))
+            found.append(self._judged(tokens, base, (first, last), within, readings))
         return min(found, key=_level_of)
 
-    def _level(
-        self, tokens: list[str], matches: Sequence[Match], readings: Iterator[int]
-    ) -> tuple[int, Sequence[float]]:
-        """The likely level of some tokens and what was found in them; unless it is P3, with the odds of each verdict.
+    def _judged(
+        self, tokens: list[str], base: int, place: Span, matches: Sequence[Match], readings: Iterator[int]
+    ) -> _Judged:
+        """How urgent the tokens at a place are, with what was found in them.
 
         ``readings`` has an item for each time that the text may be read again.
         """
+        tokens = without(base >> place[0], tokens[place[0] : place[1]])
         weights = self.lexicon.weights
         level = 3
         critical_denied = False
@@ -165,30 +194,23 @@ class Weigher:
         if critical_denied:
             found -= _DENIED
         total = weights.start + weights.of(self._counted(tokens))
-        answer: tuple[int, Sequence[float]] = 3, ()
-        doubted: int | None = None
-        if level < 3 or speaks(total, _QUIET):
-            total += weights.of_pairs(tokens) + found
-            settled = settled_level(total)
-            if settled is None:
-                odds = odds_of(total)
-                likely = likelihoods(odds)
-                answer = likeliest_level(likely), odds
-                if in_doubt(likely):
-                    doubted = total
-            elif settled < 3:
-                answer = settled, odds_of(total)
-        phrases = self.lexicon.phrases
+        if level == 3 and not speaks(total, _QUIET):
+            return _Judged(3, (), place)
+        total += weights.of_pairs(tokens) + found
+        settled = settled_level(total)
+        if settled == 3:
+            return _Judged(3, (), place)
+        odds = odds_of(total)
+        if settled is not None:
+            return _Judged(settled, odds, place)
+        likely = likelihoods(odds)
+        doubted = in_doubt(likely) or (level == 0 and _HARDLY < likely[0] < LIKELY)
         # Around a denied keyword, which is not weighed, no phrase is whole.
-        if critical_denied or not phrases:
-            return answer
-        if doubted is None and answer[0] == 3:
-            doubted = self._said_in_passing(tokens, found)
-        if doubted is None or next(readings, None) is None:
-            return answer
-        by_phrases = map(operator.add, phrases.odds(self.marked(tokens)), odds_of(found))
-        odds = [(one + other) / 2 for one, other in zip(odds_of(doubted), by_phrases, strict=True)]
-        return likeliest_level(likelihoods(odds)), odds
+        if doubted and not critical_denied and self.lexicon.phrases and next(readings, None) is not None:
+            by_phrases = map(operator.add, self.lexicon.phrases.odds(self.marked(tokens)), odds_of(found))
+            odds = [(one + other) / 2 for one, other in zip(odds, by_phrases, strict=True)]
+            likely = likelihoods(odds)
+        return _Judged(likeliest_level(likely), odds, place)
 
     def _counted(self, tokens: list[str]) -> set[str]:
         """The words that count for the weight of some tokens, each once: all, and those after a denial as denied too."""
@@ -228,29 +250,6 @@ class Weigher:
             return False
         further = lexicon.branches.grow(node[2]).get(denial)
         return further is not None and bool(further[1] >> lexicon.negation.pseudo & 1)
-
-    def _said_in_passing(self, tokens: list[str], found: int) -> int | None:
-        """The points of the sentence that is the likeliest finding by itself; None where none is one."""
-        ends = [at for at, token in enumerate(tokens) if token in _SENTENCE_ENDS]
-        if not ends or ends[0] == len(tokens) - 1:
-            return None
-        weights = self.lexicon.weights
-        sums = [*itertools.accumulate(weights.each(tokens), initial=0)]
-        most = LIKELY
-        points: int | None = None
-        start = 0
-        for end in (*ends, len(tokens)):
-            first, start = start, end + 1
-            # Nearly always this is all; only where something speaks up are words counted once.
-            if end - first < _SENTENCE or not speaks(weights.start + sums[end] - sums[first], _AUDIBLE):
-                continue
-            sentence = tokens[first:end]
-            total = weights.start + weights.of(self._counted(sentence)) + weights.of_pairs(sentence) + found
-            share = likelihoods(odds_of(total))[-1]
-            if share > most:
-                most = share
-                points = total
-        return points
 
     @staticmethod
     def _sentence(tokens: Sequence[str], match: Match) -> Span:

@@ -24,8 +24,8 @@ UNIT: Final = 0.05
 
 LIKELY: Final = 0.65
 """How likely a level, or a more urgent one, must be to be a finding."""
-DOUBTFUL: Final = 0.1
-"""Less likely than this, a level is out of the question; more likely than the rest of it, it is settled."""
+DOUBT: Final = ((0.25, 0.85), (0.45, 0.8), (0.45, 0.8))
+"""Between which two likelihoods a level, or a more urgent one, is in doubt; beyond them phrases hardly ever turn it over."""
 
 _SIZES: Final = (3, 4)
 _FIELD: Final = 32
@@ -95,8 +95,8 @@ _CRITICAL: Final = sum([verdict.level == 0 for verdict in VERDICTS])
 """The verdicts of P0, which come first."""
 # With fewer points for every verdict, or with so many more for one of P0 than for the others and P3, what all of them say
 # together is beyond doubt too.
-_POSSIBLE: Final = reaches(math.floor(math.log(DOUBTFUL / (1 - DOUBTFUL) / len(VERDICTS)) / UNIT))
-_OUTSPOKEN: Final = math.ceil(math.log((1 - DOUBTFUL) / DOUBTFUL * (len(VERDICTS) - _CRITICAL + 1)) / UNIT)
+_POSSIBLE: Final = reaches(math.floor(math.log(DOUBT[0][0] / (1 - DOUBT[0][0]) / len(VERDICTS)) / UNIT))
+_OUTSPOKEN: Final = math.ceil(math.log(DOUBT[0][1] / (1 - DOUBT[0][1]) * (len(VERDICTS) - _CRITICAL + 1)) / UNIT)
 
 _COLUMN: Final = {verdict.code: number for number, verdict in enumerate(VERDICTS)}
 LEVELS: Final = tuple(tuple(n for n, v in enumerate(VERDICTS) if v.level == level) for level in range(3))
@@ -264,7 +264,7 @@ def likeliest_level(likely: Sequence[float]) -> int:
 
 def in_doubt(likely: Sequence[float]) -> bool:
     """Whether some level is neither likely nor unlikely enough to be settled by words alone."""
-    return not all(share <= DOUBTFUL or share >= 1 - DOUBTFUL for share in likely)
+    return any(low < share < high for share, (low, high) in zip(likely, DOUBT, strict=True))
 
 
 def read(content: str) -> Weights:

@@ -56,8 +56,9 @@ def test_a_level_is_as_likely_as_its_verdicts_and_the_more_urgent_ones_together(
     ("likely", "level", "doubtful"),
     [
         ([0.0, 0.0, 0.0], 3, False),
-        ([0.05, 0.08, 0.1], 3, False),
-        ([0.0, 0.0, 0.11], 3, True),
+        ([0.25, 0.44, 0.45], 3, False),
+        ([0.26, 0.3, 0.3], 3, True),
+        ([0.0, 0.0, 0.46], 3, True),
         ([LIKELY, 0.7, 0.8], 0, True),
         ([0.0, 0.59, 0.95], 2, True),
         ([0.02, 0.92, 0.93], 1, False),
