@@ -151,7 +151,7 @@ class Weigher:
 
     def _is_clear(self, match: Match, odds: Sequence[float]) -> bool:
         """Whether P0 of the match's own kind is beyond doubt, though something less urgent may be likelier still."""
-        if match.plan.level or not odds:
+        if not odds:
             return False
         lesser = max(range(len(LEVELS[0]), len(VERDICTS)), key=odds.__getitem__)
         return any(
