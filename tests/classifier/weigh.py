@@ -41,7 +41,8 @@ OF_HARMLESS_COMBINATIONS = 420.0
 # How many rows are learnt once more among others: people speak of several matters in one ticket, and what is less urgent
 # must not hide what is more.
 JOINED = 0.6
-# How many others at most, and how often one of them is less urgent than the row but not harmless.
+# How many others at most, and how often one of them is less urgent than the row but not harmless: more often, and the words
+# of one service that is down would speak for an outage.
 MOST_JOINED = 3
 LESS_URGENT = 0.15
 

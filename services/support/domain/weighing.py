@@ -1,7 +1,8 @@
 """What the words of a text say together: which findings of rules they support, and what no rule has found.
 
 Words and pairs add up (``weights``); where they leave a doubt, runs of words in their order are asked too (``phrases``). A
-rule's finding is set aside where the rest of its sentence speaks against it; a base keyword needs no support.
+rule's finding is set aside where the rest of its sentence, and its neighbours alone, speak against it; a base keyword needs
+no support.
 """
 
 from __future__ import annotations
@@ -131,7 +132,7 @@ class Weigher:
         return left, aside
 
     def _supported(self, tokens: list[str], base: int, match: Match, readings: Iterator[int]) -> _Judged:
-        """How urgent a match, with the words of its sentence, is found to be: at most as it says itself."""
+        """How urgent a match, with the words around it, is found to be: at most as it says itself."""
         plan = match.plan
         own = (match.first, match.last)
         first, last = own if plan.entry.base else self._sentence(tokens, match)
