@@ -83,11 +83,6 @@ class Weigher:
             for number, verdict in enumerate(VERDICTS)
             if verdict.entry in by_id and lexicon.weights
         }
-        # The verdicts of P0 that a signal, by its number, speaks of.
-        self._kinds: dict[int, list[int]] = {}
-        for number in LEVELS[0]:
-            for signal in self._by_weight[number].said[1] if number in self._by_weight else ():
-                self._kinds.setdefault(signal, []).append(number)
         negation = lexicon.negation
         self._denials: Mapping[str, int] = {
             **dict.fromkeys(negation.adjacent, _WITHOUT_REACHES),
@@ -156,9 +151,11 @@ class Weigher:
             return False
         lesser = max(range(len(LEVELS[0]), len(VERDICTS)), key=odds.__getitem__)
         return any(
-            odds[number] >= _CLEAR and VERDICTS[lesser].code != _TOLD_ALIKE.get(VERDICTS[number].code)
-            for signal in match.said[1]
-            for number in self._kinds.get(signal, ())
+            odds[number] >= _CLEAR
+            and VERDICTS[lesser].code != _TOLD_ALIKE.get(VERDICTS[number].code)
+            and not plan.said[1].keys().isdisjoint(match.said[1])
+            for number, plan in self._by_weight.items()
+            if number in LEVELS[0]
         )
 
     def _most_urgent(self, tokens: list[str], base: int, matches: list[Match], readings: Iterator[int]) -> _Judged:
