@@ -20,6 +20,7 @@ from services.support.domain.matching import CLAUSE_ENDS, Match, Plan, Span, bas
 from services.support.domain.weights import (
     LEVELS,
     LIKELY,
+    POSSIBLE,
     QUIET,
     UNIT,
     VERDICTS,
@@ -28,11 +29,11 @@ from services.support.domain.weights import (
     likeliest_level,
     likelihoods,
     odds_of,
+    outspoken,
     packed_for,
     pairs_of,
     points_for,
     reaches,
-    settled_level,
     speaks,
 )
 
@@ -48,6 +49,7 @@ _TOLD_ALIKE = {"O": "D"}
 _RULE_FOUND = {level: packed_for(numbers, round(1.5 / UNIT)) for level, numbers in enumerate((*LEVELS, ()))}
 _DENIED = packed_for(LEVELS[0], round(6.0 / UNIT))
 _QUIET = reaches(QUIET)
+_POSSIBLE = reaches(POSSIBLE)
 # How many words after a denial, in its clause, are weighed as denied; and after a preposition that denies ("without").
 _DENIAL_REACHES = 5
 _WITHOUT_REACHES = 2
@@ -195,12 +197,11 @@ class Weigher:
         if level == 3 and not speaks(total, _QUIET):
             return _Judged(3, (), place)
         total += weights.of_pairs(tokens) + found
-        settled = settled_level(total)
-        if settled == 3:
+        if not speaks(total, _POSSIBLE):
             return _Judged(3, (), place)
         odds = odds_of(total)
-        if settled is not None:
-            return _Judged(settled, odds, place)
+        if outspoken(odds):
+            return _Judged(0, odds, place)
         likely = likelihoods(odds)
         doubted = in_doubt(likely) or (level == 0 and _HARDLY < likely[0] < LIKELY)
         # Around a denied keyword, which is not weighed, no phrase is whole.

@@ -38,7 +38,6 @@ _START: Final = "*"
 _COMMENT: Final = "# "
 DENIED: Final = "¬"
 """Before a word: it stands within reach of a denial."""
-_NOBODY: Final[frozenset[str]] = frozenset()
 
 V = TypeVar("V")
 
@@ -93,13 +92,13 @@ QUIET: Final = -50
 
 _CRITICAL: Final = sum([verdict.level == 0 for verdict in VERDICTS])
 """The verdicts of P0, which come first."""
-# With fewer points for every verdict, or with so many more for one of P0 than for the others and P3, what all of them say
-# together is beyond doubt too.
-_POSSIBLE: Final = reaches(math.floor(math.log(DOUBT[0][0] / (1 - DOUBT[0][0]) / len(VERDICTS)) / UNIT))
-_OUTSPOKEN: Final = math.ceil(math.log(DOUBT[0][1] / (1 - DOUBT[0][1]) * (len(VERDICTS) - _CRITICAL + 1)) / UNIT)
+POSSIBLE: Final = math.floor(math.log(DOUBT[0][0] / (1 - DOUBT[0][0]) / len(VERDICTS)) / UNIT)
+"""When every verdict has fewer points, what all of them say together is beyond doubt P3."""
+_OUTSPOKEN: Final = math.log(DOUBT[0][1] / (1 - DOUBT[0][1]) * (len(VERDICTS) - _CRITICAL + 1))
 
 _COLUMN: Final = {verdict.code: number for number, verdict in enumerate(VERDICTS)}
 LEVELS: Final = tuple(tuple(n for n, v in enumerate(VERDICTS) if v.level == level) for level in range(3))
+"""The verdicts of each level, by number; they stand in the order of urgency."""
 
 
 def pairs_of(tokens: Iterable[str]) -> Iterator[str]:
@@ -136,13 +135,13 @@ class Weights:
     A row is ``code+points code-points``; what is none is found by `faults`, which a service asks before it starts.
     """
 
-    __slots__ = ("_followers", "_known", "_rows", "start")
+    __slots__ = ("_known", "_pairs", "_rows", "start")
 
     def __init__(self, rows: Mapping[str, str]) -> None:
         # A row is parsed when its part is first met: a service need not wait for ten thousand of them.
         self._rows = rows
         self._known = _Known(rows)
-        self._followers: dict[str, set[str]] | None = None
+        self._pairs: frozenset[tuple[str, ...]] | None = None
         self.start = packed(rows.get(_START, ""))
 
     def __bool__(self) -> bool:
@@ -158,20 +157,10 @@ class Weights:
 
     def of_pairs(self, tokens: Sequence[str]) -> int:
         """The sum of the points of all pairs of neighbours that the table has, each pair once."""
-        followers = self._followers
-        if followers is None:
-            followers = self._followers = self._paired()
-        known = self._known
-        pairs = {(one, other) for one, other in itertools.pairwise(tokens) if other in followers.get(one, _NOBODY)}
-        return sum([known[f"{one} {other}"] for one, other in pairs])
-
-    def _paired(self) -> dict[str, set[str]]:
-        found: dict[str, set[str]] = {}
-        for part in self._rows:
-            one, space, other = part.partition(" ")
-            if space:
-                found.setdefault(one, set()).add(other)
-        return found
+        pairs = self._pairs
+        if pairs is None:
+            pairs = self._pairs = frozenset([tuple(part.split(" ")) for part in self._rows if " " in part])
+        return sum(map(self._known.__getitem__, map(" ".join, pairs.intersection(itertools.pairwise(tokens)))))
 
 
 class Remembered(dict[str, V]):
@@ -231,27 +220,17 @@ def odds_of(total: int) -> list[float]:
     return [value * UNIT for value in unpacked(total)]
 
 
-def settled_level(total: int) -> int | None:
-    """The level where one glance at the points settles it without doubt: 3, or 0; None where `likelihoods` must say."""
-    if not speaks(total, _POSSIBLE):
-        return 3
-    points = unpacked(total)
-    if max(points[:_CRITICAL]) - max(0, *points[_CRITICAL:]) >= _OUTSPOKEN:
-        return 0
-    return None
+def outspoken(odds: Sequence[float]) -> bool:
+    """Whether one verdict of P0 has so much more than all others that P0 is beyond doubt: `likelihoods` need not say so."""
+    return max(odds[:_CRITICAL]) - max(0.0, *odds[_CRITICAL:]) >= _OUTSPOKEN
 
 
 def likelihoods(odds: Sequence[float]) -> list[float]:
     """How likely each level (0 for P0 to 2 for P2), or a more urgent one, is by the odds of `VERDICTS`."""
     highest = max(0.0, *odds)
-    shares = [math.exp(value - highest) for value in odds]
-    whole = sum(shares) + math.exp(-highest)
-    likely = []
-    found = 0.0
-    for numbers in LEVELS:
-        found += sum([shares[number] for number in numbers])
-        likely.append(found / whole)
-    return likely
+    reached = [*itertools.accumulate([math.exp(value - highest) for value in odds])]
+    whole = reached[-1] + math.exp(-highest)
+    return [reached[numbers[-1]] / whole for numbers in LEVELS]
 
 
 def likeliest_level(likely: Sequence[float]) -> int:
@@ -264,7 +243,10 @@ def likeliest_level(likely: Sequence[float]) -> int:
 
 def in_doubt(likely: Sequence[float]) -> bool:
     """Whether some level is neither likely nor unlikely enough to be settled by words alone."""
-    return any(low < share < high for share, (low, high) in zip(likely, DOUBT, strict=True))
+    for share, (low, high) in zip(likely, DOUBT, strict=True):  # noqa: SIM110 - a generator would cost three times as much
+        if low < share < high:
+            return True
+    return False
 
 
 def read(content: str) -> Weights:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from services.support.domain.weights import (
     LEVELS,
     LIKELY,
+    POSSIBLE,
     VERDICTS,
     as_denied,
     faults,
@@ -18,12 +19,12 @@ from services.support.domain.weights import (
     likeliest_level,
     likelihoods,
     odds_of,
+    outspoken,
     packed,
     parts_of,
     points_for,
     reaches,
     read,
-    settled_level,
     speaks,
     unpacked,
 )
@@ -96,17 +97,24 @@ def test_whether_a_verdict_has_so_many_points_is_seen_without_unpacking(points: 
 def test_what_one_glance_settles_is_what_likelihoods_say(points: list[int]) -> None:
     total = packed(row(points))
     likely = likelihoods(odds_of(total))
-    settled = settled_level(total)
+    settled = 0 if outspoken(odds_of(total)) else 3 if not speaks(total, reaches(POSSIBLE)) else None
     if settled is not None:
         assert likeliest_level(likely) == settled
         assert not in_doubt(likely)
 
 
 @pytest.mark.parametrize(
-    ("points", "settled"), [([-200] * 11, 3), ([200] + [-20] * 10, 0), ([-20] * 10 + [200], None), ([0] * 11, None)]
+    ("points", "possible", "clear"),
+    [
+        ([-200] * 11, False, False),
+        ([200] + [-20] * 10, True, True),
+        ([-20] * 10 + [200], True, False),
+        ([0] * 11, True, False),
+    ],
 )
-def test_most_texts_are_settled_at_a_glance(points: list[int], settled: int | None) -> None:
-    assert settled_level(packed(row(points))) == settled
+def test_most_texts_are_settled_at_a_glance(points: list[int], possible: bool, clear: bool) -> None:
+    total = packed(row(points))
+    assert (speaks(total, reaches(POSSIBLE)), outspoken(odds_of(total))) == (possible, clear)
 
 
 def test_comments_stand_at_the_beginning() -> None:
