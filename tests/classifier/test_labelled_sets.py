@@ -31,7 +31,10 @@ def test_set_meets_the_targets(classifier: Classifier, name: str) -> None:
         ("apart_3", 0.98, 0.985, 0.02),
         ("apart_4", 0.985, 0.985, 0.01),
         ("apart_5", 0.985, 0.985, 0.01),
-        ("apart_6", 0.965, 0.96, 0.025),
+        ("apart_6", 0.97, 0.96, 0.02),
+        ("apart_7", 0.985, 0.985, 0.01),
+        # Hard on purpose: denials, next sentences that undo an event, minimal pairs, several matters.
+        ("apart_8", 0.86, 0.97, 0.22),
     ],
 )
 def test_sets_apart_do_not_fall_below_these_figures(
@@ -57,7 +60,7 @@ def test_classifier_beats_the_substring_baseline_by_far() -> None:
 
 
 def test_sets_are_disjoint_and_cover_every_priority() -> None:
-    sets = [read(name) for name in (*SETS, "apart", "apart_2", "apart_3", "apart_4", "apart_5", "apart_6")]
+    sets = [read(name) for name in (*SETS, "apart", *(f"apart_{n}" for n in range(2, 9)))]
     texts = [row.text for rows in sets for row in rows]
     assert len(texts) >= 400
     assert len(texts) == len(set(texts))

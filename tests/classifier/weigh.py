@@ -55,7 +55,8 @@ HEADER = f"""\
 # What words, parts of words (=whole word, < and > its borders) and pairs of words speak for: points of {UNIT} of the
 # logarithm of odds against P3. Letters: P0 S security, L data leak, U unapproved send, W wrong send, M money taken,
 # O outage; P1 D service down, P Proof Pack missing; P2 C connector, Q Proof Pack late or broken, B billing. The row * is
-# where a text begins; ¬ marks what stands within reach of a denial.
+# where a text begins; ¬ marks what stands within reach of a denial, ~ what is told as feared, supposed, taken back, long
+# ago or elsewhere.
 # Made by `python -m tests.classifier.weigh`; change labelled rows rather than points.
 """
 
@@ -78,9 +79,10 @@ def rows(classifier: Classifier) -> list[tuple[Row, float]]:
     found = [(row, 2.0 if name == INDEPENDENT else 1.0) for name in SETS for row in read(name)]
     chance = random.Random(1)
     for product in PRODUCTS:
-        if len(product["priorities"]) == 1:
+        label = product["priorities"][0]
+        # What is denied is P3, or P2 with a review; other lists of two priorities teach neither.
+        if label == "P3" or len(product["priorities"]) == 1:
             combined = list(texts(product))
-            label = product["priorities"][0]
             some = chance.sample(combined, min(SAMPLE, len(combined)))
             share = min(2.0, (OF_HARMLESS_COMBINATIONS if label == "P3" else OF_COMBINATIONS) / len(some))
             found += [(Row((label,), frozenset(), "product", text), share) for text in some]

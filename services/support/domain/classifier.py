@@ -145,27 +145,29 @@ class Classifier:
         if not skipped.isdisjoint(tokens):
             kept = [i for i, token in enumerate(tokens) if token not in skipped]
             tokens = [tokens[i] for i in kept]
-        matches = self._matcher.matches(tokens)
+        matches, unreal = self._matcher.find(tokens)
         aside: Plan | None = None
         if self._weigher:
-            matches, aside = self._weigher.weighed(tokens, matches)
+            matches, aside = self._weigher.weighed(tokens, matches, unreal)
         if not matches:
             return self._nothing if aside is None else self._set_aside(aside)
         return self._verdict(text, _Source(text, folded, how, written, kept, tokens), matches, aside)
 
     def tokens_read(self, text: str) -> list[str]:
-        """What phrases read of a text: the tokens weighed, those within reach of a denial marked."""
-        return self._weigher.marked(self._tokens_weighed(text))
+        """What phrases read of a text: the tokens weighed, those marked that are told as denied or unreal."""
+        return self._weigher.marked(*self._tokens_weighed(text))
 
     def words_weighed(self, text: str) -> frozenset[str]:
-        """What a text's weight is made of: folded words, denied ones twice, and pairs; found base keywords are left out."""
-        return self._weigher.words(self._tokens_weighed(text))
+        """What a text's weight is made of: folded words, marked ones twice, and pairs; found base keywords are left out."""
+        return self._weigher.words(*self._tokens_weighed(text))
 
-    def _tokens_weighed(self, text: str) -> list[str]:
+    def _tokens_weighed(self, text: str) -> tuple[list[str], int]:
+        """The tokens without base keywords, and, as bits, those that are told as unreal."""
         folded, _, written = fold_and_tokenize(text)
         skipped = self.lexicon.skipped
         tokens = [token for token in written_once(folded, written) if token not in skipped]
-        return without(base_words(self._matcher.matches(tokens)), tokens)
+        matches, unreal = self._matcher.find(tokens)
+        return without(base_words(matches), tokens), unreal
 
     def _set_aside(self, plan: Plan) -> Classification:
         return self._nothing._replace(

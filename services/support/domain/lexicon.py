@@ -171,6 +171,10 @@ class Negation:
     denied_at_end: int
     fine: int
     pseudo: int
+    supposed: int
+    taken_back: int
+    elsewhere: int
+    turns: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,7 +352,7 @@ _RULE_KEYS = {"parts", "order", "within", "across", "head", "unless", "notes"}
 _CONTEXT_KEYS = {"id", "group", "where", "within", "clause", "notes"}
 _STOP_KEYS = {"id", "notes", *FORM_KINDS}
 _PLACES = {"before", "after", "near", "inside", "later"}
-_NEGATION_GROUPS = ("hedges", "denied_after", "denied_at_end", "fine", "pseudo")
+_NEGATION_GROUPS = ("hedges", "denied_after", "denied_at_end", "fine", "pseudo", "supposed", "taken_back", "elsewhere")
 _NEGATION_MODES = {"window", "adjacent", "none"}
 
 
@@ -754,4 +758,8 @@ def _negation(table: Raw, names: Mapping[str, int]) -> Negation:
         denied_at_end=names[table["denied_at_end"]],
         fine=names[table["fine"]],
         pseudo=names[table["pseudo"]],
+        supposed=names[table["supposed"]],
+        taken_back=names[table["taken_back"]],
+        elsewhere=names[table["elsewhere"]],
+        turns=frozenset(t for form in table["turns"] for t in surface_of(form, "words")),
     )

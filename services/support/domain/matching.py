@@ -1,7 +1,8 @@
 """Where the words of the lexicon stand in a text, and which rules join them: the search, and what denies a finding.
 
 A token trie finds words and phrases; rules join those that stand near one another; contexts silence rules, fixed phrases
-swallow words, negations set findings apart. Cost is linear in the length of the text: every search around a word is
+swallow words, negations set findings apart. What is told as feared, supposed, taken back, long ago or elsewhere is noted
+for those who weigh the words. Cost is linear in the length of the text: every search around a word is
 bounded by a window.
 """
 
@@ -20,9 +21,14 @@ from services.support.domain.weights import Remembered
 
 Span = tuple[int, int]
 Occurrences = dict[int, list[Span]]
+_Seen = tuple[int, int, tuple[int, ...], int]
+"""Tokens ``first`` up to ``last``, the groups that occur there, and the same as bits."""
 # What is made for each text or finding is a tuple or has slots: a frozen data class takes five times as long to make.
 
 CLAUSE_ENDS = HARD_STOPS | SOFT_STOPS
+# How many words on either side may be told as unreal; and how many may stand before what takes back a whole sentence.
+_TOLD = 25
+_AT_THE_BEGINNING = 5
 _HYPHENS = frozenset(["-", "--"])
 _ASKED = frozenset("?؟")
 _JOINTS = _HYPHENS | {"\n"}
@@ -72,6 +78,13 @@ class Match:
         self.said = said
         self.denied = False
         self.hedged = False
+
+
+class Found(NamedTuple):
+    """What a text holds: the matches of rules; and, as bits, the tokens told as feared, supposed, taken back or elsewhere."""
+
+    matches: list[Match]
+    unreal: int
 
 
 class _Reading:
@@ -166,6 +179,7 @@ class Matcher:
         negation = lexicon.negation
         self._denying = negation.negators | negation.adjacent
         self._denials = mask_of((negation.fine, negation.denied_after, negation.denied_at_end))
+        self._tellings = mask_of((negation.supposed, negation.taken_back, negation.elsewhere))
         self._critical = {
             group for group, index in lexicon.literals.items() if urgency(lexicon.entries[index].priority) <= 1
         }
@@ -205,10 +219,10 @@ class Matcher:
         }
         return always, rules
 
-    def matches(self, tokens: list[str]) -> list[Match]:
-        """What the rules find in a text of folded tokens; what is denied is marked so."""
+    def find(self, tokens: list[str]) -> Found:
+        """What a text of folded tokens holds."""
         # What is there, first: most texts hold no combination that any rule asks for, and end here.
-        found: list[tuple[int, int, tuple[int, ...], int]] = []
+        found: list[_Seen] = []
         mask = 0
         branches = self._branches
         grow = self.lexicon.branches.grow
@@ -245,6 +259,11 @@ class Matcher:
                 if bits:
                     mask |= bits
                     found.append((i, k, groups, bits))
+        unreal = self._unreal(tokens, found) if mask & self._tellings else 0
+        return Found(self._matches(tokens, found, mask), unreal)
+
+    def _matches(self, tokens: list[str], found: Sequence[_Seen], mask: int) -> list[Match]:
+        """What the rules find; what is denied is marked so."""
         chains = []
         absent = self._every_group & ~mask
         for needs, gives, chain in self._chains:
@@ -288,6 +307,35 @@ class Matcher:
             return matches
         self._deny(reading, matches)
         return matches
+
+    def _unreal(self, tokens: Sequence[str], found: Sequence[_Seen]) -> int:
+        """The tokens, as bits, of what is told as feared or supposed, taken back, long ago or elsewhere."""
+        negation = self.lexicon.negation
+        turns = negation.turns
+        swallowed = 0
+        for i, k, _, bits in found:
+            if bits & self._stop_mask:
+                swallowed |= (1 << k) - (1 << i)
+        unreal = 0
+        for i, k, groups, bits in found:
+            if not bits & self._tellings or swallowed >> i & 1:
+                continue
+            first, last = i, k
+            if negation.taken_back in groups:
+                if not negation.negators.isdisjoint(tokens[max(0, i - 2) : i]):
+                    continue
+                first = _back(tokens, i, HARD_STOPS)
+                if i - first < _AT_THE_BEGINNING:
+                    # What a sentence begins with takes back the one before it.
+                    first = _back(tokens, max(0, first - 1), HARD_STOPS)
+            if negation.elsewhere in groups:
+                first = min(first, _back(tokens, i, CLAUSE_ENDS))
+            if negation.supposed in groups or negation.elsewhere in groups:
+                ends = HARD_STOPS if negation.elsewhere in groups else CLAUSE_ENDS
+                while last < min(len(tokens), k + _TOLD) and tokens[last] not in ends and tokens[last] not in turns:
+                    last += 1
+            unreal |= (1 << last) - (1 << first)
+        return unreal
 
     def _swallow(self, reading: _Reading) -> None:
         """Remove what lies inside a fixed phrase, unless a keyword reaches across the phrase's border.
@@ -654,6 +702,9 @@ class Matcher:
             at = bisect_left(spans, (last, 0))
             if at == len(spans) or spans[at][0] - last > (2 if at_end else 6):
                 continue
+            if at_end and not negation.coordinators.isdisjoint(tokens[last : spans[at][0]]):
+                # "We were hacked, and no, it was none of us" denies something else.
+                continue
             # "An outage? No, …" answers its own question.
             answered = at_end and spans[at][0] == last + 1 and tokens[last] in _ASKED
             if not answered and reading.clause_ends(last, spans[at][0]):
@@ -662,6 +713,14 @@ class Matcher:
             if not at_end or end == len(tokens) or tokens[end] in HARD_STOPS or tokens[end] in SOFT_STOPS:
                 return True
         return False
+
+
+def _back(tokens: Sequence[str], at: int, ends: frozenset[str]) -> int:
+    """Where what stands before a place begins: after one of some tokens, or so many words back."""
+    first = at
+    while first > max(0, at - _TOLD) and tokens[first - 1] not in ends:
+        first -= 1
+    return first
 
 
 def base_words(matches: Iterable[Match]) -> int:

@@ -25,7 +25,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from services.support.domain.weights import DENIED, VERDICTS, Remembered, filled, parts_of
+from services.support.domain.weights import VERDICTS, Remembered, filled, parts_of, unmarked
 
 FILE: Final = "phrases.bin"
 
@@ -81,8 +81,9 @@ class Shape:
 
 
 def parts_of_marked(word: str) -> list[str]:
-    """The parts of a word, the mark of a denied one as one more part of it."""
-    return [DENIED, *parts_of(word.removeprefix(DENIED))] if word.startswith(DENIED) else parts_of(word)
+    """The parts of a word, its mark as one more part of it."""
+    mark, plain = unmarked(word)
+    return [mark, *parts_of(plain)] if mark else parts_of(plain)
 
 
 def bucket_of(part: str, buckets: int) -> int:

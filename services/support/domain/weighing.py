@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import operator
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from services.domain.arabic import HARD_STOPS
@@ -18,13 +18,14 @@ from services.support.domain.forms import node_of
 from services.support.domain.lexicon import Lexicon
 from services.support.domain.matching import CLAUSE_ENDS, Match, Plan, Span, base_words, order_of, without
 from services.support.domain.weights import (
+    DENIED,
     LEVELS,
     LIKELY,
     POSSIBLE,
     QUIET,
     UNIT,
+    UNREAL,
     VERDICTS,
-    as_denied,
     in_doubt,
     likeliest_level,
     likelihoods,
@@ -65,6 +66,18 @@ _NEAR = 7
 _TELLING = 12
 
 
+class _Text(NamedTuple):
+    """A text in tokens: as they are; with a full stop for each that is part of a base keyword; and those marked, too.
+
+    ``unreal``: those, as bits, that are told as feared, supposed, taken back, long ago or elsewhere.
+    """
+
+    tokens: list[str]
+    weighed: list[str]
+    marked: list[str]
+    unreal: int
+
+
 class _Judged(NamedTuple):
     """How urgent the tokens at some place are found to be; unless that is P3, with the odds of each verdict."""
 
@@ -94,24 +107,31 @@ class Weigher:
     def __bool__(self) -> bool:
         return bool(self._by_weight)
 
-    def words(self, tokens: list[str]) -> frozenset[str]:
-        """What the weight of some tokens is made of: words, denied ones twice, and pairs."""
+    def words(self, tokens: list[str], unreal: int) -> frozenset[str]:
+        """What the weight of some tokens is made of: words, marked ones twice, and pairs."""
         pairs = [pair for pair in pairs_of(tokens) if CLAUSE_ENDS.isdisjoint(pair.split(" "))]
-        return frozenset(self._counted(tokens)).difference(_NO_WORDS).union(pairs)
+        return frozenset(tokens).union(self.marked(tokens, unreal), pairs).difference(_NO_WORDS)
 
-    def weighed(self, tokens: list[str], matches: list[Match]) -> tuple[list[Match], Plan | None]:
-        """The matches that the words support, one more where the words alone say it, and what P0 was set aside."""
-        readings = iter(range(_READ_AGAIN))
-        base = base_words(matches)
-        most = _Judged(3, (), (0, len(tokens)))
+    def weighed(self, tokens: list[str], matches: list[Match], unreal: int) -> tuple[list[Match], Plan | None]:
+        """The matches that the words support, one more where the words alone say it, and what P0 was set aside.
+
+        ``unreal``: the tokens, as bits, that are told as unreal.
+        """
         standing = [match for match in sorted(matches, key=order_of) if not match.denied]
+        if standing and not standing[0].plan.rank:
+            # A base keyword of P0 needs no support, and nothing is more urgent.
+            return matches, None
+        readings = iter(range(_READ_AGAIN))
+        weighed = without(base_words(matches), tokens)
+        text = _Text(tokens, weighed, self.marked(weighed, unreal), unreal)
+        most = _Judged(3, (), (0, len(tokens)))
         for match in standing[:_SUPPORTED]:
             # A rule's finding need not have the support of more than its own sentence: harmless ones must not hide it.
             if match.plan.level < most.level:
-                most = min(most, self._supported(tokens, base, match, readings), key=_level_of)
+                most = min(most, self._supported(text, match, readings), key=_level_of)
                 if not most.level:
                     return matches, None
-        most = min(self._most_urgent(tokens, base, matches, readings), most, key=_level_of)
+        most = min(self._most_urgent(text, matches, readings), most, key=_level_of)
         if not matches and most.level == 3:
             return matches, None
         level = most.level
@@ -123,26 +143,35 @@ class Weigher:
             elif match.plan.level == 0:
                 aside = match.plan
         if level < 3 and not any(m.plan.level == level and not m.denied for m in left):
-            by_words = self._by_words(tokens, base, most)
+            by_words = self._by_words(text, most)
             if by_words is not None:
                 left.append(by_words)
         return left, aside
 
-    def _supported(self, tokens: list[str], base: int, match: Match, readings: Iterator[int]) -> _Judged:
+    def _supported(self, text: _Text, match: Match, readings: Iterator[int]) -> _Judged:
         """How urgent a match, with the words around it, is found to be: at most as it says itself."""
         plan = match.plan
         own = (match.first, match.last)
-        first, last = own if plan.entry.base else self._sentence(tokens, match)
-        if plan.entry.base or ((first, last) == own and self.lexicon.negation.negators.isdisjoint(tokens[first:last])):
+        first, last, end = (*own, own[1]) if plan.entry.base else self._sentence(text, match)
+        if plan.entry.base or ((first, end) == own and text.marked[first:last] == text.weighed[first:last]):
             # It needs no support, or no other word is there to give it.
             return _Judged(plan.level, (), own)
-        most = self._judged(tokens, base, (first, last), [match], readings)
+        most = self._judged(text, (first, end), [match], readings)
+        if most.level == 3 and (first, end) == own and not text.unreal >> match.head & 1:
+            # The denial is the rule's own («ما فيه شي شغال»), and nothing else is said instead.
+            return most._replace(level=plan.level)
+        if most.level > plan.level and end != last:
+            alone = self._judged(text, (first, last), [match], readings)
+            if alone.level <= plan.level:
+                # The next sentence takes it back.
+                return most
+            most = min(most, alone, key=_level_of)
         if most.level > plan.level:
             # What else is strung together with it in one sentence must not hide it either, nor a lesser matter that is told
             # as clearly.
             near = max(first, match.first - _NEAR), min(last, match.last + _NEAR)
-            if near != (first, last):
-                most = min(self._judged(tokens, base, near, [match], readings), most, key=_level_of)
+            if near != (first, last) and not text.unreal >> match.head & 1:
+                most = min(self._judged(text, near, [match], readings), most, key=_level_of)
             if most.level > plan.level and self._is_clear(match, most.odds):
                 return most._replace(level=plan.level)
         return most._replace(level=max(plan.level, most.level))
@@ -160,28 +189,33 @@ class Weigher:
             if number in LEVELS[0]
         )
 
-    def _most_urgent(self, tokens: list[str], base: int, matches: list[Match], readings: Iterator[int]) -> _Judged:
+    def _most_urgent(self, text: _Text, matches: list[Match], readings: Iterator[int]) -> _Judged:
         """The most urgent of a text's windows."""
+        tokens = text.tokens
         size = len(tokens)
         if size > _WEIGHED_AT_ONCE:
             size -= tokens.count(".") + tokens.count(",") + tokens.count("،")
         if size <= _WEIGHED_AT_ONCE:
-            return self._judged(tokens, base, (0, len(tokens)), matches, readings)
+            return self._judged(text, (0, len(tokens)), matches, readings)
         matches.sort(key=_place)
         found = []
-        for first, last in self._windows(tokens, base):
+        for first, last in self._windows(text):
             within = matches[bisect_left(matches, first, key=_place) : bisect_left(matches, last, key=_place)]
-            found.append(self._judged(tokens, base, (first, last), within, readings))
+            found.append(self._judged(text, (first, last), within, readings))
         return min(found, key=_level_of)
 
-    def _judged(
-        self, tokens: list[str], base: int, place: Span, matches: Sequence[Match], readings: Iterator[int]
-    ) -> _Judged:
+    def _judged(self, text: _Text, place: Span, matches: Sequence[Match], readings: Iterator[int]) -> _Judged:
         """How urgent the tokens at a place are, with what was found in them.
 
         ``readings`` has an item for each time that the text may be read again.
         """
-        tokens = without(base >> place[0], tokens[place[0] : place[1]])
+        first, last = place
+        tokens = text.weighed[first:last]
+        marked = text.marked[first:last]
+        # Words count once each: all, and those that are marked as such, too.
+        words = set(tokens)
+        if text.marked is not text.weighed:
+            words.update(marked)
         weights = self.lexicon.weights
         level = 3
         critical_denied = False
@@ -193,7 +227,7 @@ class Weigher:
         found = _RULE_FOUND[level]
         if critical_denied:
             found -= _DENIED
-        total = weights.start + weights.of(self._counted(tokens))
+        total = weights.start + weights.of(words)
         if level == 3 and not speaks(total, _QUIET):
             return _Judged(3, (), place)
         total += weights.of_pairs(tokens) + found
@@ -206,36 +240,34 @@ class Weigher:
         doubted = in_doubt(likely) or (level == 0 and _HARDLY < likely[0] < LIKELY)
         # Around a denied keyword, which is not weighed, no phrase is whole.
         if doubted and not critical_denied and self.lexicon.phrases and next(readings, None) is not None:
-            by_phrases = map(operator.add, self.lexicon.phrases.odds(self.marked(tokens)), odds_of(found))
+            by_phrases = map(operator.add, self.lexicon.phrases.odds(marked), odds_of(found))
             odds = [(one + other) / 2 for one, other in zip(odds, by_phrases, strict=True)]
             likely = likelihoods(odds)
         return _Judged(likeliest_level(likely), odds, place)
 
-    def _counted(self, tokens: list[str]) -> set[str]:
-        """The words that count for the weight of some tokens, each once: all, and those after a denial as denied too."""
-        words = set(tokens)
-        marked = self.marked(tokens)
-        if marked is not tokens:
-            words.update(marked)
-        return words
-
-    def marked(self, tokens: list[str]) -> list[str]:
-        """The tokens, those within reach of a denial marked."""
+    def marked(self, tokens: list[str], unreal: int) -> list[str]:
+        """The tokens, those within reach of a denial and those told as unreal marked."""
         denials = self._denials
         if denials.keys().isdisjoint(tokens):
-            return tokens
+            if not unreal:
+                return tokens
+            return [
+                UNREAL + token if unreal >> at & 1 and token not in _NO_WORDS else token
+                for at, token in enumerate(tokens)
+            ]
         breaks = self.lexicon.negation.breaks
         marked = []
         left = 0
         before = ""
-        for token in tokens:
+        for at, token in enumerate(tokens):
             if token in CLAUSE_ENDS or token in breaks:
                 left = 0
+            mark = DENIED if left else ""
             if left:
                 left -= 1
-                marked.append(as_denied(token))
-            else:
-                marked.append(token)
+            if unreal >> at & 1 and token not in _NO_WORDS:
+                mark = UNREAL
+            marked.append(mark + token if mark else token)
             if token in denials and not self._denies_nothing(before, token):
                 left = denials[token]
             before = token
@@ -251,26 +283,31 @@ class Weigher:
         return further is not None and bool(further[1] >> lexicon.negation.pseudo & 1)
 
     @staticmethod
-    def _sentence(tokens: Sequence[str], match: Match) -> Span:
+    def _sentence(text: _Text, match: Match) -> tuple[int, int, int]:
+        """Where the sentence of a match begins and ends, and where the next one does, which may take it back."""
+        tokens = text.tokens
         first, last = match.first, match.last
         lowest, highest = max(0, first - _WEIGHED_AT_ONCE), min(len(tokens), last + _WEIGHED_AT_ONCE)
         if _SENTENCE_ENDS.isdisjoint(tokens):
-            return lowest, highest
+            return lowest, highest, highest
         while first > lowest and tokens[first - 1] not in _SENTENCE_ENDS:
             first -= 1
-        while last < highest and tokens[last] not in _SENTENCE_ENDS:
-            last += 1
-        return first, last
+
+        def end(at: int) -> int:
+            while at < highest and (tokens[at] not in _SENTENCE_ENDS or text.unreal >> at & 1):
+                at += 1
+            return at
+
+        last = end(last)
+        return first, last, end(min(last + 1, highest))
 
     @staticmethod
-    def _windows(tokens: Sequence[str], base: int) -> list[Span]:
+    def _windows(text: _Text) -> list[Span]:
         """Runs of whole sentences with at most so many words, each beginning in the middle of the one before."""
-        size = len(tokens)
-        no_words: Iterable[bool] = map(_NO_WORDS.__contains__, tokens)
-        if base:
-            no_words = [no or bool(base >> at & 1) for at, no in enumerate(no_words)]
+        size = len(text.tokens)
+        no_words = map(_NO_WORDS.__contains__, text.weighed)
         counts = [0, *itertools.accumulate(map(operator.not_, no_words))]
-        ends = [*itertools.compress(range(1, size + 1), map(_SENTENCE_ENDS.__contains__, tokens))]
+        ends = [*itertools.compress(range(1, size + 1), map(_SENTENCE_ENDS.__contains__, text.tokens))]
         windows = []
         start = 0
         while True:
@@ -286,7 +323,7 @@ class Weigher:
             at = bisect_left(ends, middle)
             start = ends[at] if at < len(ends) and start < ends[at] <= end else end
 
-    def _by_words(self, tokens: list[str], base: int, judged: _Judged) -> Match | None:
+    def _by_words(self, text: _Text, judged: _Judged) -> Match | None:
         """A finding that the words make together: from the first to the last of the three that say most."""
         level, odds, (first, last) = judged
         number = max((n for n in LEVELS[level] if n in self._by_weight), key=odds.__getitem__, default=None)
@@ -294,8 +331,8 @@ class Weigher:
             return None
         places_of: dict[str, int] = {}
         for at in range(first, last):
-            if tokens[at] not in _NO_WORDS and not base >> at & 1:
-                places_of.setdefault(tokens[at], at)
+            if text.weighed[at] not in _NO_WORDS:
+                places_of.setdefault(text.weighed[at], at)
         said = zip(self.lexicon.weights.each(places_of), places_of.values(), strict=True)
         telling = sorted([(-points_for(points, number), at) for points, at in said])[:3]
         if not telling or -telling[0][0] < _TELLING:

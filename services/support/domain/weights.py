@@ -38,6 +38,9 @@ _START: Final = "*"
 _COMMENT: Final = "# "
 DENIED: Final = "¬"
 """Before a word: it stands within reach of a denial."""
+UNREAL: Final = "~"
+"""Before a word: what it is part of is told as feared, supposed, taken back, long ago or elsewhere."""
+_MARKS: Final = (DENIED, UNREAL)
 
 V = TypeVar("V")
 
@@ -106,20 +109,21 @@ def pairs_of(tokens: Iterable[str]) -> Iterator[str]:
     return map(" ".join, itertools.pairwise(tokens))
 
 
-def as_denied(word: str) -> str:
-    """A word, marked as denied; in the table it counts as itself too."""
-    return DENIED + word
+def unmarked(word: str) -> tuple[str, str]:
+    """The mark of a word, if any, and the word itself. In the table a marked word counts as itself too."""
+    return (word[0], word[1:]) if word.startswith(_MARKS) else ("", word)
 
 
 def parts_of(word: str) -> list[str]:
     """The word, marked as whole, and the runs of three and four characters in it, its borders marked ``<`` and ``>``.
 
-    A pair of words has one part, itself. The parts of a denied word are its own, marked ``¬``.
+    A pair of words has one part, itself. The parts of a marked word are its own, each marked.
     """
     if " " in word:
         return [word]
-    if word.startswith(DENIED):
-        return [DENIED + part for part in parts_of(word[1:])]
+    mark, plain = unmarked(word)
+    if mark:
+        return [mark + part for part in parts_of(plain)]
     bordered = f"<{word}>"
     length = len(bordered)
     parts = ["=" + word]

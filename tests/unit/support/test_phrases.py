@@ -25,7 +25,7 @@ from services.support.domain.phrases import (
     parts_of_marked,
     written,
 )
-from services.support.domain.weights import as_denied, parts_of
+from services.support.domain.weights import DENIED, UNREAL, parts_of
 
 SHAPE = Shape(
     buckets=50,
@@ -97,10 +97,11 @@ def test_the_greatest_numbers_that_a_file_can_hold_stay_in_their_fields() -> Non
         assert Phrases(written(shape, some)).odds(tokens) == pytest.approx(plainly(tokens, some, shape))
 
 
-def test_a_denied_word_is_the_word_and_a_mark() -> None:
-    assert parts_of_marked(as_denied("sent")) == ["¬", *parts_of("sent")]
+@pytest.mark.parametrize("mark", [DENIED, UNREAL])
+def test_a_marked_word_is_the_word_and_a_mark(mark: str) -> None:
+    assert parts_of_marked(mark + "sent") == [mark, *parts_of("sent")]
     network = Phrases((DEFAULT_DIRECTORY / phrases.FILE).read_bytes())
-    assert network.odds(["no", "leaked"]) != network.odds(["no", as_denied("leaked")])
+    assert network.odds(["no", "leaked"]) != network.odds(["no", mark + "leaked"])
 
 
 def test_order_counts() -> None:

@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.support.domain.weights import (
+    DENIED,
     LEVELS,
     LIKELY,
     POSSIBLE,
+    UNREAL,
     VERDICTS,
-    as_denied,
     faults,
     in_doubt,
     likeliest_level,
@@ -156,7 +157,8 @@ def test_faults_of_a_table_are_named_with_their_line(line: str, fault: str) -> N
     assert fault in found
 
 
-def test_a_denied_word_has_points_of_its_own_beside_those_of_the_word() -> None:
-    weights = read("=sent\tU+20\nsen\tU+3\n¬=sent\tU-15\n¬sen\tU-4\n")
-    assert parts_of(as_denied("ok")) == ["¬=ok", "¬<ok", "¬ok>"]
-    assert unpacked(weights.of(["sent", as_denied("sent")])) == unpacked(packed("U+4"))
+def test_a_marked_word_has_points_of_its_own_beside_those_of_the_word() -> None:
+    weights = read("=sent\tU+20\nsen\tU+3\n¬=sent\tU-15\n¬sen\tU-4\n~=sent\tU-9\n")
+    assert parts_of(DENIED + "ok") == ["¬=ok", "¬<ok", "¬ok>"]
+    assert unpacked(weights.of(["sent", UNREAL + "sent"])) == unpacked(packed("U+14"))
+    assert unpacked(weights.of(["sent", DENIED + "sent"])) == unpacked(packed("U+4"))
