@@ -68,6 +68,7 @@ def test_reasons_name_the_keyword_in_both_languages(classifier: Classifier) -> N
         ("تسريب؟ ما فيه", True),
         ("leak? no answer from you", False),
         ("تسريب؟ لا أحد يرد علينا", False),
+        ("Our account was hacked and no, it was none of us.", False),
     ],
 )
 def test_a_question_may_answer_itself(classifier: Classifier, text: str, denied: bool) -> None:

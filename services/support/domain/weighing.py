@@ -157,16 +157,10 @@ class Weigher:
             # It needs no support, or no other word is there to give it.
             return _Judged(plan.level, (), own)
         most = self._judged(text, (first, end), [match], readings)
-        if most.level == 3 and (first, end) == own and not text.unreal >> match.head & 1:
-            # The denial is the rule's own («ما فيه شي شغال»), and nothing else is said instead.
-            return most._replace(level=plan.level)
-        if most.level > plan.level and end != last:
-            alone = self._judged(text, (first, last), [match], readings)
-            if alone.level <= plan.level:
+        if most.level > plan.level:
+            if end != last and self._judged(text, (first, last), [match], readings).level <= plan.level:
                 # The next sentence takes it back.
                 return most
-            most = min(most, alone, key=_level_of)
-        if most.level > plan.level:
             # What else is strung together with it in one sentence must not hide it either, nor a lesser matter that is told
             # as clearly.
             near = max(first, match.first - _NEAR), min(last, match.last + _NEAR)
