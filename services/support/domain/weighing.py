@@ -1,8 +1,8 @@
 """What the words of a text say together: which findings of rules they support, and what no rule has found.
 
 Words and pairs add up (``weights``); where they leave a doubt, runs of words in their order are asked too (``phrases``). A
-rule's finding is set aside where the rest of its sentence, and its neighbours alone, speak against it; a base keyword needs
-no support.
+rule's finding is set aside where the rest of its sentence, and its neighbours alone, speak against it, or where the next
+sentence takes it back; a base keyword needs no support.
 """
 
 from __future__ import annotations
