@@ -78,6 +78,14 @@ def third_priority(raw: dict[str, Any]) -> None:
     entry(raw, "gmail")["priority"] = "P3"
 
 
+def no_turns(raw: dict[str, Any]) -> None:
+    del raw["negation"]["turns"]
+
+
+def misspell_turns(raw: dict[str, Any]) -> None:
+    raw["negation"]["turn"] = ["but"]
+
+
 def no_meaning(raw: dict[str, Any]) -> None:
     entry(raw, "leak")["meaning_ar"] = " "
 
@@ -103,6 +111,8 @@ def idle(raw: dict[str, Any]) -> None:
         (misspell_signal, "UNKNOWN_SIGNAL"),
         (misspell_field, "UNKNOWN_KEY"),
         (third_priority, "UNKNOWN_PRIORITY"),
+        (no_turns, "FIELD_MISSING"),
+        (misspell_turns, "UNKNOWN_KEY"),
         (no_meaning, "TEXT_MISSING"),
         (twice, "DUPLICATE_ID"),
         (idle, "UNUSED"),

@@ -21,7 +21,7 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -353,6 +353,7 @@ _CONTEXT_KEYS = {"id", "group", "where", "within", "clause", "notes"}
 _STOP_KEYS = {"id", "notes", *FORM_KINDS}
 _PLACES = {"before", "after", "near", "inside", "later"}
 _NEGATION_GROUPS = ("hedges", "denied_after", "denied_at_end", "fine", "pseudo", "supposed", "taken_back", "elsewhere")
+_NEGATION_KEYS = {field.name for field in fields(Negation)}
 _NEGATION_MODES = {"window", "adjacent", "none"}
 
 
@@ -424,8 +425,12 @@ def check(raw: Raw) -> list[Finding]:
         for name in names:
             if name not in contexts:
                 found.append(_error("UNKNOWN_CONTEXT", subject, f"no context {name!r}", f"سياق غير معروف: {name}"))
+    negation = raw["negation"]
+    keys("negation", "negation", negation, _NEGATION_KEYS)
+    for key in sorted(_NEGATION_KEYS.difference(negation, _NEGATION_GROUPS)):
+        found.append(_error("FIELD_MISSING", "negation", f"{key} is missing", f"الحقل {key} ناقص"))
     for key in _NEGATION_GROUPS:
-        references("negation", [raw["negation"].get(key, "")])
+        references("negation", [negation.get(key, "")])
     return found
 
 
