@@ -152,10 +152,13 @@ class Weigher:
         """How urgent a match, with the words around it, is found to be: at most as it says itself."""
         plan = match.plan
         own = (match.first, match.last)
-        first, last, end = (*own, own[1]) if plan.entry.base else self._sentence(text, match)
-        if plan.entry.base or ((first, end) == own and text.marked[first:last] == text.weighed[first:last]):
-            # It needs no support, or no other word is there to give it.
-            return _Judged(plan.level, (), own)
+        stands = _Judged(plan.level, (), own)
+        if plan.entry.base:
+            return stands
+        first, last, end = self._sentence(text, match)
+        if (first, end) == own and text.marked[first:end] == text.weighed[first:end]:
+            # No other word is there to support it.
+            return stands
         most = self._judged(text, (first, end), [match], readings)
         if most.level > plan.level:
             if end != last and self._judged(text, (first, last), [match], readings).level <= plan.level:
@@ -242,13 +245,8 @@ class Weigher:
     def marked(self, tokens: list[str], unreal: int) -> list[str]:
         """The tokens, those within reach of a denial and those told as unreal marked."""
         denials = self._denials
-        if denials.keys().isdisjoint(tokens):
-            if not unreal:
-                return tokens
-            return [
-                UNREAL + token if unreal >> at & 1 and token not in _NO_WORDS else token
-                for at, token in enumerate(tokens)
-            ]
+        if not unreal and denials.keys().isdisjoint(tokens):
+            return tokens
         breaks = self.lexicon.negation.breaks
         marked = []
         left = 0
@@ -256,12 +254,11 @@ class Weigher:
         for at, token in enumerate(tokens):
             if token in CLAUSE_ENDS or token in breaks:
                 left = 0
-            mark = DENIED if left else ""
-            if left:
-                left -= 1
             if unreal >> at & 1 and token not in _NO_WORDS:
-                mark = UNREAL
-            marked.append(mark + token if mark else token)
+                marked.append(UNREAL + token)
+            else:
+                marked.append(DENIED + token if left else token)
+            left = max(0, left - 1)
             if token in denials and not self._denies_nothing(before, token):
                 left = denials[token]
             before = token
