@@ -14,8 +14,12 @@ from hypothesis import strategies as st
 from services.support.domain import phrases
 from services.support.domain.lexicon import DEFAULT_DIRECTORY
 from services.support.domain.phrases import (
+    DIVISOR,
     KEPT_WORDS,
+    MOST_ADDED,
+    MOST_FILTERS,
     MOST_PARTS,
+    MOST_PLACES,
     POINTS,
     THRESHOLD,
     Phrases,
@@ -64,14 +68,15 @@ def plainly(tokens: list[str], some: list[bytes], shape: Shape = SHAPE) -> list[
     strongest = [0] * shape.filters
     for at in range(len(tokens)):
         for number in range(shape.filters):
-            answer = thresholds[number]
+            answer = (thresholds[number] + DIVISOR // 2) // DIVISOR
             for place, count in shape.looks:
                 if number < count and 0 <= at + place < len(tokens):
-                    answer += sum(words[at + place][d] * looks[place][d][number] for d in range(shape.width))
+                    added = sum(words[at + place][d] * looks[place][d][number] for d in range(shape.width))
+                    answer += min(max((added + DIVISOR // 2) // DIVISOR, -MOST_ADDED), MOST_ADDED - 1)
             strongest[number] = max(strongest[number], answer)
     return [
         shape.start[verdict]
-        + shape.filter_unit * sum(strongest[n] * voices[n][verdict] for n in range(shape.filters))
+        + shape.filter_unit * DIVISOR * sum(strongest[n] * voices[n][verdict] for n in range(shape.filters))
         + shape.word_unit * sum(points[b][verdict] for few in own for b in few)
         for verdict in range(POINTS)
     ]
@@ -85,7 +90,8 @@ def test_odds_are_the_sums_that_the_file_describes(tokens: list[str], seed: int)
 
 
 def test_the_greatest_numbers_that_a_file_can_hold_stay_in_their_fields() -> None:
-    shape = Shape(1, 64, tuple((place, 2) for place in range(-2, 3)), 1.0, 1.0, (0.0,) * POINTS)
+    looks = tuple((place, MOST_FILTERS) for place in range(-(MOST_PLACES // 2), MOST_PLACES // 2 + 1))
+    shape = Shape(1, 64, looks, 1.0, 1.0, (0.0,) * POINTS)
     for embedding, look in itertools.product((-128, 127), repeat=2):
         some = [
             struct.pack("b", value) * size
@@ -135,6 +141,8 @@ def test_a_file_that_does_not_hold_what_it_says_has_its_fault_named() -> None:
     assert "looked at once" in fault(changed(looks=[[1, 6], [0, 4], [-1, 3], [-2, 1], [2, 1]]))
     assert "at least 1" in fault(changed(width=0))
     assert "at most 320" in fault(changed(width=100))
+    assert "5 places and 256 filters" in fault(changed(looks=[[place, 6] for place in range(6)]))
+    assert "5 places and 256 filters" in fault(changed(looks=[[0, 300]]))
     some = sections(0)
     some[3] = struct.pack("<i", THRESHOLD + 1) * SHAPE.filters
     assert "thresholds lie" in fault(written(SHAPE, some))
