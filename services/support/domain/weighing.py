@@ -33,7 +33,6 @@ from services.support.domain.weights import (
     outspoken,
     packed_for,
     pairs_of,
-    points_for,
     reaches,
     speaks,
 )
@@ -69,13 +68,17 @@ _TELLING = 12
 class _Text(NamedTuple):
     """A text in tokens: as they are; with a full stop for each that is part of a base keyword; and those marked, too.
 
-    ``unreal``: those, as bits, that are told as feared, supposed, taken back, long ago or elsewhere.
+    ``unreal``: those, as bits, that are told as feared, supposed, taken back, long ago or elsewhere. ``readings`` has an
+    item for each time that a part may be read again, ``judged`` what was found at a place with a rule's finding of some
+    level in it, and whether a critical word is denied there.
     """
 
     tokens: list[str]
     weighed: list[str]
     marked: list[str]
     unreal: int
+    readings: Iterator[int]
+    judged: dict[tuple[Span, int, bool], _Judged]
 
 
 class _Judged(NamedTuple):
@@ -117,21 +120,22 @@ class Weigher:
 
         ``unreal``: the tokens, as bits, that are told as unreal.
         """
-        standing = [match for match in sorted(matches, key=order_of) if not match.denied]
+        standing = [match for match in matches if not match.denied]
+        if len(standing) > 1:
+            standing.sort(key=order_of)
         if standing and not standing[0].plan.rank:
             # A base keyword of P0 needs no support, and nothing is more urgent.
             return matches, None
-        readings = iter(range(_READ_AGAIN))
         weighed = without(base_words(matches), tokens)
-        text = _Text(tokens, weighed, self.marked(weighed, unreal), unreal)
+        text = _Text(tokens, weighed, self.marked(weighed, unreal), unreal, iter(range(_READ_AGAIN)), {})
         most = _Judged(3, (), (0, len(tokens)))
         for match in standing[:_SUPPORTED]:
             # A rule's finding need not have the support of more than its own sentence: harmless ones must not hide it.
             if match.plan.level < most.level:
-                most = min(most, self._supported(text, match, readings), key=_level_of)
+                most = min(most, self._supported(text, match), key=_level_of)
                 if not most.level:
                     return matches, None
-        most = min(self._most_urgent(text, matches, readings), most, key=_level_of)
+        most = min(self._most_urgent(text, matches), most, key=_level_of)
         if not matches and most.level == 3:
             return matches, None
         level = most.level
@@ -148,7 +152,7 @@ class Weigher:
                 left.append(by_words)
         return left, aside
 
-    def _supported(self, text: _Text, match: Match, readings: Iterator[int]) -> _Judged:
+    def _supported(self, text: _Text, match: Match) -> _Judged:
         """How urgent a match, with the words around it, is found to be: at most as it says itself."""
         plan = match.plan
         own = (match.first, match.last)
@@ -159,16 +163,22 @@ class Weigher:
         if (first, end) == own and text.marked[first:end] == text.weighed[first:end]:
             # No other word is there to support it.
             return stands
-        most = self._judged(text, (first, end), [match], readings)
+        near = max(first, match.first - _NEAR), min(last, match.last + _NEAR)
+        alone = near != (first, last) and not text.unreal >> match.head & 1
+        if alone and end == last and not plan.level:
+            # Where there is no next sentence to take it back, they may settle it, and are fewer.
+            most = self._judged(text, near, [match])
+            if not most.level:
+                return most
+        most = self._judged(text, (first, end), [match])
         if most.level > plan.level:
-            if end != last and self._judged(text, (first, last), [match], readings).level <= plan.level:
+            if end != last and self._judged(text, (first, last), [match]).level <= plan.level:
                 # The next sentence takes it back.
                 return most
             # What else is strung together with it in one sentence must not hide it either, nor a lesser matter that is told
             # as clearly.
-            near = max(first, match.first - _NEAR), min(last, match.last + _NEAR)
-            if near != (first, last) and not text.unreal >> match.head & 1:
-                most = min(self._judged(text, near, [match], readings), most, key=_level_of)
+            if alone:
+                most = min(self._judged(text, near, [match]), most, key=_level_of)
             if most.level > plan.level and self._is_clear(match, most.odds):
                 return most._replace(level=plan.level)
         return most._replace(level=max(plan.level, most.level))
@@ -186,26 +196,37 @@ class Weigher:
             if number in LEVELS[0]
         )
 
-    def _most_urgent(self, text: _Text, matches: list[Match], readings: Iterator[int]) -> _Judged:
+    def _most_urgent(self, text: _Text, matches: list[Match]) -> _Judged:
         """The most urgent of a text's windows."""
         tokens = text.tokens
         size = len(tokens)
         if size > _WEIGHED_AT_ONCE:
             size -= tokens.count(".") + tokens.count(",") + tokens.count("،")
         if size <= _WEIGHED_AT_ONCE:
-            return self._judged(text, (0, len(tokens)), matches, readings)
+            return self._judged(text, (0, len(tokens)), matches)
         matches.sort(key=_place)
         found = []
         for first, last in self._windows(text):
             within = matches[bisect_left(matches, first, key=_place) : bisect_left(matches, last, key=_place)]
-            found.append(self._judged(text, (first, last), within, readings))
+            found.append(self._judged(text, (first, last), within))
         return min(found, key=_level_of)
 
-    def _judged(self, text: _Text, place: Span, matches: Sequence[Match], readings: Iterator[int]) -> _Judged:
-        """How urgent the tokens at a place are, with what was found in them.
+    def _judged(self, text: _Text, place: Span, matches: Sequence[Match]) -> _Judged:
+        """How urgent the tokens at a place are, with what was found in them."""
+        level = 3
+        critical_denied = False
+        for match in matches:
+            if not match.denied:
+                level = min(level, match.plan.level)
+            elif match.plan.critical:
+                critical_denied = True
+        asked = place, level, critical_denied
+        judged = text.judged.get(asked)
+        if judged is None:
+            judged = text.judged[asked] = self._judged_anew(text, place, level, critical_denied=critical_denied)
+        return judged
 
-        ``readings`` has an item for each time that the text may be read again.
-        """
+    def _judged_anew(self, text: _Text, place: Span, level: int, *, critical_denied: bool) -> _Judged:
         first, last = place
         tokens = text.weighed[first:last]
         marked = text.marked[first:last]
@@ -214,13 +235,6 @@ class Weigher:
         if text.marked is not text.weighed:
             words.update(marked)
         weights = self.lexicon.weights
-        level = 3
-        critical_denied = False
-        for match in matches:
-            if not match.denied:
-                level = min(level, match.plan.level)
-            elif match.plan.critical:
-                critical_denied = True
         found = _RULE_FOUND[level]
         if critical_denied:
             found -= _DENIED
@@ -236,7 +250,7 @@ class Weigher:
         likely = likelihoods(odds)
         doubted = in_doubt(likely) or (level == 0 and _HARDLY < likely[0] < LIKELY)
         # Around a denied keyword, which is not weighed, no phrase is whole.
-        if doubted and not critical_denied and self.lexicon.phrases and next(readings, None) is not None:
+        if doubted and not critical_denied and self.lexicon.phrases and next(text.readings, None) is not None:
             by_phrases = map(operator.add, self.lexicon.phrases.odds(marked), odds_of(found))
             odds = [(one + other) / 2 for one, other in zip(odds, by_phrases, strict=True)]
             likely = likelihoods(odds)
@@ -248,20 +262,24 @@ class Weigher:
         if not unreal and denials.keys().isdisjoint(tokens):
             return tokens
         breaks = self.lexicon.negation.breaks
-        marked = []
-        left = 0
-        before = ""
-        for at, token in enumerate(tokens):
-            if token in CLAUSE_ENDS or token in breaks:
-                left = 0
-            if unreal >> at & 1 and token not in _NO_WORDS:
-                marked.append(UNREAL + token)
-            else:
-                marked.append(DENIED + token if left else token)
-            left = max(0, left - 1)
-            if token in denials and not self._denies_nothing(before, token):
-                left = denials[token]
-            before = token
+        marked = tokens.copy()
+        for at in [at for at, token in enumerate(tokens) if token in denials]:
+            if at and self._denies_nothing(tokens[at - 1], tokens[at]):
+                continue
+            for reached in range(at + 1, min(at + 1 + denials[tokens[at]], len(tokens))):
+                word = tokens[reached]
+                if word in CLAUSE_ENDS or word in breaks:
+                    break
+                marked[reached] = DENIED + word
+                if word in denials and not self._denies_nothing(tokens[reached - 1], word):
+                    # What follows is within its own reach.
+                    break
+        while unreal:
+            bit = unreal & -unreal
+            unreal ^= bit
+            at = bit.bit_length() - 1
+            if tokens[at] not in _NO_WORDS:
+                marked[at] = UNREAL + tokens[at]
         return marked
 
     def _denies_nothing(self, before: str, denial: str) -> bool:
@@ -320,15 +338,17 @@ class Weigher:
         number = max((n for n in LEVELS[level] if n in self._by_weight), key=odds.__getitem__, default=None)
         if number is None:
             return None
-        places_of: dict[str, int] = {}
-        for at in range(first, last):
-            if text.weighed[at] not in _NO_WORDS:
-                places_of.setdefault(text.weighed[at], at)
-        said = zip(self.lexicon.weights.each(places_of), places_of.values(), strict=True)
-        telling = sorted([(-points_for(points, number), at) for points, at in said])[:3]
-        if not telling or -telling[0][0] < _TELLING:
+        words = text.weighed[first:last]
+        said = self.lexicon.weights.for_verdict(number, words)
+        telling: dict[str, tuple[int, int]] = {}
+        for at, (word, points) in enumerate(zip(words, said, strict=True), start=first):
+            # Most words say less than nothing.
+            if points > 0 and word not in _NO_WORDS and word not in telling:
+                telling[word] = -points, at
+        most = sorted(telling.values())[:3]
+        if not most or -most[0][0] < _TELLING:
             return None
-        places = [at for points, at in telling if points < 0 and abs(at - telling[0][1]) <= 12]
+        places = [at for _, at in most if abs(at - most[0][1]) <= 12]
         plan = self._by_weight[number]
         first, last = min(places), max(places) + 1
         return Match(plan, first, last, first, [(first, last)], plan.said)

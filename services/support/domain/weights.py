@@ -30,6 +30,7 @@ DOUBT: Final = ((0.25, 0.85), (0.45, 0.8), (0.45, 0.8))
 _SIZES: Final = (3, 4)
 _FIELD: Final = 32
 _HALF: Final = 1 << (_FIELD - 1)
+_IN_A_FIELD: Final = (1 << _FIELD) - 1
 KEPT_WORDS: Final = 20_000
 KEPT_LENGTH: Final = 40
 """How many words are remembered, of at most how many characters: some megabytes, whatever is sent."""
@@ -139,12 +140,13 @@ class Weights:
     A row is ``code+points code-points``; what is none is found by `faults`, which a service asks before it starts.
     """
 
-    __slots__ = ("_known", "_pairs", "_rows", "start")
+    __slots__ = ("_known", "_known_pairs", "_pairs", "_rows", "start")
 
     def __init__(self, rows: Mapping[str, str]) -> None:
         # A row is parsed when its part is first met: a service need not wait for ten thousand of them.
         self._rows = rows
         self._known = _Known(rows)
+        self._known_pairs = _KnownPairs(rows)
         self._pairs: frozenset[tuple[str, ...]] | None = None
         self.start = packed(rows.get(_START, ""))
 
@@ -155,16 +157,17 @@ class Weights:
         """The sum of the words' points for every verdict, packed into one number (`unpacked`)."""
         return sum(map(self._known.__getitem__, words))
 
-    def each(self, words: Iterable[str]) -> list[int]:
-        """The points of each word, packed like their sum."""
-        return list(map(self._known.__getitem__, words))
+    def for_verdict(self, number: int, words: Iterable[str]) -> list[int]:
+        """The points of each word for one verdict, by its number in `VERDICTS`."""
+        shift = _FIELD * number
+        return [((points + _HALVES) >> shift & _IN_A_FIELD) - _HALF for points in map(self._known.__getitem__, words)]
 
     def of_pairs(self, tokens: Sequence[str]) -> int:
         """The sum of the points of all pairs of neighbours that the table has, each pair once."""
         pairs = self._pairs
         if pairs is None:
             pairs = self._pairs = frozenset([tuple(part.split(" ")) for part in self._rows if " " in part])
-        return sum(map(self._known.__getitem__, map(" ".join, pairs.intersection(itertools.pairwise(tokens)))))
+        return sum(map(self._known_pairs.__getitem__, pairs.intersection(itertools.pairwise(tokens))))
 
 
 class Remembered(dict[str, V]):
@@ -196,6 +199,17 @@ class _Known(Remembered[int]):
         return sum([packed(rows[part]) for part in parts_of(word) if part in rows])
 
 
+class _KnownPairs(dict[tuple[str, ...], int]):
+    """The points of the table's pairs met so far: no others are asked for."""
+
+    def __init__(self, rows: Mapping[str, str]) -> None:
+        self._rows = rows
+
+    def __missing__(self, pair: tuple[str, ...]) -> int:
+        points = self[pair] = packed(self._rows[" ".join(pair)])
+        return points
+
+
 def packed(row: str) -> int:
     """Points of a row, each verdict in a field of its own of one number: one addition then adds all eleven."""
     total = 0
@@ -212,11 +226,6 @@ def unpacked(total: int) -> list[int]:
 def packed_for(verdicts: Iterable[int], points: int) -> int:
     """So many points for each of some verdicts, by their numbers in `VERDICTS`."""
     return sum([points << (_FIELD * number) for number in verdicts])
-
-
-def points_for(total: int, verdict: int) -> int:
-    """The points of one verdict, by its number in `VERDICTS`."""
-    return (((total + _HALVES) >> (_FIELD * verdict)) & ((1 << _FIELD) - 1)) - _HALF
 
 
 def odds_of(total: int) -> list[float]:

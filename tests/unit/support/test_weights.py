@@ -15,6 +15,7 @@ from services.support.domain.weights import (
     POSSIBLE,
     UNREAL,
     VERDICTS,
+    Weights,
     faults,
     in_doubt,
     likeliest_level,
@@ -23,7 +24,6 @@ from services.support.domain.weights import (
     outspoken,
     packed,
     parts_of,
-    points_for,
     reaches,
     read,
     speaks,
@@ -76,8 +76,10 @@ def test_level_is_the_most_urgent_that_is_likely_and_in_doubt_between(
 
 @given(st.lists(POINTS, max_size=20))
 def test_the_points_of_one_verdict_are_read_alone(rows: list[list[int]]) -> None:
-    total = sum(packed(row(points)) for points in rows)
-    assert [points_for(total, number) for number in range(len(VERDICTS))] == unpacked(total)
+    words = [f"word{number}" for number in range(len(rows))]
+    weights = Weights({f"={word}": row(points) for word, points in zip(words, rows, strict=True)})
+    for number in range(len(VERDICTS)):
+        assert weights.for_verdict(number, words) == [points[number] for points in rows]
 
 
 def test_a_pair_is_two_neighbours_that_the_table_names() -> None:
