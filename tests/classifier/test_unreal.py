@@ -28,6 +28,8 @@ def unreal(classifier: Classifier, text: str) -> str:
         ("All is well. A stranger logged in and it was a false alarm.", "a stranger logged in and it was a false alarm"),
         ("Somebody logged in from Dubai. It was me, sorry. The list is attached.", "somebody logged in from dubai it was me"),
         ("انخصم المبلغ مرتين. طلع سوء فهم من البنك", "انخصم المبلغ مرتين طلع سوء فهم"),
+        ("All is well. A stranger logged in... False alarm.", "a stranger logged in false alarm"),
+        ("انخصم المبلغ مرتين!!\nطلع سوء فهم من البنك", "انخصم المبلغ مرتين طلع سوء فهم"),
         # A negator before it takes nothing back.
         ("A stranger logged in. This is not a false alarm", ""),
         ("واحد غريب دخل الحساب، وما هو سوء فهم", ""),
@@ -58,6 +60,8 @@ def test_words_in_reach_are_marked(classifier: Classifier, text: str, marked: st
          "Our former provider never did this, and you charged our card twice."),
         ("كنا خايفين إن رسالتنا وصلت لعميل ثاني وطلع غير صحيح", "كنا خايفين من هالشي وصار، رسالتنا وصلت لعميل ثاني"),
         ("انخصم علينا مرتين. طلع بلاغ غلط من المحاسب", "انخصم علينا مرتين. والبنك يقول إن الاثنين صحيحة"),
+        ("There was a login from Dubai last night... It was our manager on a trip.",
+         "There was a login from Dubai last night... None of us was there, and the password was changed."),
         ("السنة الماضية مع المزود السابق انخصم علينا مرتين، عشان كذا اخترناكم", "وعدتونا ما يتكرر، وانخصم علينا مرتين"),
     ],
 )  # fmt: skip

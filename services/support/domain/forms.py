@@ -34,6 +34,9 @@ _SHORT_OBJECTS = ("ه", "ها", "هم", "ني", "نا")
 ANY_WORD: Final = "*"
 """As a further word of a form: any one word; «ل*»: any word that begins so."""
 FOR_ANYONE: Final = "ل*"
+HYPHENS: Final = frozenset(["-", "--"])
+JOINTS: Final = HYPHENS | {"\n"}
+"""Tokens that a phrase may run on over."""
 FORM_KINDS = ("words", "nouns", "owned", "bare", "verbs", "past", "present", "arabizi")
 
 
@@ -282,7 +285,8 @@ class Branches:
                     below.setdefault(token, []).append((mask, more, article))
             if ANY_WORD in below or FOR_ANYONE in below:
                 _spread(below)
-            further = Further({token: self.node(rests) for token, rests in below.items()})
+            further = Further(dict.fromkeys(JOINTS, ((), 0, number, 0)))
+            further.update({token: self.node(rests) for token, rests in below.items()})
             further.open = ANY_WORD in below or FOR_ANYONE in below
             self.grown[number] = further
             return further

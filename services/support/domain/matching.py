@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from services.domain.arabic import HARD_STOPS, SOFT_STOPS
-from services.support.domain.forms import ANY_WORD, FOR_ANYONE, Node, Trie, mask_of, node_of
+from services.support.domain.forms import ANY_WORD, FOR_ANYONE, HYPHENS, JOINTS, Node, Trie, mask_of, node_of
 from services.support.domain.lexicon import Chain, Context, Entry, Lexicon, Rule, Signal
 from services.support.domain.priorities import urgency
 from services.support.domain.weights import Remembered
@@ -29,9 +29,7 @@ CLAUSE_ENDS = HARD_STOPS | SOFT_STOPS
 # How many words on either side may be told as unreal; and how many may stand before what takes back a whole sentence.
 _TOLD = 25
 _AT_THE_BEGINNING = 5
-_HYPHENS = frozenset(["-", "--"])
 _ASKED = frozenset("?؟")
-_JOINTS = _HYPHENS | {"\n"}
 
 Said = tuple[tuple[Signal, ...], dict[int, Signal]]
 """Signals, and the same by number: the hash of an enumeration's member is slow."""
@@ -242,10 +240,6 @@ class Matcher:
                     children = grow(branch)
                 node = children.get(following)
                 if node is None:
-                    # A phrase may run on over a line end or a dash.
-                    if following in _JOINTS:
-                        k += 1
-                        continue
                     if not children.open:
                         break
                     if following[0] == "ل":
@@ -327,7 +321,9 @@ class Matcher:
                 first = _back(tokens, i, HARD_STOPS)
                 if i - first < _AT_THE_BEGINNING:
                     # What a sentence begins with takes back the one before it.
-                    first = _back(tokens, max(0, first - 1), HARD_STOPS)
+                    while first and tokens[first - 1] in HARD_STOPS:
+                        first -= 1
+                    first = _back(tokens, first, HARD_STOPS)
             if negation.elsewhere in groups:
                 first = min(first, _back(tokens, i, CLAUSE_ENDS))
             if negation.supposed in groups or negation.elsewhere in groups:
@@ -347,7 +343,7 @@ class Matcher:
         covered = bytearray(len(reading.tokens))
         for group in self.lexicon.stops.intersection(occurrences):
             for first, last in occurrences.pop(group):
-                if not _JOINTS.isdisjoint(reading.tokens[first:last]):
+                if not JOINTS.isdisjoint(reading.tokens[first:last]):
                     continue
                 near = keywords[bisect_left(keywords, (first - 8, 0)) : bisect_right(keywords, (last, 0))]
                 if not any(a < first < b < last or first < a < last < b for a, b in near):
@@ -636,7 +632,7 @@ class Matcher:
         k = head - 1
         while k >= 0:
             token = tokens[k]
-            if token in HARD_STOPS or token in _HYPHENS:
+            if token in HARD_STOPS or token in HYPHENS:
                 return False
             if token in SOFT_STOPS:
                 # A line end separates, except when it stands right between the negator and what it denies.

@@ -155,17 +155,17 @@ class Weigher:
     def _supported(self, text: _Text, match: Match) -> _Judged:
         """How urgent a match, with the words around it, is found to be: at most as it says itself."""
         plan = match.plan
-        own = (match.first, match.last)
-        stands = _Judged(plan.level, (), own)
+        stands = _Judged(plan.level, (), (match.first, match.last))
         if plan.entry.base:
             return stands
         first, last, end = self._sentence(text, match)
-        if (first, end) == own and text.marked[first:end] == text.weighed[first:end]:
+        alone = first == match.first and _NO_WORDS.issuperset(text.tokens[match.last : end])
+        if alone and text.marked[first:end] == text.weighed[first:end]:
             # No other word is there to support it.
             return stands
         near = max(first, match.first - _NEAR), min(last, match.last + _NEAR)
-        alone = near != (first, last) and not text.unreal >> match.head & 1
-        if alone and end == last and not plan.level:
+        by_neighbours = near != (first, last) and not text.unreal >> match.head & 1
+        if by_neighbours and end == last and not plan.level:
             # Where there is no next sentence to take it back, they may settle it, and are fewer.
             most = self._judged(text, near, [match])
             if not most.level:
@@ -177,7 +177,7 @@ class Weigher:
                 return most
             # What else is strung together with it in one sentence must not hide it either, nor a lesser matter that is told
             # as clearly.
-            if alone:
+            if by_neighbours:
                 most = min(self._judged(text, near, [match]), most, key=_level_of)
             if most.level > plan.level and self._is_clear(match, most.odds):
                 return most._replace(level=plan.level)
@@ -308,7 +308,10 @@ class Weigher:
             return at
 
         last = end(last)
-        return first, last, end(min(last + 1, highest))
+        # It may end with three dots, or with a full stop and a line end; a question mark says something itself.
+        while last < highest and tokens[last] in _SENTENCE_ENDS:
+            last += 1
+        return first, last, end(last)
 
     @staticmethod
     def _windows(text: _Text) -> list[Span]:
