@@ -75,7 +75,7 @@ IN_ONE_BREATH = (
 
 
 @pytest.mark.parametrize(
-    ("labels", "joint", "least"), [("P3", ", ", 0.94), ("P3", " ", 0.9), ("P1 P2", ", ", 0.95), ("P1 P2", " ", 0.78)]
+    ("labels", "joint", "least"), [("P3", ", ", 0.94), ("P3", " ", 0.88), ("P1 P2", ", ", 0.95), ("P1 P2", " ", 0.78)]
 )
 def test_what_is_critical_is_found_in_one_breath_with_another_matter(
     lexicon: Lexicon, labels: str, joint: str, least: float

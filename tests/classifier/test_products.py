@@ -12,7 +12,11 @@ import pytest
 from services.support.domain.classifier import Classifier
 from tests.classifier.labelled import DATA
 
-PRODUCTS: list[dict[str, Any]] = tomllib.loads((DATA / "products.toml").read_text(encoding="utf-8"))["product"]
+PRODUCTS: list[dict[str, Any]] = [
+    product
+    for name in ("products", "products_2")
+    for product in tomllib.loads((DATA / f"{name}.toml").read_text(encoding="utf-8"))["product"]
+]
 
 
 def texts(product: dict[str, Any]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 A multinomial logistic regression (scikit-learn; ``pip install -e '.[weigh]'``) over the words that the classifier
 weighs, their parts of three and four characters and pairs of neighbours, against the verdicts of
 ``services/support/domain/weights.py``. The sets apart are left out: they measure. Rows written by somebody who did not
-know the lexicon count twice, the combinations of ``products.toml`` (a sample of each) less. Then run
+know the lexicon count twice, the lists of combinations (a sample of each, ``products*.toml``) less. Then run
 ``customer-ops lint-lexicon --record``.
 """
 
@@ -31,12 +31,13 @@ LEAST_ROWS_OF_A_PAIR = 3
 # phrases are asked.
 LEAST_POINTS = 2
 LEAST_POINTS_OF_A_PART = 4
-LEAST_POINTS_OF_A_PAIR = 5
+LEAST_POINTS_OF_A_PAIR = 6
 STRENGTH = 0.25
 SAMPLE = 300
-# How many rows each list of combinations counts for, at most two for each that is drawn.
-OF_COMBINATIONS = 120.0
-OF_HARMLESS_COMBINATIONS = 420.0
+# How many rows each list of combinations counts for, and at most each combination that is drawn: half of a list, or so.
+MOST_FOR_A_COMBINATION = 1.3
+OF_COMBINATIONS = 100.0
+OF_HARMLESS_COMBINATIONS = 390.0
 
 # How many rows are learnt once more among others: people speak of several matters in one ticket, and what is less urgent
 # must not hide what is more.
@@ -83,8 +84,10 @@ def rows(classifier: Classifier) -> list[tuple[Row, float]]:
         # What is denied is P3, or P2 with a review; other lists of two priorities teach neither.
         if label == "P3" or len(product["priorities"]) == 1:
             combined = list(texts(product))
-            some = chance.sample(combined, min(SAMPLE, len(combined)))
-            share = min(2.0, (OF_HARMLESS_COMBINATIONS if label == "P3" else OF_COMBINATIONS) / len(some))
+            some = chance.sample(combined, min(SAMPLE, len(combined), max(100, len(combined) // 2)))
+            share = min(
+                MOST_FOR_A_COMBINATION, (OF_HARMLESS_COMBINATIONS if label == "P3" else OF_COMBINATIONS) / len(some)
+            )
             found += [(Row((label,), frozenset(), "product", text), share) for text in some]
     return found
 

@@ -24,7 +24,7 @@ UNIT: Final = 0.05
 
 LIKELY: Final = 0.65
 """How likely a level, or a more urgent one, must be to be a finding."""
-DOUBT: Final = ((0.25, 0.85), (0.45, 0.8), (0.45, 0.8))
+DOUBT: Final = ((0.25, 0.93), (0.45, 0.8), (0.45, 0.8))
 """Between which two likelihoods a level, or a more urgent one, is in doubt; beyond them phrases hardly ever turn it over."""
 
 _SIZES: Final = (3, 4)
