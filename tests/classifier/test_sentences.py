@@ -1,0 +1,73 @@
+"""Which part of a text a rule's finding is weighed with: its own sentence, then the one that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from services.domain.arabic import fold_and_tokenize
+from services.support.domain.classifier import Classifier
+from services.support.domain.lexicon import load_lexicon
+from services.support.domain.matching import Match, Matcher
+from services.support.domain.weighing import Weigher, _Text
+
+
+@pytest.fixture(scope="module")
+def weigher() -> Weigher:
+    return Weigher(load_lexicon())
+
+
+def read(weigher: Weigher, told: str) -> tuple[_Text, list[Match]]:
+    """A text as the weigher has it, and what the rules find in it."""
+    tokens = fold_and_tokenize(told)[2]
+    matches, unreal = Matcher(weigher.lexicon).find(tokens)
+    readings: Iterator[int] = iter(range(8))
+    return _Text(tokens, tokens, weigher.marked(tokens, unreal), unreal, readings, {}), matches
+
+
+@pytest.mark.parametrize("stop", [".", "...", ".\n", "!!", "؟", "\n\n"])
+@pytest.mark.parametrize(
+    ("finding", "following"), [("we were hacked", "it is quiet now"), ("انخترق حسابنا", "والوضع هادي الحين")]
+)
+def test_the_next_sentence_begins_after_all_that_ends_the_first(
+    weigher: Weigher, stop: str, finding: str, following: str
+) -> None:
+    text, matches = read(weigher, f"good morning. {finding}{stop} {following}. goodbye")
+    first, last, end = weigher._sentence(text, matches[0])
+    assert text.tokens[first:last] == [*finding.split(), *stop]
+    assert text.tokens[last:end] == following.split()
+
+
+def test_a_finding_needs_no_support_when_only_a_stop_stands_beside_it(weigher: Weigher) -> None:
+    told = "messages were sent to the wrong people"
+    for stop in ("", ".", "!", "...", ".\n"):
+        text, matches = read(weigher, told + stop)
+        assert weigher._supported(text, matches[0]).odds == (), stop
+    text, matches = read(weigher, told + "?")
+    assert weigher._supported(text, matches[0]).odds != ()
+
+
+def test_a_place_is_judged_once_for_what_was_found_and_denied_there(weigher: Weigher) -> None:
+    text, matches = read(weigher, "the reporting service is down since noon, there is no leak")
+    place = (0, len(text.tokens))
+    found = [match for match in matches if not match.denied]
+    assert 0 < len(found) < len(matches)
+    alone = weigher._judged(text, place, found)
+    assert weigher._judged(text, place, found) is alone
+    assert weigher._judged(text, place, matches).odds != alone.odds
+
+
+@pytest.mark.parametrize(
+    ("told", "denied"),
+    [
+        ("nobody saw the old office door today", "saw the old office door"),
+        # What follows a second denial is within that one's reach, which is shorter after a preposition.
+        ("nobody came without the old list today", "came without the old"),
+        ("nobody came, the old list is here", "came"),
+        ("لم يصل أحد بدون القائمة القديمة اليوم", "يصل احد بدون القايمه القديمه"),
+    ],
+)
+def test_a_denial_reaches_some_words_far(told: str, denied: str) -> None:
+    tokens = Classifier(load_lexicon()).tokens_read(told)
+    assert " ".join(token[1:] for token in tokens if token.startswith("¬")) == denied
