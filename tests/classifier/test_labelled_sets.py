@@ -38,6 +38,8 @@ def test_set_meets_the_targets(classifier: Classifier, name: str) -> None:
         # One half of it is hard but fair.
         ("apart_9", 0.97, 0.97, 0.03),
         ("apart_10", 0.98, 0.985, 0.02),
+        # Most of it written to mislead, and not learnt yet.
+        ("apart_11", 0.87, 0.86, 0.07),
     ],
 )
 def test_sets_apart_do_not_fall_below_these_figures(
@@ -63,7 +65,7 @@ def test_classifier_beats_the_substring_baseline_by_far() -> None:
 
 
 def test_sets_are_disjoint_and_cover_every_priority() -> None:
-    sets = [read(name) for name in (*SETS, "apart", *(f"apart_{n}" for n in range(2, 11)))]
+    sets = [read(name) for name in (*SETS, "apart", *(f"apart_{n}" for n in range(2, 12)))]
     texts = [row.text for rows in sets for row in rows]
     assert len(texts) >= 400
     assert len(texts) == len(set(texts))
