@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from services.incidents.domain.personal_data import PersonalDataKind, scan
@@ -180,9 +180,11 @@ def test_no_script_and_nothing_invisible_hides_a_number(
 
 @settings(max_examples=150, deadline=None)
 @given(identity=identities, place=st.integers(0, 9), change=st.integers(1, 9))
+@example(identity="1500000003", place=0, change=9)
 def test_one_wrong_digit_is_no_identity(identity: str, place: int, change: int) -> None:
     wrong = identity[:place] + str((int(identity[place]) + change) % 10) + identity[place + 1 :]
-    assert scan(wrong) == ()
+    # With 05 at its beginning it is a mobile number.
+    assert {hit.kind for hit in scan(wrong)} <= {MOBILE}
 
 
 @settings(max_examples=150, deadline=None)
