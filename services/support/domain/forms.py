@@ -261,7 +261,7 @@ class Branches:
             further.append(rest)
         groups = self._ends.get(mask)
         if groups is None:
-            groups = self._ends[mask] = _bits(mask)
+            groups = self._ends[mask] = bits_of(mask)
         if not further:
             return groups, mask, 0, joins
         key = tuple(further)
@@ -390,7 +390,8 @@ def _spread(below: dict[str, list[_Rest]]) -> None:
             rests += whom if token.startswith(FOR_ANYONE[0]) else anyone
 
 
-def _bits(mask: int) -> tuple[int, ...]:
+def bits_of(mask: int) -> tuple[int, ...]:
+    """The numbers of the bits that are set, lowest first."""
     found = []
     while mask:
         bit = mask & -mask
@@ -435,7 +436,7 @@ def dumped(words: Words) -> dict[str, Any]:
             [value for mask, *rest in rests for value in (masks.setdefault(mask, len(masks)), *rest)]
             for rests in words.branches.rests
         ],
-        "groups": [_bits(mask) for mask in masks],
+        "groups": [bits_of(mask) for mask in masks],
         "sizes": list(words.sizes.items()),
         "literals": list(words.literals.items()),
         "arabizi": " ".join(sorted(words.arabizi)),

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from services.domain.arabic import HARD_STOPS
-from services.support.domain.forms import node_of
+from services.support.domain.forms import bits_of, node_of
 from services.support.domain.lexicon import Lexicon
 from services.support.domain.matching import CLAUSE_ENDS, Match, Plan, Span, base_words, order_of, without
 from services.support.domain.weights import (
@@ -263,21 +263,19 @@ class Weigher:
             return tokens
         breaks = self.lexicon.negation.breaks
         marked = tokens.copy()
-        for at in [at for at, token in enumerate(tokens) if token in denials]:
-            if at and self._denies_nothing(tokens[at - 1], tokens[at]):
-                continue
-            for reached in range(at + 1, min(at + 1 + denials[tokens[at]], len(tokens))):
+        starts = [
+            at
+            for at, token in enumerate(tokens)
+            if token in denials and not (at and self._denies_nothing(tokens[at - 1], token))
+        ]
+        for at, following in itertools.pairwise([*starts, len(tokens) - 1]):
+            # What follows a second denial is within that one's reach.
+            for reached in range(at + 1, min(at + denials[tokens[at]], following) + 1):
                 word = tokens[reached]
                 if word in CLAUSE_ENDS or word in breaks:
                     break
                 marked[reached] = DENIED + word
-                if word in denials and not self._denies_nothing(tokens[reached - 1], word):
-                    # What follows is within its own reach.
-                    break
-        while unreal:
-            bit = unreal & -unreal
-            unreal ^= bit
-            at = bit.bit_length() - 1
+        for at in bits_of(unreal):
             if tokens[at] not in _NO_WORDS:
                 marked[at] = UNREAL + tokens[at]
         return marked
