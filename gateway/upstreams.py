@@ -94,6 +94,9 @@ class RemoteUpstream:
             options=[
                 ("grpc.service_config", _service_config()),
                 ("grpc.enable_retries", 1),
+                # Where services share an address, their channels would share its connection; two that begin to check the
+                # health of one connection at the same moment can crash gRPC's core (seen with grpcio 1.85.1).
+                ("grpc.use_local_subchannel_pool", 1),
                 # Default back-off recovers in six seconds; this in half a second.
                 ("grpc.initial_reconnect_backoff_ms", 100),
                 ("grpc.min_reconnect_backoff_ms", 100),
