@@ -186,14 +186,14 @@ class Classifier:
             # A finding that overlaps stronger ones and adds no signal to them says nothing new.
             places = (1 << match.last) - (1 << match.first)
             covered = said[match.denied]
-            new = False
             for number in match.said[1]:
-                known = covered.get(number, 0)
-                if not known & places:
-                    new = True
-                covered[number] = known | places
-            if new:
-                kept.append(match)
+                if not covered.get(number, 0) & places:
+                    break
+            else:
+                continue
+            kept.append(match)
+            for number in match.said[1]:
+                covered[number] = covered.get(number, 0) | places
         tokens = source.tokens
         hits = []
         negated = []

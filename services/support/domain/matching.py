@@ -29,6 +29,8 @@ CLAUSE_ENDS = HARD_STOPS | SOFT_STOPS
 # How many words on either side may be told as unreal; and how many may stand before what takes back a whole sentence.
 _TOLD = 25
 _AT_THE_BEGINNING = 5
+# How many words may stand between a finding and what changes its signals.
+_NEAR_A_FINDING = 6
 _ASKED = frozenset("?؟")
 
 Said = tuple[tuple[Signal, ...], dict[int, Signal]]
@@ -552,13 +554,24 @@ class Matcher:
 
     @staticmethod
     def _signals(reading: _Reading, plan: Plan, first: int, last: int) -> Said:
+        nearest = _NEAR_A_FINDING + 1
+        chosen = plan.said
         for group, said in plan.near:
             spans = reading.occurrences.get(group)
-            if spans is not None:
-                at = bisect_left(spans, (first - 7, 0))
-                if at < len(spans) and spans[at][0] <= last + 6:
+            if spans is None:
+                continue
+            for a, b in spans[bisect_left(spans, (first - 2 * nearest, 0)) :]:
+                if a - last >= nearest:
+                    break
+                if a >= last:
+                    gap, between = a - last, (last, a)
+                elif b <= first:
+                    gap, between = first - b, (b, first)
+                else:
                     return said
-        return plan.said
+                if gap < nearest and not reading.sentence_ends(*between):
+                    nearest, chosen = gap, said
+        return chosen
 
     # --- negation -----------------------------------------------------------------------------------------------------
 

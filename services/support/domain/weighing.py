@@ -45,6 +45,10 @@ _WEIGHED_AT_ONCE = 60
 # that only the likelier of the two was meant: one service that is down, and an outage.
 _CLEAR = 5.0
 _TOLD_ALIKE = {"O": "D"}
+# Odds, as a logarithm, below which words say little of the kind of P0 that a rule has found, and by how much more they must
+# say of another one.
+_OF_ITS_KIND = 6.5
+_OF_ANOTHER_KIND = 1.5
 # What a rule's finding, and a denied critical word, are worth beside the words: logarithms of odds.
 _RULE_FOUND = {level: packed_for(numbers, round(1.5 / UNIT)) for level, numbers in enumerate((*LEVELS, ()))}
 _DENIED = packed_for(LEVELS[0], round(6.0 / UNIT))
@@ -134,7 +138,7 @@ class Weigher:
             if match.plan.level < most.level:
                 most = min(most, self._supported(text, match), key=_level_of)
                 if not most.level:
-                    return matches, None
+                    return self._of_its_kind(text, matches), None
         most = min(self._most_urgent(text, matches), most, key=_level_of)
         if not matches and most.level == 3:
             return matches, None
@@ -151,6 +155,36 @@ class Weigher:
             if by_words is not None:
                 left.append(by_words)
         return left, aside
+
+    def _of_its_kind(self, text: _Text, matches: list[Match]) -> list[Match]:
+        """The matches, those of a P0 whose words clearly tell of another kind of it as findings of that kind.
+
+        Who works on a ticket, and whether it is an incident, depends on the kind: "950 riyals left our account" was not sent.
+        """
+        found = [match for match in matches if not (match.plan.level or match.plan.entry.base or match.denied)]
+        settled = {}
+        for match in found[:_READ_AGAIN]:
+            first, last, _ = self._sentence(text, match)
+            near = max(first, match.first - _NEAR), min(last, match.last + _NEAR)
+            told = self._kind(match, self._judged(text, near, [match]).odds)
+            if told is not None:
+                settled[id(match)] = Match(told, match.first, match.last, match.head, match.parts, told.said)
+        return [settled.get(id(match), match) for match in matches] if settled else matches
+
+    def _kind(self, match: Match, odds: Sequence[float]) -> Plan | None:
+        """The kind of P0 that words tell of instead of a match's own, of which they say little."""
+        if not odds:
+            return None
+        told = self._by_weight.get(max(LEVELS[0], key=odds.__getitem__))
+        if told is None:
+            return None
+        signals = match.said[1]
+        own = [
+            odds[number]
+            for number, plan in self._by_weight.items()
+            if not plan.level and not plan.said[1].keys().isdisjoint(signals)
+        ]
+        return told if own and max(own) < _OF_ITS_KIND and max(own) + _OF_ANOTHER_KIND < max(odds[: len(LEVELS[0])]) else None
 
     def _supported(self, text: _Text, match: Match) -> _Judged:
         """How urgent a match, with the words around it, is found to be: at most as it says itself."""

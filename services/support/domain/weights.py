@@ -66,7 +66,7 @@ VERDICTS: Final = (
     Verdict("P", 1, "proof_pack_missing"),
     Verdict("C", 2, "connector_trouble"),
     Verdict("Q", 2, "proof_pack_late"),
-    Verdict("B", 2, "connector_trouble"),
+    Verdict("B", 2, "billing_trouble"),
 )
 
 
