@@ -184,7 +184,9 @@ class Weigher:
             for number, plan in self._by_weight.items()
             if not plan.level and not plan.said[1].keys().isdisjoint(signals)
         ]
-        return told if own and max(own) < _OF_ITS_KIND and max(own) + _OF_ANOTHER_KIND < max(odds[: len(LEVELS[0])]) else None
+        if own and max(own) < min(_OF_ITS_KIND, max(odds[: len(LEVELS[0])]) - _OF_ANOTHER_KIND):
+            return told
+        return None
 
     def _supported(self, text: _Text, match: Match) -> _Judged:
         """How urgent a match, with the words around it, is found to be: at most as it says itself."""
