@@ -18,15 +18,16 @@ pytestmark = pytest.mark.filterwarnings("error")
 def test_set_meets_the_targets(classifier: Classifier, name: str) -> None:
     result = scored(classifier, read(name))
     assert result.accuracy >= 0.97
-    assert result.p0_recall >= 0.98
-    # Much of the independent set was written to resemble what is critical; of a small set two rows may be wrong.
-    assert result.false_p0_rate <= (0.025 if name == "independent" else max(0.01, 2 / result.other_total))
+    # Much of the independent set was written to avoid the usual words, or to resemble what is critical; of a small set two
+    # rows may be wrong.
+    assert result.p0_recall >= (0.97 if name == "independent" else 0.98)
+    assert result.false_p0_rate <= (0.02 if name == "independent" else max(0.01, 2 / result.other_total))
 
 
 @pytest.mark.parametrize(
     ("name", "accuracy", "p0_recall", "false_p0_rate"),
     [
-        ("apart", 0.90, 0.92, 0.06),
+        ("apart", 0.92, 0.88, 0.04),
         ("apart_2", 0.98, 0.98, 0.01),
         ("apart_3", 0.98, 0.985, 0.02),
         ("apart_4", 0.985, 0.985, 0.01),
@@ -34,12 +35,14 @@ def test_set_meets_the_targets(classifier: Classifier, name: str) -> None:
         ("apart_6", 0.97, 0.96, 0.02),
         ("apart_7", 0.985, 0.985, 0.01),
         # Hard on purpose: denials, next sentences that undo an event, minimal pairs, several matters.
-        ("apart_8", 0.86, 0.97, 0.22),
+        ("apart_8", 0.89, 0.98, 0.16),
         # One half of it is hard but fair.
-        ("apart_9", 0.97, 0.97, 0.03),
-        ("apart_10", 0.98, 0.985, 0.02),
+        ("apart_9", 0.98, 0.98, 0.015),
+        ("apart_10", 0.98, 0.985, 0.01),
         # Most of it written to mislead, and not learnt yet.
-        ("apart_11", 0.87, 0.86, 0.07),
+        ("apart_11", 0.89, 0.86, 0.05),
+        ("apart_12", 0.98, 0.985, 0.012),
+        ("apart_13", 0.98, 0.985, 0.012),
     ],
 )
 def test_sets_apart_do_not_fall_below_these_figures(
@@ -65,7 +68,7 @@ def test_classifier_beats_the_substring_baseline_by_far() -> None:
 
 
 def test_sets_are_disjoint_and_cover_every_priority() -> None:
-    sets = [read(name) for name in (*SETS, "apart", *(f"apart_{n}" for n in range(2, 12)))]
+    sets = [read(name) for name in (*SETS, "apart", *(f"apart_{n}" for n in range(2, 14)))]
     texts = [row.text for rows in sets for row in rows]
     assert len(texts) >= 400
     assert len(texts) == len(set(texts))

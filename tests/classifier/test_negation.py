@@ -78,3 +78,20 @@ def test_a_question_may_answer_itself(classifier: Classifier, text: str, denied:
 def test_a_denial_denies_its_own_word_and_not_what_stands_beside_it(classifier: Classifier) -> None:
     assert classifier.classify("أرسلتوا العرض ولم نفوضكم بذلك ولا أحد رد علينا").priority == "P0"
     assert classifier.classify("الرسالة ما انرسلت بدون موافقة").priority in ("P2", "P3")
+
+
+@pytest.mark.parametrize(
+    ("text", "denied"),
+    [
+        ("ما هو تسريب، الموظف غير الباسورد ونسى", True),
+        ("غالبا ما هو اختراق", True),
+        ("الرسالة ما هي إرسال خاطئ، وصلت لصاحبها", True),
+        ("ما هو سبب التسريب؟", False),
+        ("ما هو التسريب اللي صار أمس؟", False),
+        ("ما هي الرسالة التي أرسلتموها بدون موافقتنا", False),
+    ],
+)
+def test_what_is_asks_or_denies(classifier: Classifier, text: str, denied: bool) -> None:
+    verdict = classifier.classify(text)
+    assert (verdict.priority == "P0") is not denied
+    assert bool(verdict.negated_hits) is denied

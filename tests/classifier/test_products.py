@@ -14,7 +14,7 @@ from tests.classifier.labelled import DATA
 
 PRODUCTS: list[dict[str, Any]] = [
     product
-    for name in ("products", "products_2")
+    for name in ("products", "products_2", "products_3")
     for product in tomllib.loads((DATA / f"{name}.toml").read_text(encoding="utf-8"))["product"]
 ]
 

@@ -159,8 +159,9 @@ def test_text_over_a_bound_is_refused(text: str) -> None:
 
 def test_a_finding_among_words_that_nobody_knows_is_not_hidden_by_a_long_harmless_text() -> None:
     harmless = "Thank you for the report of last week and for the good meeting with our team. " * 12
-    assert CLASSIFIER.classify("qqxxzz hacked qqxxzz. " + harmless).priority == "P0"
-    assert CLASSIFIER.classify(harmless + "qqxxzz hacked qqxxzz.").priority == "P0"
+    for found in ("انخترق", "someone hacked"):
+        assert CLASSIFIER.classify(f"qqxxzz {found} qqxxzz. {harmless}").priority == "P0"
+        assert CLASSIFIER.classify(f"{harmless} qqxxzz {found} qqxxzz.").priority == "P0"
     assert CLASSIFIER.classify(harmless).priority == "P3"
 
 

@@ -36,6 +36,9 @@ def unreal(classifier: Classifier, text: str) -> str:
         # Elsewhere: what stands around it in its sentence.
         ("Our list was published at our former provider. Here all is well.", "our list was published at our former provider"),
         ("السنة الماضية واحد غريب دخل الحساب، والحين رجع", "السنه الماضيه واحد غريب دخل الحساب"),
+        ("Back in 2021 a stranger got in. Today all is well.", "back in 2021 a stranger got in"),
+        ("الطابعة جاهزة. المطبعة وصلت الكروت لعنوان ثاني، مالكم دخل", "المطبعه وصلت الكروت لعنوان ثاني مالكم دخل"),
+        ("Should a stranger ever get in, who calls us?", "should a stranger ever get in"),
         # A fixed phrase is none of these: "if you please".
         ("لو سمحتوا القايمة عند المنافس", ""),
     ],

@@ -38,6 +38,8 @@ SAMPLE = 300
 MOST_FOR_A_COMBINATION = 1.3
 OF_COMBINATIONS = 100.0
 OF_HARMLESS_COMBINATIONS = 390.0
+# Which share of a list's combinations must be of a kind of trouble for that to be one of the list's.
+USUAL = 0.15
 
 # How many rows are learnt once more among others: people speak of several matters in one ticket, and what is less urgent
 # must not hide what is more.
@@ -88,8 +90,26 @@ def rows(classifier: Classifier) -> list[tuple[Row, float]]:
             share = min(
                 MOST_FOR_A_COMBINATION, (OF_HARMLESS_COMBINATIONS if label == "P3" else OF_COMBINATIONS) / len(some)
             )
-            found += [(Row((label,), frozenset(), "product", text), share) for text in some]
+            found += [(row, share) for row in combinations(classifier, label, product.get("signals"), some)]
     return found
+
+
+def combinations(classifier: Classifier, label: str, signals: list[str] | None, some: Iterable[str]) -> list[Row]:
+    """Rows of a list's combinations.
+
+    A list that names no signals is of the kinds that the classifier sees in it: each combination of its own, if that is a
+    usual one of the list, otherwise of the most usual one. What is missed or taken for something else must be learnt.
+    """
+    if label == "P3" or signals:
+        return [Row((label,), frozenset(signals or ()), "product", text) for text in some]
+    seen = {}
+    for text in some:
+        found = [str(signal) for signal in classifier.classify(text).signals]
+        seen[text] = next((signal for signal in found if verdict(label, [signal])), "")
+    kinds = Counter(filter(None, seen.values()))
+    usual = {kind for kind, count in kinds.items() if count >= USUAL * len(seen)}
+    most = max(kinds, key=kinds.__getitem__)
+    return [Row((label,), frozenset([kind if kind in usual else most]), "product", text) for text, kind in seen.items()]
 
 
 class Weighed(NamedTuple):

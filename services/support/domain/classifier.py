@@ -31,6 +31,10 @@ _DOUBTS = {
         " وفيه ما يشبه أمرًا حرجًا وبقية النص لا تؤيده؛ يُرجى أن يقرأه شخص.",
         " It also holds what looks critical, which the rest of the text speaks against, so a person should read it.",
     ),
+    "possible": (
+        " وقد تعني كلماته أمرًا حرجًا دون أن تجزم به؛ يُرجى أن يقرأه شخص.",
+        " Its words may also tell of something critical, though not clearly, so a person should read it.",
+    ),
 }
 
 
@@ -52,8 +56,8 @@ class Hit(NamedTuple):
 class Classification(NamedTuple):
     """The verdict. ``matched_keyword`` is empty when nothing was found that counts; ``hits`` in order of urgency.
 
-    ``review_required``: a critical word was found and denied, or the rest of the text speaks against it, and nothing else
-    is as urgent, so that a person should read the ticket.
+    ``review_required``: a critical word was found and denied, or the rest of the text speaks against it, or the words may tell
+    of something critical, though not clearly; and nothing else is as urgent, so that a person should read the ticket.
     """
 
     priority: Priority
@@ -170,6 +174,12 @@ class Classifier:
         return without(base_words(matches), tokens), unreal
 
     def _set_aside(self, plan: Plan) -> Classification:
+        if plan.weighed:
+            return self._nothing._replace(
+                review_required=True,
+                reason_ar=f"الأولوية P3: قد تعني كلمات النص «{plan.entry.keyword}» دون أن تجزم به؛ يُرجى أن يقرأه شخص.",
+                reason_en=f"P3: the words may tell of {plan.entry.keyword}, though not clearly; a person should read it.",
+            )
         return self._nothing._replace(
             review_required=True,
             reason_ar=f"الأولوية P3: ورد ما يشبه «{plan.entry.keyword}» وبقية النص لا تؤيده؛ يُرجى أن يقرأه شخص.",
@@ -237,7 +247,7 @@ class Classifier:
             )
         priority = deciding.entry.priority
         # What is urgent already is read by a person anyway.
-        doubt = "" if deciding.critical else "denied" if denied else "aside" if aside is not None else ""
+        doubt = "" if deciding.critical else "denied" if denied else _doubt_of(aside)
         if hedged and doubt:
             priority = Priority.P2
         reason_ar, reason_en = self._reason(deciding, doubt)
@@ -295,3 +305,10 @@ class Classifier:
             f"الأولوية P3: ورد ما يشبه «{entry.keyword}» لكنه منفي في النص.",
             f"P3: something like {entry.keyword} is mentioned, but the text denies it.",
         )
+
+
+def _doubt_of(aside: Plan | None) -> str:
+    """Which of `_DOUBTS` a P0 leaves that was not found to be one."""
+    if aside is None:
+        return ""
+    return "possible" if aside.weighed else "aside"

@@ -164,6 +164,7 @@ class Negation:
     breaks: frozenset[str]
     fillers: frozenset[str]
     coordinators: frozenset[str]
+    copulas: frozenset[str]
     interjections: frozenset[str]
     interjection_followers: frozenset[str]
     hedges: int
@@ -756,6 +757,7 @@ def _negation(table: Raw, names: Mapping[str, int]) -> Negation:
         breaks=_tokens(table["breaks"]),
         fillers=_tokens(table["fillers"]),
         coordinators=_tokens(table["coordinators"]),
+        copulas=_tokens(table["copulas"]),
         interjections=_tokens(table["interjections"]),
         interjection_followers=_tokens(table["interjection_followers"]),
         hedges=names[table["hedges"]],

@@ -579,8 +579,18 @@ class Matcher:
         """Set the matches apart that the text denies."""
         occurrences = reading.occurrences
         consumed = 0
-        for first, last in occurrences.get(self.lexicon.negation.pseudo, ()):
-            consumed |= (1 << last) - (1 << first)
+        spans = occurrences.get(self.lexicon.negation.pseudo)
+        if spans is not None:
+            heads = {match.head for match in matches}
+            tokens = reading.tokens
+            for first, last in spans:
+                # «ما هو سبب التسريب» and «ما هو التسريب» ask; «ما هو تسريب» denies.
+                if (
+                    last not in heads
+                    or tokens[last - 1] not in self.lexicon.negation.copulas
+                    or tokens[last].startswith("ال")
+                ):
+                    consumed |= (1 << last) - (1 << first)
         for match in matches:
             for first, last in match.parts:
                 consumed |= (1 << last) - (1 << first)

@@ -8,6 +8,7 @@ sentence takes it back; a base keyword needs no support.
 from __future__ import annotations
 
 import itertools
+import math
 import operator
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,10 +19,11 @@ from services.support.domain.forms import bits_of, node_of
 from services.support.domain.lexicon import Lexicon
 from services.support.domain.matching import CLAUSE_ENDS, Match, Plan, Span, base_words, order_of, without
 from services.support.domain.weights import (
+    CRITICAL,
     DENIED,
     LEVELS,
-    LIKELY,
     POSSIBLE,
+    POSSIBLY_CRITICAL,
     QUIET,
     UNIT,
     UNREAL,
@@ -106,6 +108,7 @@ class Weigher:
             if verdict.entry in by_id and lexicon.weights
         }
         negation = lexicon.negation
+        self._says_nothing = _NO_WORDS | negation.fillers
         self._denials: Mapping[str, int] = {
             **dict.fromkeys(negation.adjacent, _WITHOUT_REACHES),
             **dict.fromkeys(negation.negators, _DENIAL_REACHES),
@@ -140,11 +143,11 @@ class Weigher:
                 if not most.level:
                     return self._of_its_kind(text, matches), None
         most = min(self._most_urgent(text, matches), most, key=_level_of)
-        if not matches and most.level == 3:
-            return matches, None
         level = most.level
+        aside = self._possible(most)
+        if not matches and level == 3:
+            return matches, aside
         left: list[Match] = []
-        aside: Plan | None = None
         for match in matches:
             if match.denied or match.plan.entry.base or match.plan.level >= level:
                 left.append(match)
@@ -155,6 +158,12 @@ class Weigher:
             if by_words is not None:
                 left.append(by_words)
         return left, aside
+
+    def _possible(self, judged: _Judged) -> Plan | None:
+        """The P0 that a place may tell of, though it is not found to be one."""
+        if judged.level and judged.odds and likelihoods(judged.odds)[0] >= POSSIBLY_CRITICAL:
+            return self._by_weight.get(max(LEVELS[0], key=judged.odds.__getitem__))
+        return None
 
     def _of_its_kind(self, text: _Text, matches: list[Match]) -> list[Match]:
         """The matches, those of a P0 whose words clearly tell of another kind of it as findings of that kind.
@@ -175,18 +184,17 @@ class Weigher:
         """The kind of P0 that words tell of instead of a match's own, of which they say little."""
         if not odds:
             return None
-        told = self._by_weight.get(max(LEVELS[0], key=odds.__getitem__))
-        if told is None:
+        likeliest = max(LEVELS[0], key=odds.__getitem__)
+        told = self._by_weight.get(likeliest)
+        signals = match.said[1].keys()
+        if told is None or not signals.isdisjoint(told.said[1]):
             return None
-        signals = match.said[1]
         own = [
             odds[number]
             for number, plan in self._by_weight.items()
-            if not plan.level and not plan.said[1].keys().isdisjoint(signals)
+            if not plan.level and not signals.isdisjoint(plan.said[1])
         ]
-        if own and max(own) < min(_OF_ITS_KIND, max(odds[: len(LEVELS[0])]) - _OF_ANOTHER_KIND):
-            return told
-        return None
+        return told if own and max(own) < min(_OF_ITS_KIND, odds[likeliest] - _OF_ANOTHER_KIND) else None
 
     def _supported(self, text: _Text, match: Match) -> _Judged:
         """How urgent a match, with the words around it, is found to be: at most as it says itself."""
@@ -195,9 +203,9 @@ class Weigher:
         if plan.entry.base:
             return stands
         first, last, end = self._sentence(text, match)
-        alone = first == match.first and _NO_WORDS.issuperset(text.tokens[match.last : end])
+        alone = self._says_nothing.issuperset(text.weighed[first : match.first] + text.weighed[match.last : end])
         if alone and text.marked[first:end] == text.weighed[first:end]:
-            # No other word is there to support it.
+            # No other word is there to support it: articles and the like do not, and a base keyword counts by itself.
             return stands
         near = max(first, match.first - _NEAR), min(last, match.last + _NEAR)
         by_neighbours = near != (first, last) and not text.unreal >> match.head & 1
@@ -245,17 +253,19 @@ class Weigher:
         for first, last in self._windows(text):
             within = matches[bisect_left(matches, first, key=_place) : bisect_left(matches, last, key=_place)]
             found.append(self._judged(text, (first, last), within))
-        return min(found, key=_level_of)
+        # Of windows that are as urgent, the one that tells of P0 most.
+        return min(found, key=lambda judged: (judged.level, -max(judged.odds[: len(LEVELS[0])], default=-math.inf)))
 
     def _judged(self, text: _Text, place: Span, matches: Sequence[Match]) -> _Judged:
         """How urgent the tokens at a place are, with what was found in them."""
         level = 3
         critical_denied = False
         for match in matches:
-            if not match.denied:
+            if match.denied:
+                critical_denied = critical_denied or match.plan.critical
+            elif not match.plan.entry.base:
+                # A base keyword counts by itself; what else is told is no less likely for it.
                 level = min(level, match.plan.level)
-            elif match.plan.critical:
-                critical_denied = True
         asked = place, level, critical_denied
         judged = text.judged.get(asked)
         if judged is None:
@@ -284,7 +294,7 @@ class Weigher:
         if outspoken(odds):
             return _Judged(0, odds, place)
         likely = likelihoods(odds)
-        doubted = in_doubt(likely) or (level == 0 and _HARDLY < likely[0] < LIKELY)
+        doubted = in_doubt(likely) or (level == 0 and _HARDLY < likely[0] < CRITICAL)
         # Around a denied keyword, which is not weighed, no phrase is whole.
         if doubted and not critical_denied and self.lexicon.phrases and next(text.readings, None) is not None:
             by_phrases = map(operator.add, self.lexicon.phrases.odds(marked), odds_of(found))

@@ -22,8 +22,12 @@ FILE: Final = "weights.tsv"
 UNIT: Final = 0.05
 """What one point of the table is worth, in natural logarithms of odds."""
 
+CRITICAL: Final = 0.72
+"""How likely P0 must be to be a finding: it wakes somebody."""
 LIKELY: Final = 0.65
-"""How likely a level, or a more urgent one, must be to be a finding."""
+"""How likely a lesser level, or a more urgent one, must be to be a finding."""
+POSSIBLY_CRITICAL: Final = 0.4
+"""How likely P0 must be to be no part of what speaks for a lesser level, and for a person to be asked to review that."""
 DOUBT: Final = ((0.25, 0.93), (0.45, 0.8), (0.45, 0.8))
 """Between which two likelihoods a level, or a more urgent one, is in doubt; beyond them phrases hardly ever turn it over."""
 
@@ -247,9 +251,13 @@ def likelihoods(odds: Sequence[float]) -> list[float]:
 
 
 def likeliest_level(likely: Sequence[float]) -> int:
-    """The most urgent level (0 for P0 to 3 for P3) that, or a more urgent one, is `LIKELY`."""
-    for level, share in enumerate(likely):
-        if share >= LIKELY:
+    """The most urgent level (0 for P0 to 3 for P3) that, or a more urgent one, is likely enough to be a finding."""
+    critical, *others = likely
+    if critical >= CRITICAL:
+        return 0
+    least = LIKELY if critical < POSSIBLY_CRITICAL else critical + LIKELY * (1 - critical)
+    for level, share in enumerate(others, start=1):
+        if share >= least:
             return level
     return 3
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.support.domain.weights import (
+    CRITICAL,
     DENIED,
     LEVELS,
     LIKELY,
@@ -61,7 +62,13 @@ def test_a_level_is_as_likely_as_its_verdicts_and_the_more_urgent_ones_together(
         ([0.25, 0.44, 0.45], 3, False),
         ([0.26, 0.3, 0.3], 3, True),
         ([0.0, 0.0, 0.46], 3, True),
-        ([LIKELY, 0.7, 0.8], 0, True),
+        ([CRITICAL, 0.8, 0.9], 0, True),
+        ([0.39, LIKELY, 0.7], 1, True),
+        # P0 that is possible, though not likely enough, speaks for nothing less: the others are compared by themselves.
+        ([0.41, LIKELY, 0.7], 3, True),
+        ([0.7, 0.7, 0.7], 3, True),
+        ([0.7, 0.7 + 0.3 * LIKELY, 0.95], 1, True),
+        ([0.7, 0.89, 0.95], 2, True),
         ([0.0, 0.59, 0.95], 2, True),
         ([0.02, 0.92, 0.93], 1, False),
         ([0.92, 0.92, 1.0], 0, True),

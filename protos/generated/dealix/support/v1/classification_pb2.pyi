@@ -72,7 +72,9 @@ class Classification(_message.Message):
     matched_keyword: _builtins.str
     """The canonical keyword that decided; empty when nothing hit (P3)."""
     review_required: _builtins.bool
-    """True where critical words stand in the text but were taken back: a person should look."""
+    """True where critical words stand in the text but were taken back, or where its words may tell of something critical,
+    though not clearly enough for P0: a person should look.
+    """
     reason_ar: _builtins.str
     """Why, in Arabic, for people."""
     reason_en: _builtins.str
