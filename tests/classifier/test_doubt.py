@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from services.support.domain import phrases
+from services.support.domain import phrases, weighing, weights
 from services.support.domain.classifier import Classifier
 from services.support.domain.lexicon import DEFAULT_DIRECTORY, Lexicon, load_lexicon
 from services.support.domain.phrases import Phrases
@@ -191,6 +191,42 @@ def test_no_more_than_a_hundred_findings_are_weighed_with_their_sentences(
 
     monkeypatch.setattr(Weigher, "_supported", noted)
     # Each is found by a rule, and its sentence speaks against it.
-    harmless = "نسبة التسرب الوظيفي عند عميلنا عالية ويبغى حملة توظيف، تقدرون تساعدون؟ "
+    harmless = "نبي حملة عن التسرب الوظيفي في المصانع، تقدرون تساعدون؟ "
     assert Classifier(lexicon).classify(harmless * 200).priority == "P3"
     assert len(asked) == 100
+
+
+POSSIBLE = "our offer is with a company we never heard of"
+THANKS = "Thank you for the report of last week and for the good meeting with our team. " * 12
+
+
+@pytest.mark.parametrize("around", ["{}", f"{THANKS}{{}}. {THANKS}", "{}. Gmail"])
+def test_a_person_reads_what_is_possibly_critical(
+    lexicon: Lexicon, monkeypatch: pytest.MonkeyPatch, around: str
+) -> None:
+    classifier = Classifier(lexicon)
+    assert classifier.classify(POSSIBLE).priority == "P0"
+    # As if its words said less.
+    monkeypatch.setattr(weights, "CRITICAL", 1.1)
+    monkeypatch.setattr(weighing, "outspoken", lambda odds: False)
+    verdict = classifier.classify(around.format(POSSIBLE))
+    assert verdict.priority == ("P2" if "Gmail" in around else "P3")
+    assert verdict.review_required
+    assert "not clearly" in verdict.reason_en
+    assert "دون أن تجزم" in verdict.reason_ar
+    assert not classifier.classify(around.format("thank you for the new offer")).review_required
+
+
+@pytest.mark.parametrize("joint", ["... ", "\n", ", "])
+@pytest.mark.parametrize(("text", "priority"), [("the dashbord is not wroking since morning", "P1"), (POSSIBLE, "P0")])
+def test_a_base_keyword_makes_nothing_else_less_likely(lexicon: Lexicon, text: str, priority: str, joint: str) -> None:
+    classifier = Classifier(lexicon)
+    assert classifier.classify(text).priority == priority
+    for keyword in ("Calendar", "Sheets"):
+        assert classifier.classify(f"{text}{joint}{keyword}").priority == priority
+        assert classifier.classify(f"{keyword}{joint}{text}").priority == priority
+
+
+@pytest.mark.parametrize("text", ["the platform is unresponsive", "the service is unresponsive", "the site times out"])
+def test_a_finding_with_nothing_but_articles_beside_it_needs_no_support(lexicon: Lexicon, text: str) -> None:
+    assert Classifier(lexicon).classify(text).priority == "P1"

@@ -8,7 +8,6 @@ sentence takes it back; a base keyword needs no support.
 from __future__ import annotations
 
 import itertools
-import math
 import operator
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
@@ -65,6 +64,8 @@ _READ_AGAIN = 8
 _SUPPORTED = 100
 # How likely a rule's P0 must be by the words at least for phrases to be asked about it; for others see `in_doubt`.
 _HARDLY = 0.1
+# How likely a P0 must still be together with the next sentence for that not to take it back.
+_NOT_TAKEN_BACK = 0.6
 # How many words on each side of a rule's finding are its neighbours.
 _NEAR = 7
 # What one word at least must say, in points, for words alone to be a finding: little of everything says nothing.
@@ -76,7 +77,7 @@ class _Text(NamedTuple):
 
     ``unreal``: those, as bits, that are told as feared, supposed, taken back, long ago or elsewhere. ``readings`` has an
     item for each time that a part may be read again, ``judged`` what was found at a place with a rule's finding of some
-    level in it, and whether a critical word is denied there.
+    level in it, and whether a critical word is denied there. ``base``: the tokens, as bits, that are part of a base keyword.
     """
 
     tokens: list[str]
@@ -85,14 +86,19 @@ class _Text(NamedTuple):
     unreal: int
     readings: Iterator[int]
     judged: dict[tuple[Span, int, bool], _Judged]
+    base: int = 0
 
 
 class _Judged(NamedTuple):
-    """How urgent the tokens at some place are found to be; unless that is P3, with the odds of each verdict."""
+    """How urgent the tokens at some place are found to be, with the odds of each verdict where they were worked out.
+
+    ``critical``: how likely P0 is, where that was worked out.
+    """
 
     level: int
     odds: Sequence[float]
     place: Span
+    critical: float = 0.0
 
 
 class Weigher:
@@ -133,8 +139,9 @@ class Weigher:
         if standing and not standing[0].plan.rank:
             # A base keyword of P0 needs no support, and nothing is more urgent.
             return matches, None
-        weighed = without(base_words(matches), tokens)
-        text = _Text(tokens, weighed, self.marked(weighed, unreal), unreal, iter(range(_READ_AGAIN)), {})
+        base = base_words(matches)
+        weighed = without(base, tokens)
+        text = _Text(tokens, weighed, self.marked(weighed, unreal), unreal, iter(range(_READ_AGAIN)), {}, base)
         most = _Judged(3, (), (0, len(tokens)))
         for match in standing[:_SUPPORTED]:
             # A rule's finding need not have the support of more than its own sentence: harmless ones must not hide it.
@@ -142,9 +149,10 @@ class Weigher:
                 most = min(most, self._supported(text, match), key=_level_of)
                 if not most.level:
                     return self._of_its_kind(text, matches), None
-        most = min(self._most_urgent(text, matches), most, key=_level_of)
+        of_all = self._most_urgent(text, matches)
+        most = min(of_all, most, key=_level_of)
         level = most.level
-        aside = self._possible(most)
+        aside = self._possible(of_all)
         if not matches and level == 3:
             return matches, aside
         left: list[Match] = []
@@ -161,7 +169,7 @@ class Weigher:
 
     def _possible(self, judged: _Judged) -> Plan | None:
         """The P0 that a place may tell of, though it is not found to be one."""
-        if judged.level and judged.odds and likelihoods(judged.odds)[0] >= POSSIBLY_CRITICAL:
+        if judged.level and judged.critical >= POSSIBLY_CRITICAL:
             return self._by_weight.get(max(LEVELS[0], key=judged.odds.__getitem__))
         return None
 
@@ -216,9 +224,11 @@ class Weigher:
                 return most
         most = self._judged(text, (first, end), [match])
         if most.level > plan.level:
-            if end != last and self._judged(text, (first, last), [match]).level <= plan.level:
-                # The next sentence takes it back.
-                return most
+            if end != last:
+                by_itself = self._judged(text, (first, last), [match])
+                if by_itself.level <= plan.level:
+                    # The next sentence takes it back, or says too little to do so.
+                    return by_itself if not plan.level and most.critical >= _NOT_TAKEN_BACK else most
             # What else is strung together with it in one sentence must not hide it either, nor a lesser matter that is told
             # as clearly.
             if by_neighbours:
@@ -253,8 +263,8 @@ class Weigher:
         for first, last in self._windows(text):
             within = matches[bisect_left(matches, first, key=_place) : bisect_left(matches, last, key=_place)]
             found.append(self._judged(text, (first, last), within))
-        # Of windows that are as urgent, the one that tells of P0 most.
-        return min(found, key=lambda judged: (judged.level, -max(judged.odds[: len(LEVELS[0])], default=-math.inf)))
+        # Of windows that are as urgent, the one where P0 is likeliest.
+        return min(found, key=lambda judged: (judged.level, -judged.critical))
 
     def _judged(self, text: _Text, place: Span, matches: Sequence[Match]) -> _Judged:
         """How urgent the tokens at a place are, with what was found in them."""
@@ -263,9 +273,9 @@ class Weigher:
         for match in matches:
             if match.denied:
                 critical_denied = critical_denied or match.plan.critical
-            elif not match.plan.entry.base:
+            elif match.plan.level < level and not ((1 << match.last) - (1 << match.first)) & text.base:
                 # A base keyword counts by itself; what else is told is no less likely for it.
-                level = min(level, match.plan.level)
+                level = match.plan.level
         asked = place, level, critical_denied
         judged = text.judged.get(asked)
         if judged is None:
@@ -297,10 +307,10 @@ class Weigher:
         doubted = in_doubt(likely) or (level == 0 and _HARDLY < likely[0] < CRITICAL)
         # Around a denied keyword, which is not weighed, no phrase is whole.
         if doubted and not critical_denied and self.lexicon.phrases and next(text.readings, None) is not None:
-            by_phrases = map(operator.add, self.lexicon.phrases.odds(marked), odds_of(found))
+            by_phrases = map(operator.add, self.lexicon.phrases.odds(_without_ends(marked)), odds_of(found))
             odds = [(one + other) / 2 for one, other in zip(odds, by_phrases, strict=True)]
             likely = likelihoods(odds)
-        return _Judged(likeliest_level(likely), odds, place)
+        return _Judged(likeliest_level(likely), odds, place, likely[0])
 
     def marked(self, tokens: list[str], unreal: int) -> list[str]:
         """The tokens, those within reach of a denial and those told as unreal marked."""
@@ -381,7 +391,7 @@ class Weigher:
 
     def _by_words(self, text: _Text, judged: _Judged) -> Match | None:
         """A finding that the words make together: from the first to the last of the three that say most."""
-        level, odds, (first, last) = judged
+        level, odds, (first, last), _ = judged
         number = max((n for n in LEVELS[level] if n in self._by_weight), key=odds.__getitem__, default=None)
         if number is None:
             return None
@@ -399,6 +409,16 @@ class Weigher:
         plan = self._by_weight[number]
         first, last = min(places), max(places) + 1
         return Match(plan, first, last, first, [(first, last)], plan.said)
+
+
+def _without_ends(tokens: list[str]) -> list[str]:
+    """The tokens without punctuation, and base keywords, at either end: what stands between is no less likely for these."""
+    first, last = 0, len(tokens)
+    while first < last and tokens[first] in _NO_WORDS:
+        first += 1
+    while last > first and tokens[last - 1] in _NO_WORDS:
+        last -= 1
+    return tokens[first:last]
 
 
 def _level_of(judged: _Judged) -> int:

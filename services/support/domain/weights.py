@@ -22,7 +22,7 @@ FILE: Final = "weights.tsv"
 UNIT: Final = 0.05
 """What one point of the table is worth, in natural logarithms of odds."""
 
-CRITICAL: Final = 0.72
+CRITICAL: Final = 0.68
 """How likely P0 must be to be a finding: it wakes somebody."""
 LIKELY: Final = 0.65
 """How likely a lesser level, or a more urgent one, must be to be a finding."""

@@ -66,9 +66,9 @@ def test_a_level_is_as_likely_as_its_verdicts_and_the_more_urgent_ones_together(
         ([0.39, LIKELY, 0.7], 1, True),
         # P0 that is possible, though not likely enough, speaks for nothing less: the others are compared by themselves.
         ([0.41, LIKELY, 0.7], 3, True),
-        ([0.7, 0.7, 0.7], 3, True),
-        ([0.7, 0.7 + 0.3 * LIKELY, 0.95], 1, True),
-        ([0.7, 0.89, 0.95], 2, True),
+        ([0.67, 0.67, 0.67], 3, True),
+        ([0.6, 0.6 + 0.4 * LIKELY, 0.95], 1, True),
+        ([0.6, 0.85, 0.95], 2, True),
         ([0.0, 0.59, 0.95], 2, True),
         ([0.02, 0.92, 0.93], 1, False),
         ([0.92, 0.92, 1.0], 0, True),
