@@ -28,7 +28,7 @@ LIKELY: Final = 0.65
 """How likely a lesser level, or a more urgent one, must be to be a finding."""
 POSSIBLY_CRITICAL: Final = 0.4
 """How likely P0 must be to be no part of what speaks for a lesser level, and for a person to be asked to review that."""
-DOUBT: Final = ((0.25, 0.93), (0.45, 0.8), (0.45, 0.8))
+DOUBT: Final = ((0.25, 0.9), (0.45, 0.8), (0.45, 0.8))
 """Between which two likelihoods a level, or a more urgent one, is in doubt; beyond them phrases hardly ever turn it over."""
 
 _SIZES: Final = (3, 4)

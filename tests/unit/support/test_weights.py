@@ -71,8 +71,8 @@ def test_a_level_is_as_likely_as_its_verdicts_and_the_more_urgent_ones_together(
         ([0.6, 0.85, 0.95], 2, True),
         ([0.0, 0.59, 0.95], 2, True),
         ([0.02, 0.92, 0.93], 1, False),
-        ([0.92, 0.92, 1.0], 0, True),
-        ([0.94, 0.94, 1.0], 0, False),
+        ([0.89, 0.89, 1.0], 0, True),
+        ([0.91, 0.91, 1.0], 0, False),
     ],
 )
 def test_level_is_the_most_urgent_that_is_likely_and_in_doubt_between(
