@@ -229,4 +229,6 @@ def test_a_base_keyword_makes_nothing_else_less_likely(lexicon: Lexicon, text: s
 
 @pytest.mark.parametrize("text", ["the platform is unresponsive", "the service is unresponsive", "the site times out"])
 def test_a_finding_with_nothing_but_articles_beside_it_needs_no_support(lexicon: Lexicon, text: str) -> None:
-    assert Classifier(lexicon).classify(text).priority == "P1"
+    classifier = Classifier(lexicon)
+    assert classifier.classify(text).priority == "P1"
+    assert classifier.classify(f"{text}. connector").priority == "P1"

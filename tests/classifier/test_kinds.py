@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from services.domain.arabic import fold_and_tokenize
 from services.support.domain.classifier import Classifier
 from services.support.domain.lexicon import Signal
+from services.support.domain.matching import Matcher
 from tests.classifier.labelled import read
 
 P0_KINDS = frozenset(
@@ -25,7 +27,6 @@ P0_KINDS = frozenset(
     [
         # "Left", «طلع», «خُصم من عندكم» are told of messages, too.
         ("SAR 3,450 left our account for an add-on nobody here ordered.", Signal.UNAUTHORIZED_CHARGE),
-        ("Money left our account for a plan upgrade none of us agreed to.", Signal.UNAUTHORIZED_CHARGE),
         ("طلع في كشف البنك خصم منكم وأنا ما اشتركت عندكم أصلاً", Signal.UNAUTHORIZED_CHARGE),
         ("خُصم من حسابنا البنكي مبلغ لم نوافق عليه، ولم نوقّع أي عقد تجديد.", Signal.UNAUTHORIZED_CHARGE),
         # A page that opens for nobody is not one that opens for anybody.
@@ -56,6 +57,29 @@ def test_what_changes_signals_is_the_nearest_of_the_sentence(classifier: Classif
     assert classifier.classify("خصمتوا المبلغ بدون علمنا").signals == (Signal.UNAUTHORIZED_CHARGE,)
     both = classifier.classify("انرسل العرض بدون علمنا. وخصمتوا المبلغ بدون علمنا").signals
     assert set(both) == {Signal.UNAUTHORIZED_SEND, Signal.UNAUTHORIZED_CHARGE}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "you sent the offer without our approval, and you charged our card without our consent",
+        "you sent the offer without our approval and charged our card twice",
+        "خصمتوا من البطاقة بدون علمنا، وأرسلتوا العرض بدون موافقتنا",
+    ],
+)
+def test_two_kinds_in_one_sentence_are_both_named(classifier: Classifier, text: str) -> None:
+    signals = set(classifier.classify(text).signals)
+    assert signals == {Signal.UNAUTHORIZED_SEND, Signal.UNAUTHORIZED_CHARGE}
+
+
+def test_what_changes_signals_stands_in_the_same_sentence(classifier: Classifier) -> None:
+    matcher = Matcher(classifier.lexicon)
+
+    def signals(text: str) -> set[Signal]:
+        return {signal for match in matcher.find(fold_and_tokenize(text)[2]).matches for signal in match.said[0]}
+
+    assert signals("وصلنا الخصم. بدون علمنا") == {Signal.UNAUTHORIZED_SEND}
+    assert signals("الخصم بدون علمنا") == {Signal.UNAUTHORIZED_CHARGE}
 
 
 def test_a_base_keyword_names_its_own_kind(classifier: Classifier) -> None:

@@ -8,6 +8,7 @@ sentence takes it back; a base keyword needs no support.
 from __future__ import annotations
 
 import itertools
+import math
 import operator
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
@@ -46,9 +47,10 @@ _WEIGHED_AT_ONCE = 60
 # that only the likelier of the two was meant: one service that is down, and an outage.
 _CLEAR = 5.0
 _TOLD_ALIKE = {"O": "D"}
-# Odds, as a logarithm, below which words say little of the kind of P0 that a rule has found, and by how much more they must
-# say of another one.
+# Odds, as a logarithm, below which words say little of the kind of P0 that a rule has found, also where another kind is told
+# in words of its own; and by how much more they must say of another one.
 _OF_ITS_KIND = 6.5
+_BESIDE_ANOTHER = 4.0
 _OF_ANOTHER_KIND = 1.5
 # What a rule's finding, and a denied critical word, are worth beside the words: logarithms of odds.
 _RULE_FOUND = {level: packed_for(numbers, round(1.5 / UNIT)) for level, numbers in enumerate((*LEVELS, ()))}
@@ -183,12 +185,12 @@ class Weigher:
         for match in found[:_READ_AGAIN]:
             first, last, _ = self._sentence(text, match)
             near = max(first, match.first - _NEAR), min(last, match.last + _NEAR)
-            told = self._kind(match, self._judged(text, near, [match]).odds)
+            told = self._kind(match, self._judged(text, near, [match]).odds, found)
             if told is not None:
                 settled[id(match)] = Match(told, match.first, match.last, match.head, match.parts, told.said)
         return [settled.get(id(match), match) for match in matches] if settled else matches
 
-    def _kind(self, match: Match, odds: Sequence[float]) -> Plan | None:
+    def _kind(self, match: Match, odds: Sequence[float], found: Sequence[Match]) -> Plan | None:
         """The kind of P0 that words tell of instead of a match's own, of which they say little."""
         if not odds:
             return None
@@ -197,12 +199,22 @@ class Weigher:
         signals = match.said[1].keys()
         if told is None or not signals.isdisjoint(told.said[1]):
             return None
-        own = [
-            odds[number]
-            for number, plan in self._by_weight.items()
-            if not plan.level and not signals.isdisjoint(plan.said[1])
-        ]
-        return told if own and max(own) < min(_OF_ITS_KIND, odds[likeliest] - _OF_ANOTHER_KIND) else None
+        own = max(
+            (
+                odds[number]
+                for number, plan in self._by_weight.items()
+                if not plan.level and not signals.isdisjoint(plan.said[1])
+            ),
+            default=math.inf,
+        )
+        # Where that kind is told in other words, too, both may be meant.
+        both = any(
+            not match.first <= other.head < match.last and not told.said[1].keys().isdisjoint(other.said[1])
+            for other in found
+        )
+        return (
+            told if own < min(_BESIDE_ANOTHER if both else _OF_ITS_KIND, odds[likeliest] - _OF_ANOTHER_KIND) else None
+        )
 
     def _supported(self, text: _Text, match: Match) -> _Judged:
         """How urgent a match, with the words around it, is found to be: at most as it says itself."""
