@@ -174,18 +174,17 @@ class Classifier:
         return without(base_words(matches), tokens), unreal
 
     def _set_aside(self, plan: Plan) -> Classification:
+        keyword = plan.entry.keyword
         if plan.weighed:
-            return self._nothing._replace(
-                review_required=True,
-                reason_ar=f"الأولوية P3: قد تعني كلمات النص «{plan.entry.keyword}» دون أن تجزم به؛ يُرجى أن يقرأه شخص.",
-                reason_en=f"P3: the words may tell of {plan.entry.keyword}, though not clearly; a person should read it.",
+            reason_ar = f"الأولوية P3: قد تعني كلمات النص «{keyword}» دون أن تجزم به؛ يُرجى أن يقرأه شخص."
+            reason_en = f"P3: the words may tell of {keyword}, though not clearly; a person should read it."
+        else:
+            reason_ar = f"الأولوية P3: ورد ما يشبه «{keyword}» وبقية النص لا تؤيده؛ يُرجى أن يقرأه شخص."
+            reason_en = (
+                f"P3: something like {keyword} is there, but the rest of the text speaks against it;"
+                " a person should read it."
             )
-        return self._nothing._replace(
-            review_required=True,
-            reason_ar=f"الأولوية P3: ورد ما يشبه «{plan.entry.keyword}» وبقية النص لا تؤيده؛ يُرجى أن يقرأه شخص.",
-            reason_en=f"P3: something like {plan.entry.keyword} is there, but the rest of the text speaks against it;"
-            " a person should read it.",
-        )
+        return self._nothing._replace(review_required=True, reason_ar=reason_ar, reason_en=reason_en)
 
     def _verdict(self, text: str, source: _Source, matches: list[Match], aside: Plan | None = None) -> Classification:
         if len(matches) > 1:

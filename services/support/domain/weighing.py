@@ -11,7 +11,7 @@ import itertools
 import math
 import operator
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from services.domain.arabic import HARD_STOPS
@@ -172,7 +172,7 @@ class Weigher:
     def _possible(self, judged: _Judged) -> Plan | None:
         """The P0 that a place may tell of, though it is not found to be one."""
         if judged.level and judged.critical >= POSSIBLY_CRITICAL:
-            return self._by_weight.get(max(LEVELS[0], key=judged.odds.__getitem__))
+            return self._by_weight.get(_likeliest(LEVELS[0], judged.odds))
         return None
 
     def _of_its_kind(self, text: _Text, matches: list[Match]) -> list[Match]:
@@ -184,8 +184,7 @@ class Weigher:
         settled = {}
         for match in found[:_READ_AGAIN]:
             first, last, _ = self._sentence(text, match)
-            near = max(first, match.first - _NEAR), min(last, match.last + _NEAR)
-            told = self._kind(match, self._judged(text, near, [match]).odds, found)
+            told = self._kind(match, self._judged(text, _near(match, first, last), [match]).odds, found)
             if told is not None:
                 settled[id(match)] = Match(told, match.first, match.last, match.head, match.parts, told.said)
         return [settled.get(id(match), match) for match in matches] if settled else matches
@@ -194,27 +193,19 @@ class Weigher:
         """The kind of P0 that words tell of instead of a match's own, of which they say little."""
         if not odds:
             return None
-        likeliest = max(LEVELS[0], key=odds.__getitem__)
+        likeliest = _likeliest(LEVELS[0], odds)
         told = self._by_weight.get(likeliest)
-        signals = match.said[1].keys()
-        if told is None or not signals.isdisjoint(told.said[1]):
+        if told is None or _alike(told, match):
             return None
-        own = max(
-            (
-                odds[number]
-                for number, plan in self._by_weight.items()
-                if not plan.level and not signals.isdisjoint(plan.said[1])
-            ),
-            default=math.inf,
-        )
+        own = max([odds[number] for number in self._verdicts_of(match)], default=math.inf)
         # Where that kind is told in other words, too, both may be meant.
-        both = any(
-            not match.first <= other.head < match.last and not told.said[1].keys().isdisjoint(other.said[1])
-            for other in found
-        )
-        return (
-            told if own < min(_BESIDE_ANOTHER if both else _OF_ITS_KIND, odds[likeliest] - _OF_ANOTHER_KIND) else None
-        )
+        both = any(not match.first <= other.head < match.last and _alike(told, other) for other in found)
+        least = min(_BESIDE_ANOTHER if both else _OF_ITS_KIND, odds[likeliest] - _OF_ANOTHER_KIND)
+        return told if own < least else None
+
+    def _verdicts_of(self, match: Match) -> list[int]:
+        """The verdicts of P0, by number, that are of a match's kind."""
+        return [number for number in LEVELS[0] if number in self._by_weight and _alike(self._by_weight[number], match)]
 
     def _supported(self, text: _Text, match: Match) -> _Judged:
         """How urgent a match, with the words around it, is found to be: at most as it says itself."""
@@ -227,7 +218,7 @@ class Weigher:
         if alone and text.marked[first:end] == text.weighed[first:end]:
             # No other word is there to support it: articles and the like do not, and a base keyword counts by itself.
             return stands
-        near = max(first, match.first - _NEAR), min(last, match.last + _NEAR)
+        near = _near(match, first, last)
         by_neighbours = near != (first, last) and not text.unreal >> match.head & 1
         if by_neighbours and end == last and not plan.level:
             # Where there is no next sentence to take it back, they may settle it, and are fewer.
@@ -253,13 +244,10 @@ class Weigher:
         """Whether P0 of the match's own kind is beyond doubt, though something less urgent may be likelier still."""
         if not odds:
             return False
-        lesser = max(range(len(LEVELS[0]), len(VERDICTS)), key=odds.__getitem__)
+        lesser = VERDICTS[_likeliest(range(len(LEVELS[0]), len(VERDICTS)), odds)].code
         return any(
-            odds[number] >= _CLEAR
-            and VERDICTS[lesser].code != _TOLD_ALIKE.get(VERDICTS[number].code)
-            and not plan.said[1].keys().isdisjoint(match.said[1])
-            for number, plan in self._by_weight.items()
-            if number in LEVELS[0]
+            odds[number] >= _CLEAR and lesser != _TOLD_ALIKE.get(VERDICTS[number].code)
+            for number in self._verdicts_of(match)
         )
 
     def _most_urgent(self, text: _Text, matches: list[Match]) -> _Judged:
@@ -431,6 +419,20 @@ def _without_ends(tokens: list[str]) -> list[str]:
     while last > first and tokens[last - 1] in _NO_WORDS:
         last -= 1
     return tokens[first:last]
+
+
+def _near(match: Match, first: int, last: int) -> Span:
+    """A match with its neighbours, between two places."""
+    return max(first, match.first - _NEAR), min(last, match.last + _NEAR)
+
+
+def _likeliest(verdicts: Iterable[int], odds: Sequence[float]) -> int:
+    return max(verdicts, key=odds.__getitem__)
+
+
+def _alike(plan: Plan, match: Match) -> bool:
+    """Whether a match is of an entry's kind: they share a signal."""
+    return not plan.said[1].keys().isdisjoint(match.said[1])
 
 
 def _level_of(judged: _Judged) -> int:
