@@ -1,7 +1,8 @@
 """Labelled tickets: reading them, and how a verdict is judged against a label.
 
 A row has ``label`` (``P0`` … ``P3``; ``P3|P2`` where a denied critical word may also land at P2 with a review),
-``signals`` (a space-separated list that the verdict must hold), ``trap`` (what the row probes) and ``text``.
+``signals`` (a space-separated list that the verdict must hold), ``trap`` (what the row probes) and ``text``, in which a line
+end is written as two characters, a backslash and an n.
 """
 
 from __future__ import annotations
@@ -41,8 +42,32 @@ def read(name: str) -> list[Row]:
     for line in lines[1:]:
         if line:
             label, signals, trap, text = line.split("\t")
-            rows.append(Row(tuple(label.split("|")), frozenset(signals.split()), trap, text))
+            rows.append(Row(tuple(label.split("|")), frozenset(signals.split()), trap, text.replace("\\n", "\n")))
     return rows
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What people write beside any matter, and which says nothing of it: ``place`` is ``before``, ``after`` or ``either``."""
+
+    place: str
+    kind: str
+    text: str
+
+    def beside(self, text: str) -> str:
+        """A ticket with the piece before or after it."""
+        joint = "\n" if "\n" in self.text else " "
+        if self.place == "before":
+            return self.text + joint + text
+        return text + (joint if text.endswith((".", "!", "?", "؟")) else "." + joint) + self.text
+
+
+def read_pieces(name: str) -> list[Piece]:
+    """The pieces of ``beside`` or ``beside_apart``; a line end is written as two characters."""
+    lines = (DATA / f"{name}.tsv").read_text(encoding="utf-8").splitlines()
+    return [
+        Piece(place, kind, text.replace("\\n", "\n")) for place, kind, text in (line.split("\t") for line in lines[1:])
+    ]
 
 
 BASELINE: tuple[tuple[str, tuple[str, ...]], ...] = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import pytest
@@ -10,7 +11,7 @@ from services.domain.arabic import fold_and_tokenize
 from services.support.domain.classifier import Classifier
 from services.support.domain.lexicon import load_lexicon
 from services.support.domain.matching import Match, Matcher
-from services.support.domain.weighing import Weigher, _Text
+from services.support.domain.weighing import Weigher, _borders, _Text
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def weigher() -> Weigher:
 def read(weigher: Weigher, told: str) -> tuple[_Text, list[Match]]:
     """A text as the weigher has it, and what the rules find in it."""
     tokens = fold_and_tokenize(told)[2]
-    matches, unreal = Matcher(weigher.lexicon).find(tokens)
+    matches, unreal, _ = Matcher(weigher.lexicon).find(tokens)
     readings: Iterator[int] = iter(range(8))
     return _Text(tokens, tokens, weigher.marked(tokens, unreal), unreal, readings, {}), matches
 
@@ -37,6 +38,13 @@ def test_the_next_sentence_begins_after_all_that_ends_the_first(
     first, last, end = weigher._sentence(text, matches[0])
     assert text.tokens[first:last] == [*finding.split(), *stop]
     assert text.tokens[last:end] == following.split()
+
+
+def test_a_sentence_ends_once_whatever_ends_it(weigher: Weigher) -> None:
+    text, _ = read(weigher, "the list is long.\n\nthe text is short...\nthank you")
+    borders = _borders(text, (0, len(text.tokens)))
+    parts = [" ".join(text.tokens[a:b]).split(" .")[0] for a, b in itertools.pairwise(borders)]
+    assert parts == ["the list is long", "the text is short", "thank you"]
 
 
 def test_a_finding_needs_no_support_when_only_a_stop_stands_beside_it(weigher: Weigher) -> None:

@@ -9,9 +9,12 @@ know the lexicon count twice, the lists of combinations (a sample of each, ``pro
 
 from __future__ import annotations
 
+import itertools
 import random
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from sklearn.feature_extraction import DictVectorizer
@@ -19,12 +22,14 @@ from sklearn.linear_model import LogisticRegression
 
 from services.support.domain.classifier import Classifier
 from services.support.domain.lexicon import DEFAULT_DIRECTORY, load_lexicon
-from services.support.domain.weights import FILE, UNIT, VERDICTS, parts_of
+from services.support.domain.weights import FILE, UNIT, VERDICTS, Weights, parts_of
 from tests.classifier.evaluate import SETS
-from tests.classifier.labelled import Row, read
+from tests.classifier.labelled import Row, read, read_pieces
 from tests.classifier.test_products import PRODUCTS, texts
 
 INDEPENDENT = "independent"
+COMBINED = "product"
+"""The trap of a row that is a combination of phrases."""
 LEAST_ROWS = 5
 LEAST_ROWS_OF_A_PAIR = 3
 # Fewer points for a verdict are left out, and a part or pair that has no more for any: what hangs on them is in doubt, and
@@ -41,6 +46,15 @@ OF_HARMLESS_COMBINATIONS = 390.0
 # Which share of a list's combinations must be of a kind of trouble for that to be one of the list's.
 USUAL = 0.15
 
+# What ends a sentence; letters of more words are also learnt in excerpts, and how much each of these counts.
+SENTENCE = re.compile(r"(?:[^.!?؟;؛:…\n]|\.(?=\S))*(?:[.!?؟;؛:…\n]+\s*|$)")
+LEAST_WORDS_OF_A_LETTER = 25
+EXCERPT = 0.9
+
+# How many rows are learnt once more with slips of the keyboard, in one or two words of at least so many letters.
+MISTYPED = 0.3
+LEAST_LETTERS = 5
+
 # How many rows are learnt once more among others: people speak of several matters in one ticket, and what is less urgent
 # must not hide what is more.
 JOINED = 0.6
@@ -48,6 +62,9 @@ JOINED = 0.6
 # of one service that is down would speak for an outage.
 MOST_JOINED = 3
 LESS_URGENT = 0.15
+# How many rows are learnt once more with what people write beside any matter, and with how many pieces of it at most.
+ACCOMPANIED = 0.6
+MOST_PIECES = 3
 
 SIGNAL = {
     "SECURITY": "S", "DATA_LEAK": "L", "UNAUTHORIZED_SEND": "U", "WRONG_SEND": "W", "UNAUTHORIZED_CHARGE": "M",
@@ -79,8 +96,11 @@ def column_of(classifier: Classifier, row: Row) -> str | None:
 
 def rows(classifier: Classifier) -> list[tuple[Row, float]]:
     """The rows to learn from, and how much each counts."""
+    rules = Classifier(replace(classifier.lexicon, weights=Weights({})))
     found = [(row, 2.0 if name == INDEPENDENT else 1.0) for name in SETS for row in read(name)]
+    found += [(part, EXCERPT) for row, _ in found for part in excerpts(classifier, rules, row)]
     chance = random.Random(1)
+    found += [(Row(("P3",), frozenset(), piece.kind, piece.text), 1.0) for piece in read_pieces("beside")]
     for product in PRODUCTS:
         label = product["priorities"][0]
         # What is denied is P3, or P2 with a review; other lists of two priorities teach neither.
@@ -94,6 +114,52 @@ def rows(classifier: Classifier) -> list[tuple[Row, float]]:
     return found
 
 
+def excerpts(classifier: Classifier, rules: Classifier, row: Row) -> list[Row]:
+    """Each two neighbouring sentences of a letter, as it will be judged by them; ``rules``: without weights.
+
+    Those where the classifier sees what the letter is about are about it; others are harmless, but for such in which a rule
+    finds something, and those beside the first kind: they are left out.
+    """
+    sentences = [part for part in SENTENCE.findall(row.text) if any(map(str.isalnum, part))]
+    if len(sentences) < 3 or len(row.text.split()) <= LEAST_WORDS_OF_A_LETTER:
+        return []
+    pairs = ["".join(pair).strip() for pair in itertools.pairwise(sentences)]
+    about = set()
+    if row.label != "P3":
+        seen = [classifier.classify(pair) for pair in pairs]
+        about = {at for at, found in enumerate(seen) if found.priority == row.label and row.signals & {*found.signals}}
+        if not about:
+            return []
+    near = {at + step for at in about for step in (-1, 0, 1)}
+    harmless = [at for at in range(len(pairs)) if at not in near and rules.classify(pairs[at]).priority == "P3"]
+    return [replace(row, text=pairs[at]) for at in sorted(about)] + [
+        Row(("P3",), frozenset(), row.trap, pairs[at]) for at in harmless
+    ]
+
+
+def with_slips(some: Iterable[tuple[Row, float]]) -> list[tuple[Row, float]]:
+    """Some of the rows that are no combinations, mistyped; each counts half."""
+    chance = random.Random(4)
+    single = [(row, share) for row, share in some if row.trap != COMBINED]
+    return [
+        (replace(row, text=mistyped(row.text, chance)), share / 2)
+        for row, share in single
+        if chance.random() < MISTYPED
+    ]
+
+
+def mistyped(text: str, chance: random.Random) -> str:
+    """A text with a letter left out, doubled, or exchanged with the next one, in one or two words."""
+    words = text.split(" ")
+    long = [at for at, word in enumerate(words) if len(word) >= LEAST_LETTERS and word.isalpha()]
+    for at in chance.sample(long, min(len(long), chance.randint(1, 2))):
+        word = words[at]
+        letter = chance.randrange(1, len(word) - 1)
+        slip = chance.choice(("", word[letter] * 2, word[letter + 1] + word[letter]))
+        words[at] = word[:letter] + slip + word[letter + (2 if len(slip) == 2 and slip[0] != slip[1] else 1) :]
+    return " ".join(words)
+
+
 def combinations(classifier: Classifier, label: str, signals: list[str] | None, some: Iterable[str]) -> list[Row]:
     """Rows of a list's combinations.
 
@@ -101,7 +167,7 @@ def combinations(classifier: Classifier, label: str, signals: list[str] | None, 
     usual one of the list, otherwise of the most usual one. What is missed or taken for something else must be learnt.
     """
     if label == "P3" or signals:
-        return [Row((label,), frozenset(signals or ()), "product", text) for text in some]
+        return [Row((label,), frozenset(signals or ()), COMBINED, text) for text in some]
     seen = {}
     for text in some:
         found = [str(signal) for signal in classifier.classify(text).signals]
@@ -109,7 +175,7 @@ def combinations(classifier: Classifier, label: str, signals: list[str] | None, 
     kinds = Counter(filter(None, seen.values()))
     usual = {kind for kind, count in kinds.items() if count >= USUAL * len(seen)}
     most = max(kinds, key=kinds.__getitem__)
-    return [Row((label,), frozenset([kind if kind in usual else most]), "product", text) for text, kind in seen.items()]
+    return [Row((label,), frozenset([kind if kind in usual else most]), COMBINED, text) for text, kind in seen.items()]
 
 
 class Weighed(NamedTuple):
@@ -125,10 +191,10 @@ class Weighed(NamedTuple):
         return Counter(part for word in self.words for part in set(parts_of(word)))
 
 
-def weighed(classifier: Classifier) -> list[Weighed]:
-    """The rows that have a verdict."""
+def weighed(classifier: Classifier, some: Iterable[tuple[Row, float]]) -> list[Weighed]:
+    """Those of the rows that have a verdict."""
     found = []
-    for row, share in rows(classifier):
+    for row, share in some:
         column = column_of(classifier, row)
         if column is not None:
             found.append(Weighed(classifier.words_weighed(row.text), column, share))
@@ -167,11 +233,25 @@ def joined(some: Sequence[Weighed]) -> list[Weighed]:
     ]
 
 
+def accompanied(some: Sequence[Weighed], pieces: Sequence[frozenset[str]]) -> list[Weighed]:
+    """Rows with pieces that say nothing of the matter: a signature, who writes, that it is urgent."""
+    chance = random.Random(3)
+    return [
+        one._replace(words=one.words.union(*chance.choices(pieces, k=chance.randint(1, MOST_PIECES))))
+        for one in some
+        if one.share >= 1 and chance.random() < ACCOMPANIED
+    ]
+
+
 def main() -> None:
-    some = weighed(Classifier(load_lexicon()))
+    classifier = Classifier(load_lexicon())
+    written = rows(classifier)
+    some = weighed(classifier, written)
+    # What is only seen in slips is not worth its place in the table.
     frequency = Counter(part for one in some for part in one.parts)
     learnt = {p for p, n in frequency.items() if n >= (LEAST_ROWS_OF_A_PAIR if " " in p else LEAST_ROWS)}
-    some += joined(some)
+    pieces = [classifier.words_weighed(piece.text) for piece in read_pieces("beside")]
+    some += joined(some) + accompanied(some, pieces) + weighed(classifier, with_slips(written))
     vectors = DictVectorizer()
     table = vectors.fit_transform([{p: n for p, n in one.parts.items() if p in learnt} for one in some])
     model = LogisticRegression(C=STRENGTH, max_iter=300, tol=1e-4)

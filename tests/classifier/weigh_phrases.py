@@ -23,7 +23,8 @@ from services.support.domain.forms import is_arabic
 from services.support.domain.lexicon import DEFAULT_DIRECTORY, load_lexicon
 from services.support.domain.phrases import FILE, POINTS, THRESHOLD, Shape, bucket_of, parts_of_marked, written
 from services.support.domain.weights import VERDICTS
-from tests.classifier.weigh import Others, column_of, rows
+from tests.classifier.labelled import read_pieces
+from tests.classifier.weigh import COMBINED, MOST_PIECES, Others, column_of, rows, with_slips
 
 SHAPE = Shape(
     buckets=32_768,
@@ -42,6 +43,8 @@ HIDDEN_FILTERS = 0.4
 # How many tickets get others around them: what matters may be said in passing, and a long letter is not critical because it
 # is long. What joins them, and how often: the empty one is none at all.
 JOINED = 0.2
+# How often a ticket gets pieces that say nothing of the matter, also one of a list of combinations.
+ACCOMPANIED = 0.25
 JOINTS = {".": 0.2, "\n": 0.15, ",": 0.1, "،": 0.1, "and": 0.25, "": 0.2}
 # Combinations of phrases teach few things each; every round sees another part of them.
 OF_COMBINATIONS = 0.3
@@ -148,20 +151,24 @@ class Network(nn.Module):
         return self.voices(self.hide_filters(strongest)) + own
 
 
-def learn(examples: Sequence[Example], shape: Shape = SHAPE, seed: int = 1) -> Network:
-    """A network that has learnt the examples."""
+def learn(examples: Sequence[Example], pieces: Sequence[Example] = (), shape: Shape = SHAPE, seed: int = 1) -> Network:
+    """A network that has learnt the examples; ``pieces`` stand beside any of them and say nothing."""
     torch.manual_seed(seed)
     np.random.seed(seed)
     chance = random.Random(seed)
-    words = Words(examples, shape.buckets)
+    words = Words([*examples, *pieces], shape.buckets)
     network = Network(shape)
     single = {row: COLUMNS[e.column] for row, e in enumerate(examples) if e.tokens and not e.combined}
     others = Others(single, chance)
 
     def row(number: int) -> np.ndarray:
-        if number not in single or chance.random() > JOINED:
+        rows = [number]
+        if number in single and chance.random() < JOINED:
+            rows += others.beside(number)
+        if pieces and chance.random() < ACCOMPANIED:
+            rows += chance.choices(range(len(examples), len(words.rows)), k=chance.randint(1, MOST_PIECES))
+        if len(rows) == 1:
             return words.rows[number]
-        rows = [number, *others.beside(number)]
         chance.shuffle(rows)
         return words.joined(rows, chance)
 
@@ -227,16 +234,19 @@ def rounded(network: Network) -> bytes:
 
 def examples_of(classifier: Classifier) -> Iterator[Example]:
     """The labelled rows that have a verdict."""
-    for row, share in rows(classifier):
+    written = rows(classifier)
+    for row, share in (*written, *with_slips(written)):
         column = column_of(classifier, row)
         if column is not None:
             tokens = classifier.tokens_read(row.text)
-            yield Example(tokens, COLUMNS.index(column), share, combined=row.trap == "product")
+            yield Example(tokens, COLUMNS.index(column), share, combined=row.trap == COMBINED)
 
 
 def main() -> None:
-    examples = list(examples_of(Classifier(load_lexicon())))
-    content = rounded(learn(examples))
+    classifier = Classifier(load_lexicon())
+    examples = list(examples_of(classifier))
+    pieces = [Example(classifier.tokens_read(piece.text), 0, 0.0) for piece in read_pieces("beside")]
+    content = rounded(learn(examples, pieces))
     (DEFAULT_DIRECTORY / FILE).write_bytes(content)
     print(f"{len(examples)} rows -> {FILE}, {len(content) / 1e6:.1f} MB")
 

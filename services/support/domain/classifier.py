@@ -149,10 +149,11 @@ class Classifier:
         if not skipped.isdisjoint(tokens):
             kept = [i for i, token in enumerate(tokens) if token not in skipped]
             tokens = [tokens[i] for i in kept]
-        matches, unreal = self._matcher.find(tokens)
+        found = self._matcher.find(tokens)
+        matches = found.matches
         aside: Plan | None = None
         if self._weigher:
-            matches, aside = self._weigher.weighed(tokens, matches, unreal)
+            matches, aside = self._weigher.weighed(tokens, found)
         if not matches:
             return self._nothing if aside is None else self._set_aside(aside)
         return self._verdict(text, _Source(text, folded, how, written, kept, tokens), matches, aside)
@@ -162,16 +163,16 @@ class Classifier:
         return self._weigher.marked(*self._tokens_weighed(text))
 
     def words_weighed(self, text: str) -> frozenset[str]:
-        """What a text's weight is made of: folded words, marked ones twice, and pairs; found base keywords are left out."""
+        """What a text's weight is made of: folded words, marked ones twice, and pairs; no base keywords, no courtesies."""
         return self._weigher.words(*self._tokens_weighed(text))
 
     def _tokens_weighed(self, text: str) -> tuple[list[str], int]:
-        """The tokens without base keywords, and, as bits, those that are told as unreal."""
+        """The tokens without base keywords and courtesies, and, as bits, those that are told as unreal."""
         folded, _, written = fold_and_tokenize(text)
         skipped = self.lexicon.skipped
         tokens = [token for token in written_once(folded, written) if token not in skipped]
-        matches, unreal = self._matcher.find(tokens)
-        return without(base_words(matches), tokens), unreal
+        found = self._matcher.find(tokens)
+        return without(base_words(found.matches) | found.courtesies, tokens), found.unreal
 
     def _set_aside(self, plan: Plan) -> Classification:
         keyword = plan.entry.keyword

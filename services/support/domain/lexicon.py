@@ -179,6 +179,18 @@ class Negation:
 
 
 @dataclass(frozen=True, slots=True)
+class Courtesy:
+    """What says nothing of what a ticket is about: ``greetings`` at the beginning of a clause, ``closings`` at its end.
+
+    Both are groups, None where a lexicon has none; ``between``: folded tokens that may stand beside them in a clause.
+    """
+
+    greetings: int | None
+    closings: int | None
+    between: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Lexicon:
     """Compiled and immutable; share one between threads.
 
@@ -196,6 +208,7 @@ class Lexicon:
     stops: frozenset[int]
     literals: Mapping[int, int]
     negation: Negation
+    courtesy: Courtesy
     skipped: frozenset[str]
     arabizi: frozenset[str]
     branches: Branches
@@ -354,6 +367,8 @@ _CONTEXT_KEYS = {"id", "group", "where", "within", "clause", "notes"}
 _STOP_KEYS = {"id", "notes", *FORM_KINDS}
 _PLACES = {"before", "after", "near", "inside", "later"}
 _NEGATION_GROUPS = ("hedges", "denied_after", "denied_at_end", "fine", "pseudo", "supposed", "taken_back", "elsewhere")
+_COURTESY_GROUPS = ("greetings", "closings")
+_SETTINGS = {"skipped", "between_courtesies", *_COURTESY_GROUPS}
 _NEGATION_KEYS = {field.name for field in fields(Negation)}
 _NEGATION_MODES = {"window", "adjacent", "none"}
 
@@ -426,6 +441,9 @@ def check(raw: Raw) -> list[Finding]:
         for name in names:
             if name not in contexts:
                 found.append(_error("UNKNOWN_CONTEXT", subject, f"no context {name!r}", f"سياق غير معروف: {name}"))
+    settings = raw["settings"]
+    keys("settings", "settings", settings, _SETTINGS)
+    references("settings", [settings[key] for key in _COURTESY_GROUPS if key in settings])
     negation = raw["negation"]
     keys("negation", "negation", negation, _NEGATION_KEYS)
     for key in sorted(_NEGATION_KEYS.difference(negation, _NEGATION_GROUPS)):
@@ -527,6 +545,7 @@ def _lint_base(raw: Raw) -> Iterator[Finding]:
 
 def _lint_unused(raw: Raw) -> Iterator[Finding]:
     used = {raw["negation"].get(key) for key in _NEGATION_GROUPS}
+    used |= {raw["settings"].get(key) for key in _COURTESY_GROUPS}
     used |= {context.get("group") for context in raw["context"]}
     for group in raw["group"]:
         used.update(group.get("any", ()), *group.get("seq", ()))
@@ -642,6 +661,7 @@ def _assembled(raw: Raw, version: str, words: Words) -> Lexicon:
         stops=frozenset(names[table["id"]] for table in raw["stop"]),
         literals=literals,
         negation=_negation(raw["negation"], names),
+        courtesy=_courtesy(raw["settings"], names),
         skipped=_tokens(raw["settings"].get("skipped", ())),
         arabizi=words.arabizi,
         branches=words.branches,
@@ -664,6 +684,7 @@ def _only_arabizi(raw: Raw) -> frozenset[str]:
 def _used(raw: Raw, names: Mapping[str, int]) -> set[int]:
     """The groups that something asks for by name; a word need not report the others."""
     wanted: set[str] = {raw["negation"][key] for key in _NEGATION_GROUPS}
+    wanted.update(raw["settings"][key] for key in _COURTESY_GROUPS if key in raw["settings"])
     wanted.update(context["group"] for context in raw["context"])
     wanted.update(part for group in raw["group"] for parts in group.get("seq", ()) for part in parts)
     wanted.update(stop["id"] for stop in raw["stop"])
@@ -747,6 +768,11 @@ def _language(text: str) -> str:
 
 def _tokens(forms: Iterable[str]) -> frozenset[str]:
     return frozenset(token for form in forms for token in fold_word(form))
+
+
+def _courtesy(settings: Raw, names: Mapping[str, int]) -> Courtesy:
+    greetings, closings = [names[settings[key]] if key in settings else None for key in _COURTESY_GROUPS]
+    return Courtesy(greetings, closings, _tokens(settings.get("between_courtesies", ())))
 
 
 def _negation(table: Raw, names: Mapping[str, int]) -> Negation:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from services.domain.arabic import HARD_STOPS, SOFT_STOPS
-from services.support.domain.forms import ANY_WORD, FOR_ANYONE, HYPHENS, JOINTS, Node, Trie, mask_of, node_of
+from services.support.domain.forms import ANY_WORD, FOR_ANYONE, HYPHENS, JOINTS, Node, Trie, bits_of, mask_of, node_of
 from services.support.domain.lexicon import Chain, Context, Entry, Lexicon, Rule, Signal
 from services.support.domain.priorities import urgency
 from services.support.domain.weights import Remembered
@@ -81,10 +81,14 @@ class Match:
 
 
 class Found(NamedTuple):
-    """What a text holds: the matches of rules; and, as bits, the tokens told as feared, supposed, taken back or elsewhere."""
+    """What a text holds: the matches of rules; and, as bits, two kinds of tokens.
+
+    ``unreal``: told as feared, supposed, taken back or elsewhere; ``courtesies``: greetings, thanks, calls for an answer.
+    """
 
     matches: list[Match]
     unreal: int
+    courtesies: int
 
 
 class _Reading:
@@ -180,6 +184,10 @@ class Matcher:
         self._denying = negation.negators | negation.adjacent
         self._denials = mask_of((negation.fine, negation.denied_after, negation.denied_at_end))
         self._tellings = mask_of((negation.supposed, negation.taken_back, negation.elsewhere))
+        courtesy = lexicon.courtesy
+        self._greetings = mask_of(group for group in [courtesy.greetings] if group is not None)
+        self._closings = mask_of(group for group in [courtesy.closings] if group is not None)
+        self._courtesies = self._greetings | self._closings
         self._critical = {
             group for group, index in lexicon.literals.items() if urgency(lexicon.entries[index].priority) <= 1
         }
@@ -256,7 +264,8 @@ class Matcher:
                     mask |= bits
                     found.append((i, k, groups, bits))
         unreal = self._unreal(tokens, found) if mask & self._tellings else 0
-        return Found(self._matches(tokens, found, mask), unreal)
+        courtesies = self._polite(tokens, found) if mask & self._courtesies else 0
+        return Found(self._matches(tokens, found, mask), unreal, courtesies)
 
     def _matches(self, tokens: list[str], found: Sequence[_Seen], mask: int) -> list[Match]:
         """What the rules find; what is denied is marked so."""
@@ -334,6 +343,46 @@ class Matcher:
                     last += 1
             unreal |= (1 << last) - (1 << first)
         return unreal
+
+    def _polite(self, tokens: Sequence[str], found: Sequence[_Seen]) -> int:
+        """The tokens, as bits, of clauses that are courtesies alone, and of those at the beginning or end of others."""
+        size = len(tokens)
+        greeting = closing = 0
+        spans = []
+        for i, k, _, bits in found:
+            if bits & self._courtesies:
+                spans.append((i, k))
+                if bits & self._greetings:
+                    greeting |= (1 << k) - (1 << i)
+                if bits & self._closings:
+                    closing |= (1 << k) - (1 << i)
+        spoken = greeting | closing
+        between = self.lexicon.courtesy.between
+        polite = 0
+        for first, last in spans:
+            if polite >> first & 1:
+                continue
+            while first and (spoken >> (first - 1) & 1 or tokens[first - 1] in between):
+                first -= 1
+            while last < size and (spoken >> last & 1 or tokens[last] in between):
+                last += 1
+            begins = not first or tokens[first - 1] in CLAUSE_ENDS
+            ends = last == size or tokens[last] in CLAUSE_ENDS
+            if begins and ends:
+                # A question mark asks for an answer, too.
+                last += last < size and tokens[last] in _ASKED
+            elif begins:
+                last = first
+                while greeting >> last & 1:
+                    last += 1
+            elif ends:
+                first = last
+                while closing >> (first - 1) & 1:
+                    first -= 1
+            else:
+                continue
+            polite |= (1 << last) - (1 << first)
+        return polite
 
     def _swallow(self, reading: _Reading) -> None:
         """Remove what lies inside a fixed phrase, unless a keyword reaches across the phrase's border.
@@ -753,9 +802,12 @@ def base_words(matches: Iterable[Match]) -> int:
 
 def without(base: int, tokens: list[str]) -> list[str]:
     """The tokens with a full stop in place of each that is set in ``base``."""
-    if base:
-        return ["." if base >> at & 1 else token for at, token in enumerate(tokens)]
-    return tokens
+    if not base:
+        return tokens
+    left = tokens.copy()
+    for at in bits_of(base):
+        left[at] = "."
+    return left
 
 
 def order_of(match: Match) -> tuple[int, int, int]:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from services.domain.arabic import HARD_STOPS
 from services.support.domain.forms import bits_of, node_of
 from services.support.domain.lexicon import Lexicon
-from services.support.domain.matching import CLAUSE_ENDS, Match, Plan, Span, base_words, order_of, without
+from services.support.domain.matching import CLAUSE_ENDS, Found, Match, Plan, Span, base_words, order_of, without
 from services.support.domain.weights import (
     CRITICAL,
     DENIED,
@@ -29,6 +29,7 @@ from services.support.domain.weights import (
     UNREAL,
     VERDICTS,
     in_doubt,
+    lead,
     likeliest_level,
     likelihoods,
     odds_of,
@@ -68,6 +69,12 @@ _SUPPORTED = 100
 _HARDLY = 0.1
 # How likely a P0 must still be together with the next sentence for that not to take it back.
 _NOT_TAKEN_BACK = 0.6
+# In so many words at most, the next sentence takes something back, unless some are denied or told as unreal.
+_TAKES_BACK = 12
+# In a text of more words, a finding must be told by two neighbouring sentences.
+_TOLD_AT_ONCE = 25
+# By how much P0 must be likelier than all else, as a logarithm of odds, for one sentence to tell it clearly.
+_TOLD_CLEARLY = 4.0
 # How many words on each side of a rule's finding are its neighbours.
 _NEAR = 7
 # What one word at least must say, in points, for words alone to be a finding: little of everything says nothing.
@@ -130,27 +137,28 @@ class Weigher:
         pairs = [pair for pair in pairs_of(tokens) if CLAUSE_ENDS.isdisjoint(pair.split(" "))]
         return frozenset(tokens).union(self.marked(tokens, unreal), pairs).difference(_NO_WORDS)
 
-    def weighed(self, tokens: list[str], matches: list[Match], unreal: int) -> tuple[list[Match], Plan | None]:
-        """The matches that the words support, one more where the words alone say it, and what P0 was set aside.
-
-        ``unreal``: the tokens, as bits, that are told as unreal.
-        """
+    def weighed(self, tokens: list[str], found: Found) -> tuple[list[Match], Plan | None]:
+        """The matches that the words support, one more where the words alone say it, and what P0 was set aside."""
+        matches, unreal, courtesies = found
         standing = [match for match in matches if not match.denied]
         if len(standing) > 1:
             standing.sort(key=order_of)
         if standing and not standing[0].plan.rank:
             # A base keyword of P0 needs no support, and nothing is more urgent.
             return matches, None
+        if len(matches) > 1:
+            matches.sort(key=_place)
         base = base_words(matches)
-        weighed = without(base, tokens)
+        weighed = without(base | courtesies, tokens)
         text = _Text(tokens, weighed, self.marked(weighed, unreal), unreal, iter(range(_READ_AGAIN)), {}, base)
         most = _Judged(3, (), (0, len(tokens)))
         for match in standing[:_SUPPORTED]:
             # A rule's finding need not have the support of more than its own sentence: harmless ones must not hide it.
             if match.plan.level < most.level:
-                most = min(most, self._supported(text, match), key=_level_of)
-                if not most.level:
+                supported = self._supported(text, match)
+                if not supported.level:
                     return self._of_its_kind(text, matches), None
+                most = min(most, supported, key=_level_of)
         of_all = self._most_urgent(text, matches)
         most = min(of_all, most, key=_level_of)
         level = most.level
@@ -230,8 +238,9 @@ class Weigher:
             if end != last:
                 by_itself = self._judged(text, (first, last), [match])
                 if by_itself.level <= plan.level:
-                    # The next sentence takes it back, or says too little to do so.
-                    return by_itself if not plan.level and most.critical >= _NOT_TAKEN_BACK else most
+                    # The next sentence takes it back, or says too little to do so, or something else.
+                    not_taken_back = most.critical >= _NOT_TAKEN_BACK or _goes_on(text, last, end)
+                    return by_itself if not_taken_back and not plan.level else most
             # What else is strung together with it in one sentence must not hide it either, nor a lesser matter that is told
             # as clearly.
             if by_neighbours:
@@ -251,20 +260,48 @@ class Weigher:
         )
 
     def _most_urgent(self, text: _Text, matches: list[Match]) -> _Judged:
-        """The most urgent of a text's windows."""
-        tokens = text.tokens
-        size = len(tokens)
-        if size > _WEIGHED_AT_ONCE:
-            size -= tokens.count(".") + tokens.count(",") + tokens.count("،")
-        if size <= _WEIGHED_AT_ONCE:
-            return self._judged(text, (0, len(tokens)), matches)
-        matches.sort(key=_place)
-        found = []
-        for first, last in self._windows(text):
-            within = matches[bisect_left(matches, first, key=_place) : bisect_left(matches, last, key=_place)]
-            found.append(self._judged(text, (first, last), within))
-        # Of windows that are as urgent, the one where P0 is likeliest.
-        return min(found, key=lambda judged: (judged.level, -judged.critical))
+        """The most urgent of a text's windows, or of its sentences."""
+        most = _most([self._told_together(text, matches, place) for place in self._windows(text)])
+        if most.level and most.critical >= _HARDLY:
+            return self._told_alone(text, matches) or most
+        return most
+
+    def _told_together(self, text: _Text, matches: list[Match], place: Span) -> _Judged:
+        """What is found at a place, as far as two neighbouring sentences of it say so.
+
+        Of a letter each sentence may say a little of something that none of them tells.
+        """
+        judged = self._judged(text, place, _within(matches, place))
+        if judged.level == 3 or len(text.tokens) <= _TOLD_AT_ONCE:
+            return judged
+        borders = _borders(text, place)
+        if len(borders) <= 3:
+            return judged
+        places = zip(borders, borders[2:], strict=False)
+        told = _most([self._judged(text, place, _within(matches, place)) for place in places])
+        return told if told.level >= judged.level else judged
+
+    def _told_alone(self, text: _Text, matches: list[Match]) -> _Judged | None:
+        """A P0 that one sentence tells clearly: what else a ticket holds must not hide it.
+
+        The sentence before it, or the next one, may take it back.
+        """
+        borders = _borders(text, (0, len(text.tokens)))
+        if len(borders) == 2:
+            return None
+        for number, sentence in enumerate(itertools.pairwise(borders)):
+            alone = self._judged(text, sentence, _within(matches, sentence))
+            if alone.level or lead(alone.odds) < _TOLD_CLEARLY:
+                continue
+            first, last = sentence
+            with_others = ((borders[max(0, number - 1)], last), (first, borders[min(number + 2, len(borders) - 1)]))
+            if all(self._not_taken_back(text, place, matches) for place in with_others):
+                return alone
+        return None
+
+    def _not_taken_back(self, text: _Text, place: Span, matches: list[Match]) -> bool:
+        judged = self._judged(text, place, _within(matches, place))
+        return not judged.level or judged.critical >= _NOT_TAKEN_BACK
 
     def _judged(self, text: _Text, place: Span, matches: Sequence[Match]) -> _Judged:
         """How urgent the tokens at a place are, with what was found in them."""
@@ -302,7 +339,7 @@ class Weigher:
             return _Judged(3, (), place)
         odds = odds_of(total)
         if outspoken(odds):
-            return _Judged(0, odds, place)
+            return _Judged(0, odds, place, 1.0)
         likely = likelihoods(odds)
         doubted = in_doubt(likely) or (level == 0 and _HARDLY < likely[0] < CRITICAL)
         # Around a denied keyword, which is not weighed, no phrase is whole.
@@ -369,8 +406,10 @@ class Weigher:
 
     @staticmethod
     def _windows(text: _Text) -> list[Span]:
-        """Runs of whole sentences with at most so many words, each beginning in the middle of the one before."""
+        """All of a text, or runs of whole sentences with at most so many words, each from the middle of the one before."""
         size = len(text.tokens)
+        if size - sum(map(text.tokens.count, ".,،")) <= _WEIGHED_AT_ONCE:
+            return [(0, size)]
         no_words = map(_NO_WORDS.__contains__, text.weighed)
         counts = [0, *itertools.accumulate(map(operator.not_, no_words))]
         ends = [*itertools.compress(range(1, size + 1), map(_SENTENCE_ENDS.__contains__, text.tokens))]
@@ -419,6 +458,35 @@ def _without_ends(tokens: list[str]) -> list[str]:
     while last > first and tokens[last - 1] in _NO_WORDS:
         last -= 1
     return tokens[first:last]
+
+
+def _goes_on(text: _Text, first: int, last: int) -> bool:
+    """Whether a sentence tells of something else: it is long, and nothing in it is denied or told as unreal."""
+    if text.marked[first:last] != text.weighed[first:last]:
+        return False
+    return sum([token not in _NO_WORDS for token in text.weighed[first:last]]) > _TAKES_BACK
+
+
+def _borders(text: _Text, place: Span) -> list[int]:
+    """Where the sentences at a place begin, and where the last one ends."""
+    first, last = place
+    tokens = text.tokens
+    # One may end with several tokens: three dots, a full stop and a line end.
+    ends = [
+        at for at in range(first + 1, last) if tokens[at - 1] in _SENTENCE_ENDS and tokens[at] not in _SENTENCE_ENDS
+    ]
+    return [first, *ends, last]
+
+
+def _most(judged: Iterable[_Judged]) -> _Judged:
+    """The most urgent of what was found at some places; of those that are as urgent, the one where P0 is likeliest."""
+    return min(judged, key=lambda one: (one.level, -one.critical))
+
+
+def _within(matches: list[Match], place: Span) -> list[Match]:
+    """Those of the matches, in their order, that begin at a place."""
+    first, last = place
+    return matches[bisect_left(matches, first, key=_place) : bisect_left(matches, last, key=_place)]
 
 
 def _near(match: Match, first: int, last: int) -> Span:

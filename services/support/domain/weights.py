@@ -237,9 +237,14 @@ def odds_of(total: int) -> list[float]:
     return [value * UNIT for value in unpacked(total)]
 
 
+def lead(odds: Sequence[float]) -> float:
+    """By how much one verdict of P0 has more than all that are less urgent, as a logarithm of odds."""
+    return max(odds[:_CRITICAL]) - max(0.0, *odds[_CRITICAL:])
+
+
 def outspoken(odds: Sequence[float]) -> bool:
     """Whether one verdict of P0 has so much more than all others that P0 is beyond doubt: `likelihoods` need not say so."""
-    return max(odds[:_CRITICAL]) - max(0.0, *odds[_CRITICAL:]) >= _OUTSPOKEN
+    return lead(odds) >= _OUTSPOKEN
 
 
 def likelihoods(odds: Sequence[float]) -> list[float]:
