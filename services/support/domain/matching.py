@@ -347,19 +347,19 @@ class Matcher:
     def _polite(self, tokens: Sequence[str], found: Sequence[_Seen]) -> int:
         """The tokens, as bits, of clauses that are courtesies alone, and of those at the beginning or end of others."""
         size = len(tokens)
+        greetings, closings, courtesies = self._greetings, self._closings, self._courtesies
+        spans = [(i, k, bits) for i, k, _, bits in found if bits & courtesies]
         greeting = closing = 0
-        spans = []
-        for i, k, _, bits in found:
-            if bits & self._courtesies:
-                spans.append((i, k))
-                if bits & self._greetings:
-                    greeting |= (1 << k) - (1 << i)
-                if bits & self._closings:
-                    closing |= (1 << k) - (1 << i)
+        for first, last, bits in spans:
+            covered = (1 << last) - (1 << first)
+            if bits & greetings:
+                greeting |= covered
+            if bits & closings:
+                closing |= covered
         spoken = greeting | closing
         between = self.lexicon.courtesy.between
         polite = 0
-        for first, last in spans:
+        for first, last, _ in spans:
             if polite >> first & 1:
                 continue
             while first and (spoken >> (first - 1) & 1 or tokens[first - 1] in between):
