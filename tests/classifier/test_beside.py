@@ -104,7 +104,7 @@ def test_pieces_beside_a_ticket_hardly_ever_change_its_verdict(classifier: Class
     assert set(total) == {"P0", "P1", "P2", "P3"}
     for label, count in total.items():
         # A service is one thing, everything another: of P1 somewhat more may change.
-        assert changed[label] <= (0.03 if label == "P1" else 0.015) * count, (label, changed[label], count)
+        assert changed[label] <= (0.03 if label == "P1" else 0.02) * count, (label, changed[label], count)
     assert changed["false P0"] <= 0.006 * sum(count for label, count in total.items() if label != "P0")
 
 

@@ -21,7 +21,7 @@ def test_set_meets_the_targets(classifier: Classifier, name: str) -> None:
     # Much of the independent set was written to avoid the usual words, or to resemble what is critical; of a small set two
     # rows may be wrong.
     assert result.p0_recall >= (0.97 if name == "independent" else 0.98)
-    assert result.false_p0_rate <= (0.023 if name == "independent" else max(0.01, 2 / result.other_total))
+    assert result.false_p0_rate <= (0.0195 if name == "independent" else max(0.01, 2 / result.other_total))
 
 
 @pytest.mark.parametrize(

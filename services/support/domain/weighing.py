@@ -53,8 +53,11 @@ _TOLD_ALIKE = {"O": "D"}
 _OF_ITS_KIND = 6.5
 _BESIDE_ANOTHER = 4.0
 _OF_ANOTHER_KIND = 1.5
-# What a rule's finding, and a denied critical word, are worth beside the words: logarithms of odds.
+# What a rule's finding, the same among more words than so many, and a denied critical word are worth beside the words:
+# logarithms of odds.
 _RULE_FOUND = {level: packed_for(numbers, round(1.5 / UNIT)) for level, numbers in enumerate((*LEVELS, ()))}
+_FOUND_AMONG_MANY = {level: packed_for(numbers, round(0.9 / UNIT)) for level, numbers in enumerate((*LEVELS, ()))}
+_MANY = 14
 _DENIED = packed_for(LEVELS[0], round(6.0 / UNIT))
 _QUIET = reaches(QUIET)
 _POSSIBLE = reaches(POSSIBLE)
@@ -328,7 +331,7 @@ class Weigher:
         if text.marked is not text.weighed:
             words.update(marked)
         weights = self.lexicon.weights
-        found = _RULE_FOUND[level]
+        found = (_FOUND_AMONG_MANY if last - first > _MANY else _RULE_FOUND)[level]
         if critical_denied:
             found -= _DENIED
         total = weights.start + weights.of(words)
