@@ -1,7 +1,7 @@
 """Learn phrases from the labelled tickets: ``python -m tests.classifier.weigh_phrases`` writes ``lexicon/phrases.bin``.
 
 A small convolutional network (PyTorch; ``pip install -e '.[weigh]'``) over the rows that `tests.classifier.weigh` learns
-from, in some four minutes on two cores: the parts of words have embeddings and points; filters look at a word and up to two
+from, in some twenty minutes on two cores: the parts of words have embeddings and points; filters look at a word and up to two
 words on each side; a filter's strongest answer in the text counts. Its numbers are then rounded to the whole numbers that
 ``services/support/domain/phrases.py`` reads. Run `tests.classifier.weigh` first if rows have changed, and
 ``customer-ops lint-lexicon --record`` afterwards.

@@ -800,12 +800,12 @@ def base_words(matches: Iterable[Match]) -> int:
     return bits
 
 
-def without(base: int, tokens: list[str]) -> list[str]:
-    """The tokens with a full stop in place of each that is set in ``base``."""
-    if not base:
+def without(silent: int, tokens: list[str]) -> list[str]:
+    """The tokens with a full stop in place of each that is set in ``silent``: base keywords, courtesies."""
+    if not silent:
         return tokens
     left = tokens.copy()
-    for at in bits_of(base):
+    for at in bits_of(silent):
         left[at] = "."
     return left
 

@@ -2,7 +2,8 @@
 
 Words and pairs add up (``weights``); where they leave a doubt, runs of words in their order are asked too (``phrases``). A
 rule's finding is set aside where the rest of its sentence, and its neighbours alone, speak against it, or where the next
-sentence takes it back; a base keyword needs no support.
+sentence takes it back; a base keyword needs no support. Courtesies are not weighed. What no rule has found must be told by
+two neighbouring sentences of a letter.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ _TELLING = 12
 
 
 class _Text(NamedTuple):
-    """A text in tokens: as they are; with a full stop for each that is part of a base keyword; and those marked, too.
+    """A text in tokens: as they are; with a full stop for each of a base keyword or a courtesy; and those marked, too.
 
     ``unreal``: those, as bits, that are told as feared, supposed, taken back, long ago or elsewhere. ``readings`` has an
     item for each time that a part may be read again, ``judged`` what was found at a place with a rule's finding of some
