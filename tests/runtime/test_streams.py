@@ -231,7 +231,8 @@ async def test_for_a_reader_that_does_not_read_no_more_is_made_than_its_window_h
             await running.channel.unary_unary(ASK)(b"", timeout=20)
             quiet = quiet + 1 if stage.given == seen else 0
             seen = stage.given
-        assert stage.given < 256, "more than 16 MiB were made for nobody"
+        # A window grows with what it measures, up to 16 MiB, and the buffers of two sockets hold more on a busy machine.
+        assert stage.given < 768, "more than 48 MiB were made for nobody"
         # And the server ends in spite of it.
         began = time.monotonic()
         await running.server.stop()
