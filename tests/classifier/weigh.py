@@ -21,6 +21,7 @@ from typing import NamedTuple
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.linear_model import LogisticRegression
 
+from services.domain.arabic import HARD_STOPS
 from services.support.domain.classifier import Classifier
 from services.support.domain.lexicon import DEFAULT_DIRECTORY, load_lexicon
 from services.support.domain.weights import FILE, UNIT, VERDICTS, Weights, parts_of
@@ -48,7 +49,8 @@ OF_HARMLESS_COMBINATIONS = 390.0
 USUAL = 0.15
 
 # What ends a sentence; letters of more words are also learnt in excerpts, and how much each of these counts.
-SENTENCE = re.compile(r"(?:[^.!?؟;؛:…\n]|\.(?=\S))*(?:[.!?؟;؛:…\n]+\s*|$)")
+ENDS = "".join(sorted(HARD_STOPS)) + "\n"
+SENTENCE = re.compile(rf"(?:[^{ENDS}]|\.(?=\S))*(?:[{ENDS}]+\s*|$)")
 LEAST_WORDS_OF_A_LETTER = 25
 EXCERPT = 0.9
 

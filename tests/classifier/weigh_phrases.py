@@ -43,9 +43,9 @@ HIDDEN_FILTERS = 0.4
 # How many tickets get others around them: what matters may be said in passing, and a long letter is not critical because it
 # is long. What joins them, and how often: the empty one is none at all.
 JOINED = 0.2
+JOINTS = {".": 0.2, "\n": 0.15, ",": 0.1, "،": 0.1, "and": 0.25, "": 0.2}
 # How often a ticket gets pieces that say nothing of the matter, also one of a list of combinations.
 ACCOMPANIED = 0.25
-JOINTS = {".": 0.2, "\n": 0.15, ",": 0.1, "،": 0.1, "and": 0.25, "": 0.2}
 # Combinations of phrases teach few things each; every round sees another part of them.
 OF_COMBINATIONS = 0.3
 LONGEST = 140

@@ -182,11 +182,11 @@ class Negation:
 class Courtesy:
     """What says nothing of what a ticket is about: ``greetings`` at the beginning of a clause, ``closings`` at its end.
 
-    Both are groups, None where a lexicon has none; ``between``: folded tokens that may stand beside them in a clause.
+    Both are groups as bits, 0 where a lexicon has none; ``between``: folded tokens that may stand beside them in a clause.
     """
 
-    greetings: int | None
-    closings: int | None
+    greetings: int
+    closings: int
     between: frozenset[str]
 
 
@@ -771,7 +771,7 @@ def _tokens(forms: Iterable[str]) -> frozenset[str]:
 
 
 def _courtesy(settings: Raw, names: Mapping[str, int]) -> Courtesy:
-    greetings, closings = [names[settings[key]] if key in settings else None for key in _COURTESY_GROUPS]
+    greetings, closings = [mask_of([names[settings[key]]] if key in settings else []) for key in _COURTESY_GROUPS]
     return Courtesy(greetings, closings, _tokens(settings.get("between_courtesies", ())))
 
 

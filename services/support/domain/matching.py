@@ -184,10 +184,7 @@ class Matcher:
         self._denying = negation.negators | negation.adjacent
         self._denials = mask_of((negation.fine, negation.denied_after, negation.denied_at_end))
         self._tellings = mask_of((negation.supposed, negation.taken_back, negation.elsewhere))
-        courtesy = lexicon.courtesy
-        self._greetings = mask_of(group for group in [courtesy.greetings] if group is not None)
-        self._closings = mask_of(group for group in [courtesy.closings] if group is not None)
-        self._courtesies = self._greetings | self._closings
+        self._courtesies = lexicon.courtesy.greetings | lexicon.courtesy.closings
         self._critical = {
             group for group, index in lexicon.literals.items() if urgency(lexicon.entries[index].priority) <= 1
         }
@@ -347,7 +344,8 @@ class Matcher:
     def _polite(self, tokens: Sequence[str], found: Sequence[_Seen]) -> int:
         """The tokens, as bits, of clauses that are courtesies alone, and of those at the beginning or end of others."""
         size = len(tokens)
-        greetings, closings, courtesies = self._greetings, self._closings, self._courtesies
+        courtesy, courtesies = self.lexicon.courtesy, self._courtesies
+        greetings, closings, between = courtesy.greetings, courtesy.closings, courtesy.between
         spans = [(i, k, bits) for i, k, _, bits in found if bits & courtesies]
         greeting = closing = 0
         for first, last, bits in spans:
@@ -357,7 +355,6 @@ class Matcher:
             if bits & closings:
                 closing |= covered
         spoken = greeting | closing
-        between = self.lexicon.courtesy.between
         polite = 0
         for first, last, _ in spans:
             if polite >> first & 1:
