@@ -83,6 +83,35 @@ def test_courtesies_are_not_weighed_where_they_begin_or_end_a_clause(
     assert [token for token in classifier.tokens_read(told) if token not in ".,"] == left.split()
 
 
+SIGNATURES = (
+    "Kind regards,\nHead of Sales | Riyadh\nMob: 0500000000",
+    "Best regards, Procurement manager, Dammam branch",
+    "مع التحية\nمدير التسويق\nجوال ٠٥٠٠٠٠٠٠٠٠",
+    "تقبلوا تحياتي،\nإدارة المشتريات\nفرع الخبر\nهاتف 0138000000",
+)
+
+
+@pytest.mark.parametrize("signature", SIGNATURES)
+@pytest.mark.parametrize(("priority", "matter"), [(label, text) for label, texts in MATTERS.items() for text in texts])
+def test_who_signs_changes_no_verdict(classifier: Classifier, priority: str, matter: str, signature: str) -> None:
+    assert classifier.classify(f"{matter}\n{signature}").priority == priority
+
+
+@pytest.mark.parametrize(
+    ("told", "left"),
+    [
+        ("The list is empty.\nRegards,\nSales manager\nRiyadh", "the list is empty"),
+        # A sign-off that ends nothing, and what is no line of a signature: too long, or a finding.
+        ("Regards\nThe list is empty", "the list is empty"),
+        ("Empty list.\nRegards,\nSales\nthe list that we sent is empty", "empty list the list that we sent is empty"),
+        ("Empty list.\nRegards,\nSales\nThe site is down", "empty list the site is down"),
+        ("Empty list. Best regards to the team in Riyadh", "empty list best regards to the team in riyadh"),
+    ],
+)
+def test_a_signature_is_not_weighed(classifier: Classifier, told: str, left: str) -> None:
+    assert [token for token in classifier.tokens_read(told) if token not in ".,\n"] == left.split()
+
+
 def test_pieces_say_nothing_by_themselves(classifier: Classifier) -> None:
     pieces = read_pieces("beside_apart")
     wrong = [piece.text for piece in pieces if classifier.classify(piece.text).priority != "P3"]

@@ -27,7 +27,8 @@ def test_denied_keyword_is_reported_apart(classifier: Classifier, template: str,
 @pytest.mark.parametrize(
     "template",
     ["no idea why, but {}", "not only slow, {}", "it does not work. {}", "We don't know how but {} happened", "No! {}",
-     "لا أعرف السبب لكن {}", "ما اشتغل شي، {}", "لا يعمل شيء {}", "ما زال عندنا {}", "لا! {}", "بخصوص {}", "«{}»", "#{}"],
+     "لا أعرف السبب لكن {}", "ما اشتغل شي، {}", "لا يعمل شيء {}", "ما زال عندنا {}", "لا! {}", "بخصوص {}", "«{}»", "#{}",
+     "على ما يبدو {}", "زي ما قلت لكم {}", "حسب ما فهمنا {}", "أول ما فتحنا {}", "لا يخفى عليكم أن {}", "لا أصدق أن {}"],
 )  # fmt: skip
 def test_complaint_and_terminator_do_not_deny(
     classifier: Classifier, template: str, keyword: str, priority: str
@@ -73,6 +74,28 @@ def test_reasons_name_the_keyword_in_both_languages(classifier: Classifier) -> N
 )
 def test_a_question_may_answer_itself(classifier: Classifier, text: str, denied: bool) -> None:
     assert (classifier.classify(text).priority != "P0") == denied
+
+
+@pytest.mark.parametrize(
+    "opening",
+    ["على ما يبدو", "على ما أظن", "زي ما قلت لكم", "حسب ما شفنا", "أول ما فتحنا اليوم", "مو مصدقين إن"],
+)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "الموقع طايح ومحد يقدر يدخل",
+        "المخترق حذف قوائمنا كلها",
+        "انرسلت الحملة قبل ما نعتمدها",
+        "وصلت الرسالة لعميل غلط",
+    ],
+)
+def test_ma_that_relates_denies_nothing(classifier: Classifier, opening: str, text: str) -> None:
+    assert classifier.classify(f"{opening} {text}").priority == "P0"
+
+
+def test_who_somebody_is_not_denies_nothing_of_what_they_did(classifier: Classifier) -> None:
+    assert classifier.classify("واحد مو مننا دخل الحساب أمس").priority == "P0"
+    assert classifier.classify("مو عندنا تسريب").priority in ("P2", "P3")
 
 
 def test_a_denial_denies_its_own_word_and_not_what_stands_beside_it(classifier: Classifier) -> None:

@@ -182,11 +182,13 @@ class Negation:
 class Courtesy:
     """What says nothing of what a ticket is about: ``greetings`` at the beginning of a clause, ``closings`` at its end.
 
-    Both are groups as bits, 0 where a lexicon has none; ``between``: folded tokens that may stand beside them in a clause.
+    ``sign_offs`` are closings after which the writer's name and address may follow. All are groups as bits, 0 where a
+    lexicon has none; ``between``: folded tokens that may stand beside them in a clause.
     """
 
     greetings: int
     closings: int
+    sign_offs: int
     between: frozenset[str]
 
 
@@ -367,7 +369,7 @@ _CONTEXT_KEYS = {"id", "group", "where", "within", "clause", "notes"}
 _STOP_KEYS = {"id", "notes", *FORM_KINDS}
 _PLACES = {"before", "after", "near", "inside", "later"}
 _NEGATION_GROUPS = ("hedges", "denied_after", "denied_at_end", "fine", "pseudo", "supposed", "taken_back", "elsewhere")
-_COURTESY_GROUPS = ("greetings", "closings")
+_COURTESY_GROUPS = ("greetings", "closings", "sign_offs")
 _SETTINGS = {"skipped", "between_courtesies", *_COURTESY_GROUPS}
 _NEGATION_KEYS = {field.name for field in fields(Negation)}
 _NEGATION_MODES = {"window", "adjacent", "none"}
@@ -771,8 +773,8 @@ def _tokens(forms: Iterable[str]) -> frozenset[str]:
 
 
 def _courtesy(settings: Raw, names: Mapping[str, int]) -> Courtesy:
-    greetings, closings = [mask_of([names[settings[key]]] if key in settings else []) for key in _COURTESY_GROUPS]
-    return Courtesy(greetings, closings, _tokens(settings.get("between_courtesies", ())))
+    groups = {key: mask_of([names[settings[key]]] if key in settings else []) for key in _COURTESY_GROUPS}
+    return Courtesy(**groups, between=_tokens(settings.get("between_courtesies", ())))
 
 
 def _negation(table: Raw, names: Mapping[str, int]) -> Negation:

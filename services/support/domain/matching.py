@@ -32,6 +32,9 @@ _AT_THE_BEGINNING = 5
 # How many words may stand between a finding and what changes its signals.
 _NEAR_A_FINDING = 6
 _ASKED = frozenset("?؟")
+# How many words a line of a signature has at most, and about how many all of it.
+_LINE_OF_A_SIGNATURE = 5
+_SIGNED = 30
 
 Said = tuple[tuple[Signal, ...], dict[int, Signal]]
 """Signals, and the same by number: the hash of an enumeration's member is slow."""
@@ -83,7 +86,8 @@ class Match:
 class Found(NamedTuple):
     """What a text holds: the matches of rules; and, as bits, two kinds of tokens.
 
-    ``unreal``: told as feared, supposed, taken back or elsewhere; ``courtesies``: greetings, thanks, calls for an answer.
+    ``unreal``: told as feared, supposed, taken back or elsewhere; ``courtesies``: greetings, thanks, calls for an answer, and
+    signatures.
     """
 
     matches: list[Match]
@@ -101,7 +105,7 @@ class _Reading:
         self.occurrences = occurrences
         # No other group occurs; not each that is there need do so, for a fixed phrase may have swallowed it.
         self.mask = mask
-        # Tokens, as bits, that are part of a complaint ("not working", "nobody can log in") and so deny nothing else.
+        # Tokens, as bits, that are part of a fixed phrase or a complaint ("nobody can log in") and so deny nothing else.
         self.consumed = 0
         self.critical_ends: set[int] | None = None
 
@@ -184,7 +188,8 @@ class Matcher:
         self._denying = negation.negators | negation.adjacent
         self._denials = mask_of((negation.fine, negation.denied_after, negation.denied_at_end))
         self._tellings = mask_of((negation.supposed, negation.taken_back, negation.elsewhere))
-        self._courtesies = lexicon.courtesy.greetings | lexicon.courtesy.closings
+        self._closings = lexicon.courtesy.closings | lexicon.courtesy.sign_offs
+        self._courtesies = lexicon.courtesy.greetings | self._closings
         self._critical = {
             group for group, index in lexicon.literals.items() if urgency(lexicon.entries[index].priority) <= 1
         }
@@ -262,7 +267,10 @@ class Matcher:
                     found.append((i, k, groups, bits))
         unreal = self._unreal(tokens, found) if mask & self._tellings else 0
         courtesies = self._polite(tokens, found) if mask & self._courtesies else 0
-        return Found(self._matches(tokens, found, mask), unreal, courtesies)
+        matches = self._matches(tokens, found, mask)
+        if mask & self.lexicon.courtesy.sign_offs:
+            courtesies |= self._signature(tokens, found, matches, courtesies)
+        return Found(matches, unreal, courtesies)
 
     def _matches(self, tokens: list[str], found: Sequence[_Seen], mask: int) -> list[Match]:
         """What the rules find; what is denied is marked so."""
@@ -345,7 +353,7 @@ class Matcher:
         """The tokens, as bits, of clauses that are courtesies alone, and of those at the beginning or end of others."""
         size = len(tokens)
         courtesy, courtesies = self.lexicon.courtesy, self._courtesies
-        greetings, closings, between = courtesy.greetings, courtesy.closings, courtesy.between
+        greetings, closings, between = courtesy.greetings, self._closings, courtesy.between
         spans = [(i, k, bits) for i, k, _, bits in found if bits & courtesies]
         greeting = closing = 0
         for first, last, bits in spans:
@@ -381,6 +389,36 @@ class Matcher:
             polite |= (1 << last) - (1 << first)
         return polite
 
+    def _signature(
+        self, tokens: Sequence[str], found: Sequence[_Seen], matches: Sequence[Match], courtesies: int
+    ) -> int:
+        """The tokens, as bits, of the short clauses after the sign-off that ends a letter: who wrote, where to reach them.
+
+        What a rule finds there is no part of a signature, nor is what follows it.
+        """
+        sign_offs = self.lexicon.courtesy.sign_offs
+        begun = max([k for _, k, _, bits in found if bits & sign_offs and courtesies >> (k - 1) & 1], default=0)
+        size = len(tokens)
+        if begun == size or tokens[begun] not in CLAUSE_ENDS:
+            return 0
+        for at in range(begun):
+            if tokens[at] not in CLAUSE_ENDS and not courtesies >> at & 1:
+                break
+        else:
+            return 0
+        first = at = last = begun
+        told = min([match.first for match in matches if match.first >= first], default=size)
+        while at < min(told, first + _SIGNED):
+            while at < size and tokens[at] in CLAUSE_ENDS:
+                at += 1
+            last = at
+            while at < size and tokens[at] not in CLAUSE_ENDS:
+                at += 1
+            if at - last > _LINE_OF_A_SIGNATURE or told < at:
+                break
+            last = at
+        return (1 << last) - (1 << first)
+
     def _swallow(self, reading: _Reading) -> None:
         """Remove what lies inside a fixed phrase, unless a keyword reaches across the phrase's border.
 
@@ -398,6 +436,8 @@ class Matcher:
                     covered[first:last] = bytes([1]) * (last - first)
         if 1 not in covered:
             return
+        # Nor does what lies inside one deny anything: «زي ما قلت لكم».
+        reading.consumed = sum([1 << at for at, swallowed in enumerate(covered) if swallowed])
         for group, spans in list(occurrences.items()):
             left = [span for span in spans if 0 in covered[span[0] : span[1]]]
             if len(left) == len(spans):
@@ -624,7 +664,7 @@ class Matcher:
     def _deny(self, reading: _Reading, matches: Sequence[Match]) -> None:
         """Set the matches apart that the text denies."""
         occurrences = reading.occurrences
-        consumed = 0
+        consumed = reading.consumed
         spans = occurrences.get(self.lexicon.negation.pseudo)
         if spans is not None:
             heads = {match.head for match in matches}
