@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import pytest
 
 from services.support.domain.classifier import Classifier
@@ -49,6 +47,10 @@ def test_set_meets_the_targets(classifier: Classifier, name: str) -> None:
         # Whole e-mails, and e-mails of kinds that mislead, not learnt yet.
         ("apart_17", 0.90, 0.98, 0.13),
         ("apart_18", 0.84, 0.95, 0.16),
+        ("apart_19", 0.98, 0.985, 0.018),
+        # Written to mislead in nearly every row.
+        ("apart_20", 0.70, 0.95, 0.45),
+        ("apart_21", 0.74, 0.93, 0.40),
     ],
 )
 def test_sets_apart_do_not_fall_below_these_figures(
@@ -74,12 +76,14 @@ def test_classifier_beats_the_substring_baseline_by_far() -> None:
 
 
 def test_sets_are_disjoint_and_cover_every_priority() -> None:
-    sets = [read(name) for name in (*SETS, "apart", *(f"apart_{n}" for n in range(2, 19)))]
-    texts = [row.text for rows in sets for row in rows]
+    names = (*SETS, "apart", *(f"apart_{n}" for n in range(2, 22)))
+    sets = {name: read(name) for name in names}
+    texts = [row.text for rows in sets.values() for row in rows]
     assert len(texts) >= 400
     assert len(texts) == len(set(texts))
-    for rows in sets:
-        assert set(Counter(row.label for row in rows)) == {"P0", "P1", "P2", "P3"}
+    for name, rows in sets.items():
+        of_pairs = name in ("apart_20", "apart_21")
+        assert {row.label for row in rows} == ({"P0", "P3"} if of_pairs else {"P0", "P1", "P2", "P3"}), name
 
 
 @pytest.mark.parametrize(("keyword", "priority"), BASE_KEYWORDS.items())

@@ -20,10 +20,15 @@ def unreal(classifier: Classifier, text: str) -> str:
     ("text", "marked"),
     [
         # Supposed: to the end of the clause, or to where the telling turns.
-        ("What do you do if a stranger gets in, and who calls us?", "if a stranger gets in"),
+        ("What do you do if a stranger gets in, and who calls us?", "what do you do if a stranger gets in"),
         ("We thought it was slow but nobody can log in", "we thought it was slow"),
-        ("وش تسوون لو أحد دخل حسابنا، ومن نكلم؟", "لو احد دخل حسابنا"),
+        ("وش تسوون لو أحد دخل حسابنا، ومن نكلم؟", "وش تسوون لو احد دخل حسابنا"),
         ("كنا خايفين إن القايمة انتشرت لكن الحين شفناها منشورة", "كنا خايفين ان القايمه انتشرت"),
+        ("Have you ever sent a list to a stranger? We sign today.", "have you ever sent a list to a stranger"),
+        ("هل سبق أن أرسلتم قائمة لعميل ثاني؟ نوقع اليوم", "هل سبق ان ارسلتم قايمه لعميل ثاني"),
+        ("خايفين أحد يسرق كلمة السر، كيف نغيرها", "خايفين احد يسرق كلمه السر"),
+        # Who can do something, and who cannot, is no supposition.
+        ("ما أحد يقدر يدخل المنصة", ""),
         # Taken back: what stands before it in its sentence; and the sentence before, where its own begins with it.
         ("All is well. A stranger logged in and it was a false alarm.", "a stranger logged in and it was a false alarm"),
         ("Somebody logged in from Dubai. It was me, sorry. The list is attached.", "somebody logged in from dubai it was me"),
@@ -38,6 +43,11 @@ def unreal(classifier: Classifier, text: str) -> str:
         ("السنة الماضية واحد غريب دخل الحساب، والحين رجع", "السنه الماضيه واحد غريب دخل الحساب"),
         ("Back in 2021 a stranger got in. Today all is well.", "back in 2021 a stranger got in"),
         ("الطابعة جاهزة. المطبعة وصلت الكروت لعنوان ثاني، مالكم دخل", "المطبعه وصلت الكروت لعنوان ثاني مالكم دخل"),
+        ("Our old PR agency sent the list to a rival. Here all is well.", "our old pr agency sent the list to a rival"),
+        ("الوكالة اللي كانت قبلكم أرسلت القائمة لمنافس. الحين كل شي تمام", "الوكاله اللي كانت قبلكم ارسلت القايمه لمنافس"),
+        # Whom a matter reached, or who saw it, may be of any company.
+        ("Our competitor got the list of our clients from you", ""),
+        ("شركة ثانية استلمت قائمة عملائنا من قبلكم", ""),
         ("Should a stranger ever get in, who calls us?", "should a stranger ever get in"),
         # A fixed phrase is none of these: "if you please".
         ("لو سمحتوا القايمة عند المنافس", ""),

@@ -32,6 +32,8 @@ DOUBT: Final = ((0.25, 0.9), (0.45, 0.8), (0.45, 0.8))
 """Between which two likelihoods a level, or a more urgent one, is in doubt; beyond them phrases hardly ever turn it over."""
 
 _SIZES: Final = (3, 4)
+# How many digits a number has that says how much or which year; those with more say which order, phone or account.
+_SHORT_NUMBER: Final = 4
 _FIELD: Final = 32
 _HALF: Final = 1 << (_FIELD - 1)
 _IN_A_FIELD: Final = (1 << _FIELD) - 1
@@ -122,13 +124,18 @@ def unmarked(word: str) -> tuple[str, str]:
 def parts_of(word: str) -> list[str]:
     """The word, marked as whole, and the runs of three and four characters in it, its borders marked ``<`` and ``>``.
 
-    A pair of words has one part, itself. The parts of a marked word are its own, each marked.
+    A pair of words has one part, itself. The parts of a marked word are its own, each marked. Numbers of five digits or more,
+    ids and addresses say no more than that they are such.
     """
     if " " in word:
         return [word]
     mark, plain = unmarked(word)
     if mark:
         return [mark + part for part in parts_of(plain)]
+    if "@" in word or "://" in word:
+        return ["=@"]
+    if len(word) > _SHORT_NUMBER <= sum(map(str.isdigit, word)):
+        return ["=0"]
     bordered = f"<{word}>"
     length = len(bordered)
     parts = ["=" + word]
