@@ -173,6 +173,11 @@ def test_what_stands_after_before_and_after_is_not_denied(lexicon: Lexicon, befo
     assert Classifier(lexicon).tokens_read("ما وافقنا عليها") == ["ما", "¬وافقنا", "¬عليها"]
 
 
+@pytest.mark.parametrize("affirmed", ["لا شك أن الرسالة وصلت", "مو مصدقين إن الرسالة وصلت", "سوى إرسال للرسالة"])
+def test_what_is_affirmed_is_not_denied(lexicon: Lexicon, affirmed: str) -> None:
+    assert not any(token.startswith("¬") for token in Classifier(lexicon).tokens_read(affirmed))
+
+
 def test_a_finding_that_is_its_whole_sentence_needs_support_where_it_holds_a_denial(lexicon: Lexicon) -> None:
     classifier = Classifier(lexicon)
     assert classifier.classify("sent without approval").priority == "P0"

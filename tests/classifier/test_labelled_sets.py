@@ -46,11 +46,11 @@ def test_set_meets_the_targets(classifier: Classifier, name: str) -> None:
         ("apart_16", 0.985, 0.985, 0.01),
         # Whole e-mails, and e-mails of kinds that mislead, not learnt yet.
         ("apart_17", 0.90, 0.98, 0.13),
-        ("apart_18", 0.84, 0.95, 0.16),
-        ("apart_19", 0.98, 0.985, 0.018),
+        ("apart_18", 0.86, 0.93, 0.14),
+        ("apart_19", 0.985, 0.985, 0.015),
         # Written to mislead in nearly every row.
-        ("apart_20", 0.70, 0.95, 0.45),
-        ("apart_21", 0.74, 0.93, 0.40),
+        ("apart_20", 0.75, 0.97, 0.37),
+        ("apart_21", 0.75, 0.94, 0.40),
     ],
 )
 def test_sets_apart_do_not_fall_below_these_figures(
@@ -76,13 +76,13 @@ def test_classifier_beats_the_substring_baseline_by_far() -> None:
 
 
 def test_sets_are_disjoint_and_cover_every_priority() -> None:
-    names = (*SETS, "apart", *(f"apart_{n}" for n in range(2, 22)))
+    names = (*SETS, "misleading", "apart", *(f"apart_{n}" for n in range(2, 22)))
     sets = {name: read(name) for name in names}
     texts = [row.text for rows in sets.values() for row in rows]
     assert len(texts) >= 400
     assert len(texts) == len(set(texts))
     for name, rows in sets.items():
-        of_pairs = name in ("apart_20", "apart_21")
+        of_pairs = name in ("misleading", "apart_20", "apart_21")
         assert {row.label for row in rows} == ({"P0", "P3"} if of_pairs else {"P0", "P1", "P2", "P3"}), name
 
 

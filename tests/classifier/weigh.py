@@ -54,9 +54,15 @@ SENTENCE = re.compile(rf"(?:[^{ENDS}]|\.(?=\S))*(?:[{ENDS}]+\s*|$)")
 LEAST_WORDS_OF_A_LETTER = 25
 EXCERPT = 0.9
 
+# How much a row counts that was written to mislead: half of all are P0, and none is of P1 or P2.
+MISLEADING = 0.8
+
 # How many rows are learnt once more with slips of the keyboard, in one or two words of at least so many letters.
 MISTYPED = 0.3
 LEAST_LETTERS = 5
+# How many of these have two words joined instead of another slip, and where two words may be joined.
+WITHOUT_SPACE = 0.3
+JOINT = re.compile(r"(?<=[^\W\d_]) (?=[^\W\d_])")
 
 # How many rows are learnt once more among others: people speak of several matters in one ticket, and what is less urgent
 # must not hide what is more.
@@ -79,7 +85,7 @@ HEADER = f"""\
 # logarithm of odds against P3. Letters: P0 S security, L data leak, U unapproved send, W wrong send, M money taken,
 # O outage; P1 D service down, P Proof Pack missing; P2 C connector, Q Proof Pack late or broken, B billing. The row * is
 # where a text begins; ¬ marks what stands within reach of a denial, ~ what is told as feared, supposed, taken back, long
-# ago or elsewhere.
+# ago or elsewhere; =0 is a number of five digits or more, or an id, and =@ an address.
 # Made by `python -m tests.classifier.weigh`; change labelled rows rather than points.
 """
 
@@ -94,6 +100,8 @@ def verdict(label: str, signals: Iterable[str]) -> str | None:
 
 def column_of(classifier: Classifier, row: Row) -> str | None:
     """The `verdict` of a row; one without signals is of the kind that the rules see in it."""
+    if row.label == "P3":
+        return verdict(row.label, ())
     return verdict(row.label, sorted(row.signals) or [str(s) for s in classifier.classify(row.text).signals])
 
 
@@ -101,6 +109,7 @@ def rows(classifier: Classifier) -> list[tuple[Row, float]]:
     """The rows to learn from, and how much each counts."""
     rules = Classifier(replace(classifier.lexicon, weights=Weights({})))
     found = [(row, 2.0 if name == INDEPENDENT else 1.0) for name in SETS for row in read(name)]
+    found += [(row, MISLEADING) for row in read("misleading")]
     found += [(part, EXCERPT) for row, _ in found for part in excerpts(classifier, rules, row)]
     chance = random.Random(1)
     found += [(Row(("P3",), frozenset(), piece.kind, piece.text), 1.0) for piece in read_pieces("beside")]
@@ -152,7 +161,11 @@ def with_slips(some: Iterable[tuple[Row, float]]) -> list[tuple[Row, float]]:
 
 
 def mistyped(text: str, chance: random.Random) -> str:
-    """A text with a letter left out, doubled, or exchanged with the next one, in one or two words."""
+    """A text with a letter left out, doubled, or exchanged with the next one, in one or two words, or two words joined."""
+    joints = [found.start() for found in JOINT.finditer(text)]
+    if joints and chance.random() < WITHOUT_SPACE:
+        at = chance.choice(joints)
+        return text[:at] + text[at + 1 :]
     words = text.split(" ")
     long = [at for at, word in enumerate(words) if len(word) >= LEAST_LETTERS and word.isalpha()]
     for at in chance.sample(long, min(len(long), chance.randint(1, 2))):

@@ -42,6 +42,7 @@ from services.support.domain.weights import (
 )
 
 _SENTENCE_ENDS = HARD_STOPS | {"\n"}
+_THAT = "ان"
 _NO_WORDS = (CLAUSE_ENDS | {"!"}) - frozenset("?؟")
 # A longer text is weighed in windows of so many words, so that its harmless sentences do not hide the one that matters.
 _WEIGHED_AT_ONCE = 60
@@ -360,11 +361,7 @@ class Weigher:
             return tokens
         breaks = self.lexicon.negation.breaks
         marked = tokens.copy()
-        starts = [
-            at
-            for at, token in enumerate(tokens)
-            if token in denials and not (at and self._denies_nothing(tokens[at - 1], token))
-        ]
+        starts = [at for at, token in enumerate(tokens) if token in denials and not self._denies_nothing(tokens, at)]
         for at, following in itertools.pairwise([*starts, len(tokens) - 1]):
             # What follows a second denial is within that one's reach.
             for reached in range(at + 1, min(at + denials[tokens[at]], following) + 1):
@@ -377,13 +374,19 @@ class Weigher:
                 marked[at] = UNREAL + tokens[at]
         return marked
 
-    def _denies_nothing(self, before: str, denial: str) -> bool:
-        """Whether a word before it makes a denial none: «بعد ما» is "after"."""
+    def _denies_nothing(self, tokens: Sequence[str], at: int) -> bool:
+        """Whether a denial is none: «بعد ما» is "after", and «لا شك أن» affirms what follows."""
+        if at and self._is_complaint(tokens[at - 1], tokens[at]):
+            return True
+        return at + 2 < len(tokens) and tokens[at + 2] == _THAT and self._is_complaint(tokens[at], tokens[at + 1])
+
+    def _is_complaint(self, word: str, following: str) -> bool:
+        """Whether two words only look like a denial."""
         lexicon = self.lexicon
-        node = node_of(lexicon.trie, before)
+        node = node_of(lexicon.trie, word)
         if node is None or not node[2]:
             return False
-        further = lexicon.branches.grow(node[2]).get(denial)
+        further = lexicon.branches.grow(node[2]).get(following)
         return further is not None and bool(further[1] >> lexicon.negation.pseudo & 1)
 
     @staticmethod

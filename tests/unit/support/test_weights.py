@@ -150,6 +150,16 @@ def test_parts_are_the_word_and_its_runs_of_three_and_four() -> None:
     assert parts_of("ok") == ["=ok", "<ok", "ok>"]
 
 
+def test_long_numbers_ids_and_addresses_say_only_that_they_are_such() -> None:
+    assert parts_of("0550000000") == parts_of("48213") == parts_of("ord-2231") == ["=0"]
+    assert parts_of("ops@example.com") == parts_of("https://example.com/leak/2231") == ["=@"]
+    assert parts_of(UNREAL + "48213") == ["~=0"]
+    # A year, an amount, Arabizi.
+    assert "=2026" in parts_of("2026")
+    assert "=900" in parts_of("900")
+    assert "=t7a9alt" in parts_of("t7a9alt")
+
+
 @pytest.mark.parametrize(
     ("line", "fault"),
     [
