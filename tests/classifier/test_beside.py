@@ -75,6 +75,8 @@ def test_a_courtesy_that_goes_on_is_read(classifier: Classifier, text: str, prio
         ("Thanks for the list", "thanks for the list"),
         ("السلام عليكم ورحمة الله القائمة فاضية وشكراً لكم", "القايمه فاضيه"),
         ("The list is empty. Could you please look into it?", "the list is empty"),
+        ("As far as we can tell the list is empty", "the list is empty"),
+        ("حسب ما فهمنا القائمة فاضية", "القايمه فاضيه"),
     ],
 )
 def test_courtesies_are_not_weighed_where_they_begin_or_end_a_clause(
