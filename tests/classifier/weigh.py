@@ -100,9 +100,10 @@ def verdict(label: str, signals: Iterable[str]) -> str | None:
 
 def column_of(classifier: Classifier, row: Row) -> str | None:
     """The `verdict` of a row; one without signals is of the kind that the rules see in it."""
-    if row.label == "P3":
-        return verdict(row.label, ())
-    return verdict(row.label, sorted(row.signals) or [str(s) for s in classifier.classify(row.text).signals])
+    signals = sorted(row.signals)
+    if not signals and row.label != "P3":
+        signals = [str(signal) for signal in classifier.classify(row.text).signals]
+    return verdict(row.label, signals)
 
 
 def rows(classifier: Classifier) -> list[tuple[Row, float]]:

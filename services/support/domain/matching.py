@@ -426,20 +426,20 @@ class Matcher:
         """
         occurrences = reading.occurrences
         keywords = sorted([span for group in self._literals.intersection(occurrences) for span in occurrences[group]])
-        covered = bytearray(len(reading.tokens))
+        swallowed = 0
         for group in self.lexicon.stops.intersection(occurrences):
             for first, last in occurrences.pop(group):
                 if not JOINTS.isdisjoint(reading.tokens[first:last]):
                     continue
                 near = keywords[bisect_left(keywords, (first - 8, 0)) : bisect_right(keywords, (last, 0))]
                 if not any(a < first < b < last or first < a < last < b for a, b in near):
-                    covered[first:last] = bytes([1]) * (last - first)
-        if 1 not in covered:
+                    swallowed |= (1 << last) - (1 << first)
+        if not swallowed:
             return
         # Nor does what lies inside one deny anything: «زي ما قلت لكم».
-        reading.consumed = sum([1 << at for at, swallowed in enumerate(covered) if swallowed])
+        reading.consumed = swallowed
         for group, spans in list(occurrences.items()):
-            left = [span for span in spans if 0 in covered[span[0] : span[1]]]
+            left = [(first, last) for first, last in spans if ~(swallowed >> first) & ((1 << (last - first)) - 1)]
             if len(left) == len(spans):
                 continue
             if left:
