@@ -86,6 +86,14 @@ def misspell_turns(raw: dict[str, Any]) -> None:
     raw["negation"]["turn"] = ["but"]
 
 
+def join_no_denial(raw: dict[str, Any]) -> None:
+    raw["negation"]["joined"].append("من *")
+
+
+def join_two_words(raw: dict[str, Any]) -> None:
+    raw["negation"]["joined"].append("ما كان فيه")
+
+
 def no_meaning(raw: dict[str, Any]) -> None:
     entry(raw, "leak")["meaning_ar"] = " "
 
@@ -113,6 +121,8 @@ def idle(raw: dict[str, Any]) -> None:
         (third_priority, "UNKNOWN_PRIORITY"),
         (no_turns, "FIELD_MISSING"),
         (misspell_turns, "UNKNOWN_KEY"),
+        (join_no_denial, "JOINED"),
+        (join_two_words, "JOINED"),
         (no_meaning, "TEXT_MISSING"),
         (twice, "DUPLICATE_ID"),
         (idle, "UNUSED"),

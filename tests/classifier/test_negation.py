@@ -43,6 +43,46 @@ def test_clitics_change_nothing(classifier: Classifier, keyword: str, conjunctio
     assert classifier.classify(conjunction + article + keyword).matched_keyword == keyword
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["لايوجد تسريب", "لاتوجد أي حالة تسريب", "ماعندنا أي تسريب", "ماشفنا تسريب", "فحصنا وماكان فيه تسريب",
+     "ولايوجد تسريب عندنا", "مالقينا أي اختراق", "لاأحد اخترق حسابنا", "ماانخترق الحساب"],
+)  # fmt: skip
+def test_a_denial_joined_to_the_next_word_denies(classifier: Classifier, text: str) -> None:
+    verdict = classifier.classify(text)
+    assert (verdict.priority, verdict.review_required) == ("P3", True)
+    assert verdict.negated_hits
+
+
+@pytest.mark.parametrize(
+    ("written", "joined"),
+    [
+        ("ما وافقنا على الرسالة اللي راحت", "ماوافقنا على الرسالة اللي راحت"),
+        ("رسلتوها وما عطيناكم إذن", "رسلتوها وماعطيناكم إذن"),
+        ("سحبتوا بدون موافقتنا", "سحبتوا بدونموافقتنا"),
+        ("الموقع لا يعمل لأحد نهائيا", "الموقع لايعمل لأحد نهائيا"),
+        ("ما طلبنا الخصم وسحبتوه", "ماطلبنا الخصم وسحبتوه"),
+        ("التقويم ما يتزامن مع اجتماعاتنا", "التقويم مايتزامن مع اجتماعاتنا"),
+    ],
+)
+def test_a_joined_denial_says_the_same_and_is_shown_as_written(
+    classifier: Classifier, written: str, joined: str
+) -> None:
+    verdict = classifier.classify(joined)
+    assert verdict.priority == classifier.classify(written).priority < "P3"
+    assert [hit.text for hit in verdict.hits] == [joined[hit.start : hit.end] for hit in verdict.hits]
+    assert [hit.text.replace(" ", "") for hit in verdict.hits] == [
+        hit.text.replace(" ", "") for hit in classifier.classify(written).hits
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["متى توصل الماكينة والمالية", "لاحظنا فرقا", "لاتمام الطلب نحتاج التوقيع", "لازم نجتمع في مارس"]
+)
+def test_a_word_that_begins_like_a_denial_is_none(classifier: Classifier, text: str) -> None:
+    assert classifier.classify(text + " وعندنا تسريب").priority == "P0"
+
+
 def test_doubtful_denial_lands_at_p2(classifier: Classifier) -> None:
     verdict = classifier.classify("I don't think there was a leak")
     assert (verdict.priority, verdict.review_required) == ("P2", True)

@@ -151,9 +151,12 @@ class Classifier:
             tokens = [tokens[i] for i in kept]
         found = self._matcher.find(tokens)
         matches = found.matches
+        if found.places is not None:
+            tokens = found.tokens
+            kept = found.places if kept is None else [kept[place] for place in found.places]
         aside: Plan | None = None
         if self._weigher:
-            matches, aside = self._weigher.weighed(tokens, found)
+            matches, aside = self._weigher.weighed(found)
         if not matches:
             return self._nothing if aside is None else self._set_aside(aside)
         return self._verdict(text, _Source(text, folded, how, written, kept, tokens), matches, aside)
@@ -172,7 +175,7 @@ class Classifier:
         skipped = self.lexicon.skipped
         tokens = [token for token in written_once(folded, written) if token not in skipped]
         found = self._matcher.find(tokens)
-        return without(base_words(found.matches) | found.courtesies, tokens), found.unreal
+        return without(base_words(found.matches) | found.courtesies, found.tokens), found.unreal
 
     def _set_aside(self, plan: Plan) -> Classification:
         keyword = plan.entry.keyword

@@ -156,11 +156,16 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class Negation:
-    """Sets of folded tokens; see the editors' page for what each is for."""
+    """Sets of folded tokens; see the editors' page for what each is for.
+
+    ``joined``: words that are a denial and what it denies, and beginnings of such (with a star at the end), with the length
+    of the denial.
+    """
 
     window: int
     negators: frozenset[str]
     adjacent: frozenset[str]
+    joined: Mapping[str, int]
     breaks: frozenset[str]
     fillers: frozenset[str]
     coordinators: frozenset[str]
@@ -452,6 +457,18 @@ def check(raw: Raw) -> list[Finding]:
         found.append(_error("FIELD_MISSING", "negation", f"{key} is missing", f"الحقل {key} ناقص"))
     for key in _NEGATION_GROUPS:
         references("negation", [negation.get(key, "")])
+    denials = {*negation.get("negators", ()), *negation.get("adjacent", ())}
+    for form in negation.get("joined", ()):
+        denial, _, denied = form.partition(" ")
+        if denial not in denials or not denied or " " in denied or "*" in denied[:-1]:
+            found.append(
+                _error(
+                    "JOINED",
+                    "negation",
+                    f"joined: {form!r} is not one of negators or adjacent, a space, and a word or its beginning with a star",
+                    f"ليست أداة نفي معروفة تليها مسافة ثم كلمة أو أولها ونجمة: {form}",
+                )
+            )
     return found
 
 
@@ -777,11 +794,22 @@ def _courtesy(settings: Raw, names: Mapping[str, int]) -> Courtesy:
     return Courtesy(**groups, between=_tokens(settings.get("between_courtesies", ())))
 
 
+def _joined(forms: Iterable[str]) -> dict[str, int]:
+    found = {}
+    for form in forms:
+        denial, _, denied = form.partition(" ")
+        ending = "*" if denied.endswith("*") else ""
+        for written in surface_of(denial, "words"):
+            found[written + "".join(fold_word(denied.removesuffix("*"))) + ending] = len(written)
+    return found
+
+
 def _negation(table: Raw, names: Mapping[str, int]) -> Negation:
     return Negation(
         window=table["window"],
         negators=frozenset(t for form in table["negators"] for t in surface_of(form, "words")),
         adjacent=frozenset(t for form in table["adjacent"] for t in surface_of(form, "words")),
+        joined=_joined(table["joined"]),
         breaks=_tokens(table["breaks"]),
         fillers=_tokens(table["fillers"]),
         coordinators=_tokens(table["coordinators"]),

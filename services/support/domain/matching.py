@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from services.domain.arabic import HARD_STOPS, SOFT_STOPS
-from services.support.domain.forms import ANY_WORD, FOR_ANYONE, HYPHENS, JOINTS, Node, Trie, bits_of, mask_of, node_of
+from services.support.domain.forms import ANY_WORD, FOR_ANYONE, HYPHENS, JOINTS, Node, bits_of, mask_of, node_of
 from services.support.domain.lexicon import Chain, Context, Entry, Lexicon, Rule, Signal
 from services.support.domain.priorities import urgency
 from services.support.domain.weights import Remembered
@@ -35,6 +35,9 @@ _ASKED = frozenset("?؟")
 # How many words a line of a signature has at most, and about how many all of it.
 _LINE_OF_A_SIGNATURE = 5
 _SIGNED = 30
+# How long the beginnings are that tell a denial joined to a word, and what it is joined to at least.
+_BEGINNINGS = (2, 3, 4, 5)
+_SHORTEST_JOINED = 4
 
 Said = tuple[tuple[Signal, ...], dict[int, Signal]]
 """Signals, and the same by number: the hash of an enumeration's member is slow."""
@@ -87,12 +90,15 @@ class Found(NamedTuple):
     """What a text holds: the matches of rules; and, as bits, two kinds of tokens.
 
     ``unreal``: told as feared, supposed, taken back or elsewhere; ``courtesies``: greetings, thanks, calls for an answer, and
-    signatures.
+    signatures. ``tokens``: as they were read; where a denial was parted from what it is joined to, ``places`` has for each
+    the place among those given.
     """
 
     matches: list[Match]
     unreal: int
     courtesies: int
+    tokens: list[str]
+    places: list[int] | None = None
 
 
 class _Reading:
@@ -146,13 +152,33 @@ class _Readied(NamedTuple):
 
 
 class _Nodes(Remembered[Node | None]):
-    """The nodes of the words met so far (`node_of`)."""
+    """The nodes of the words met so far (`node_of`); of those that a denial is joined to, one that says no more than that."""
 
-    def __init__(self, trie: Trie) -> None:
-        self._trie = trie
+    def __init__(self, lexicon: Lexicon) -> None:
+        self._trie = lexicon.trie
+        self._negation = lexicon.negation
+        self._weights = lexicon.weights
+        self.joined = 1 << len(lexicon.group_names)
 
     def made(self, word: str) -> Node | None:
-        return node_of(self._trie, word)
+        return node_of(self._trie, word) if self.parted(word) is None else ((), self.joined, 0, 0)
+
+    def _is_known(self, word: str) -> bool:
+        return word in self._trie or word in self._negation.fillers or self._weights.knows(word)
+
+    def parted(self, word: str) -> tuple[str, str] | None:
+        """A denial and what it denies where a word is both: «ماوافقنا»."""
+        joined = self._negation.joined
+        length = joined.get(word)
+        if length is not None:
+            return word[:length], word[length:]
+        for size in _BEGINNINGS:
+            length = joined.get(word[:size] + "*")
+            if length is not None:
+                denied = word[length:]
+                if len(denied) >= _SHORTEST_JOINED and self._is_known(denied):
+                    return word[:length], denied
+        return None
 
 
 def _pair(rule: Rule) -> _Pair | None:
@@ -176,7 +202,7 @@ class Matcher:
     def __init__(self, lexicon: Lexicon) -> None:
         self.lexicon = lexicon
         self._plans = tuple(Plan(entry, index) for index, entry in enumerate(lexicon.entries))
-        self._nodes = _Nodes(lexicon.trie)
+        self._nodes = _Nodes(lexicon)
         self._branches = lexicon.branches.grown
         self._anchors = mask_of(lexicon.rules)
         self._every_group = (1 << len(lexicon.group_names)) - 1
@@ -265,12 +291,20 @@ class Matcher:
                 if bits:
                     mask |= bits
                     found.append((i, k, groups, bits))
+        if mask & self._nodes.joined:
+            return self._find_parted(tokens)
         unreal = self._unreal(tokens, found) if mask & self._tellings else 0
         courtesies = self._polite(tokens, found) if mask & self._courtesies else 0
         matches = self._matches(tokens, found, mask)
         if mask & self.lexicon.courtesy.sign_offs:
             courtesies |= self._signature(tokens, found, matches, courtesies)
-        return Found(matches, unreal, courtesies)
+        return Found(matches, unreal, courtesies, tokens)
+
+    def _find_parted(self, tokens: list[str]) -> Found:
+        """`find`, each denial parted from the word that it is joined to."""
+        parted = [self._nodes.parted(token) or (token,) for token in tokens]
+        places = [place for place, parts in enumerate(parted) for _ in parts]
+        return self.find([*itertools.chain.from_iterable(parted)])._replace(places=places)
 
     def _matches(self, tokens: list[str], found: Sequence[_Seen], mask: int) -> list[Match]:
         """What the rules find; what is denied is marked so."""

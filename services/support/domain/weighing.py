@@ -142,9 +142,9 @@ class Weigher:
         pairs = [pair for pair in pairs_of(tokens) if CLAUSE_ENDS.isdisjoint(pair.split(" "))]
         return frozenset(tokens).union(self.marked(tokens, unreal), pairs).difference(_NO_WORDS)
 
-    def weighed(self, tokens: list[str], found: Found) -> tuple[list[Match], Plan | None]:
+    def weighed(self, found: Found) -> tuple[list[Match], Plan | None]:
         """The matches that the words support, one more where the words alone say it, and what P0 was set aside."""
-        matches, unreal, courtesies = found
+        matches, unreal, courtesies, tokens, _ = found
         standing = [match for match in matches if not match.denied]
         if len(standing) > 1:
             standing.sort(key=order_of)

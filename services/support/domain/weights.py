@@ -164,6 +164,10 @@ class Weights:
     def __bool__(self) -> bool:
         return bool(self._rows)
 
+    def knows(self, word: str) -> bool:
+        """Whether the table has points for the word as a whole."""
+        return "=" + word in self._rows
+
     def of(self, words: Iterable[str]) -> int:
         """The sum of the words' points for every verdict, packed into one number (`unpacked`)."""
         return sum(map(self._known.__getitem__, words))
