@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import csv
 import os
+import signal
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -14,8 +18,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from customer_ops.csv_file import SEPARATORS, open_csv, refused
 from customer_ops.exits import EXIT_UNVERIFIED, EXIT_USAGE, CommandFailed
 from customer_ops.render import Column, both, count, table
+from customer_ops.text import shown
 from services.domain.errors import InvalidInput
 from services.support.domain.classifier import Classifier
 from services.support.domain.lexicon import (
@@ -28,40 +34,98 @@ from services.support.domain.lexicon import (
     load_lexicon,
     read_directory,
 )
-from services.support.domain.triage_csv import ADDED_COLUMNS, classify_rows, find_columns
+from services.support.domain.triage_csv import TEXT_COLUMNS, Columns, added_columns, classify_rows, find_columns
 
-# A mailbox holds whole mails; the csv module's own bound is for shorter cells.
-csv.field_size_limit(10_000_000)
+_REFUSALS = {
+    "COLUMN_MISSING": (
+        "no column is known to hold the text: name one of the file's with --column",
+        "لم يُعرف عمود النص: حدّد أحد أعمدة الملف بالخيار --column",
+    ),
+    "NOT_IN_THE_FILE": (
+        "no column has the name that --column gives: name one of the file's",
+        "لا يوجد عمود بالاسم الذي في --column: اختر أحد أعمدة الملف",
+    ),
+    "COLUMN_DOUBLE": (
+        "two columns of the same name would be read as text or subject: rename one, or name another with --column",
+        "عمودان بالاسم نفسه للنص أو للموضوع: غيّر اسم أحدهما أو حدّد عمودًا آخر بالخيار --column",
+    ),
+}
+
+
+class _Stopped(BaseException):
+    """A signal ends the command."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 def classify_file(source: Path, target: Path, column: str | None) -> None:
-    """Classifies every row of a CSV (UTF-8, with or without a byte order mark) into another one.
+    """Classifies every row of a CSV file into another one, in UTF-8 and with the same separator.
 
-    The target appears only when it is complete. Raises ``CommandFailed`` for files that cannot be read or written.
+    The target appears, or is replaced, only when it is complete. Raises ``CommandFailed`` for files that cannot be read or
+    written, and where a signal ends it before.
     """
-    if target.exists() and source.exists() and target.samefile(source):
+    try:
+        with _stopped_by_signals():
+            _classify_file(source, target, column)
+    except _Stopped as stop:
+        # The code that a shell reports for a process that the signal ended.
+        raise CommandFailed(f"stopped: nothing was written to {target}", 128 + stop.number) from None
+    except OSError as error:
+        raise CommandFailed(f"cannot write {target}: {error.strerror}", EXIT_USAGE) from None
+
+
+def _classify_file(source: Path, target: Path, column: str | None) -> None:
+    file = open_csv(source)
+    replaces = target.exists()
+    if replaces and target.samefile(source):
         raise CommandFailed(f"wrong usage: --out is the file to read: {source}", EXIT_USAGE)
+    if replaces and not target.is_file():
+        raise CommandFailed(f"wrong usage: --out is no regular file: {target}", EXIT_USAGE)
+    # Read once to its end before anything is classified: a fault in it is told at once, and progress has an end.
+    header = next(file.rows(), [])
+    total = max(0, sum(1 for _ in file.rows()) - 1)
+    columns = _columns(source, header, column)
     classifier = Classifier(load_lexicon())
     console = Console(stderr=True, highlight=False)
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
+    faulty = 0
+    with _replacing(target) as write, _progress(total, console) as advance:
+        writer = csv.writer(write, delimiter=file.separator)
+        writer.writerow([*header, *added_columns(header)])
+        rows = islice(file.rows(), 1, None)
+        for cells, verdict in classify_rows(rows, classifier, columns, file.separator):
+            writer.writerow([*cells, *verdict])
+            counts[verdict.priority or verdict.error] += 1
+            faulty += bool(verdict.error)
+            advance()
+    summary = ", ".join(f"{name} {number}" for name, number in sorted(counts.items()))
+    _say(console, f"{count(counts.total(), 'row')} classified into {target}: {summary or 'none'}")
+    read = [header[place] for place in (columns.subject, columns.text) if place is not None]
+    code = "UTF-8" if file.encoding == "utf-8-sig" else {"cp1256": "Windows-1256"}.get(file.encoding, "UTF-16")
+    _say(console, f"read: {', '.join(read)}; in {code}, separated by {SEPARATORS[file.separator]}")
+    if faulty:
+        _say(console, f"{count(faulty, 'row')} to look at: see the column {added_columns(header)[-1]}")
+    if replaces:
+        _say(console, f"{target} was there before and is replaced")
+
+
+def _columns(source: Path, header: Sequence[str], column: str | None) -> Columns:
+    """The columns that are read. Raises ``CommandFailed`` that says what there is and what to do."""
+    if not header:
+        raise refused(source, "the file is empty", "الملف فارغ")
     try:
-        total = _count(source)
-        with source.open(encoding="utf-8-sig", newline="") as read, _replacing(target) as write:
-            rows = csv.DictReader(read)
-            text, subject = find_columns(rows.fieldnames or (), column)
-            names = [name for name in rows.fieldnames or () if name not in ADDED_COLUMNS]
-            writer = csv.DictWriter(write, [*names, *ADDED_COLUMNS], extrasaction="ignore")
-            writer.writeheader()
-            for row in _shown(classify_rows(rows, classifier, text, subject), total, console):
-                writer.writerow(row)
-                counts[row["priority"] or row["error"]] = counts.get(row["priority"] or row["error"], 0) + 1
+        return find_columns(header, column)
     except InvalidInput as refusal:
-        described = "; ".join(f"{v.field}: {v.description}" for v in refusal.violations)
-        raise CommandFailed(f"wrong usage: {source}: {described}", EXIT_USAGE) from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise CommandFailed(f"wrong usage: {source}: {error}", EXIT_USAGE) from None
-    summary = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
-    console.print(Text(f"{sum(counts.values())} rows classified into {target}: {summary or 'none'}"))
+        reasons = {violation.reason for violation in refusal.violations}
+    details = f"; columns of the file: {', '.join(shown(name[:40]) for name in header[:40])}"
+    if "COLUMN_MISSING" in reasons and column is None:
+        details += f"; found without --column: {', '.join(TEXT_COLUMNS)}"
+    elif "COLUMN_MISSING" in reasons:
+        reasons = reasons - {"COLUMN_MISSING"} | {"NOT_IN_THE_FILE"}
+    why, why_ar = zip(*(_REFUSALS[reason] for reason in sorted(reasons)), strict=True)
+    raise refused(source, "; ".join(why), "؛ ".join(why_ar), details)
 
 
 def check_lexicon(folder: Path | None, *, record: bool = False) -> None:
@@ -96,15 +160,10 @@ def check_lexicon(folder: Path | None, *, record: bool = False) -> None:
         out.print(Text(f"recorded in {target.name}: a service starts with this version without checking it again"))
 
 
-def _count(source: Path) -> int:
-    """How many rows there are, read once ahead so that progress has an end."""
-    with source.open(encoding="utf-8-sig", newline="") as read:
-        return max(0, sum(1 for _ in csv.reader(read)) - 1)
-
-
-def _shown(rows: Iterator[dict[str, str]], total: int, console: Console) -> Iterator[Mapping[str, str]]:
-    """The rows, with a progress bar on a terminal."""
-    progress = Progress(
+@contextmanager
+def _progress(total: int, console: Console) -> Iterator[Callable[[], None]]:
+    """A progress bar on a terminal, and the function that moves it by one row."""
+    bar = Progress(
         TextColumn("classifying"),
         BarColumn(),
         MofNCompleteColumn(),
@@ -112,11 +171,31 @@ def _shown(rows: Iterator[dict[str, str]], total: int, console: Console) -> Iter
         console=console,
         disable=not console.is_terminal,
     )
-    with progress:
-        task = progress.add_task("", total=total)
-        for row in rows:
-            yield row
-            progress.advance(task)
+    with bar:
+        yield partial(bar.advance, bar.add_task("", total=total))
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """Ctrl-C, SIGTERM and a closed terminal end the block by ``_Stopped``; a signal that is ignored stays so."""
+
+    def stop(number: int, _: object) -> None:
+        raise _Stopped(number)
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+    heeded = [number for number in numbers if before[number] is not signal.SIG_IGN]
+    try:
+        for number in heeded:
+            signal.signal(number, stop)
+        yield
+    finally:
+        for number in heeded:
+            signal.signal(number, before[number])
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(Text(shown(line)), soft_wrap=True)
 
 
 @contextmanager
