@@ -64,12 +64,16 @@ def add_to(app: typer.Typer) -> None:
 
 
 def classify(
-    text: Annotated[str, typer.Argument(help="The text; `-` reads standard input.", show_default=False)] = "",
+    text: Annotated[
+        str | None, typer.Argument(help="The text; `-` reads standard input, in UTF-8.", show_default=False)
+    ] = None,
     file: Annotated[
         Path | None,
         typer.Option("--file", help="Classify every row of a CSV instead, without a server. Needs --out."),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Where to write the classified CSV.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where to write the classified CSV; a file that is there is replaced.")
+    ] = None,
     column: Annotated[
         str | None,
         typer.Option("--column", help="The CSV's column that holds the text; found by its name if left out."),
@@ -79,22 +83,31 @@ def classify(
 ) -> None:
     """Say how urgent a text is, with the evidence. Stores nothing."""
     if file is not None:
-        if out is None or text:
+        if out is None or text is not None:
             raise typer.BadParameter("--file takes --out and no TEXT")
         from customer_ops.cli.mailbox import classify_file
 
         classify_file(file, out, column)
         return
-    if out is not None:
-        raise typer.BadParameter("--out belongs to --file")
+    if out is not None or column is not None:
+        raise typer.BadParameter("--out and --column belong to --file")
+    if text is None:
+        raise typer.BadParameter("give a TEXT, `-` for standard input, or --file with --out")
     if text == "-":
-        try:
-            text = sys.stdin.read()
-        except UnicodeDecodeError:
-            raise CommandFailed("wrong usage: standard input is not valid UTF-8", EXIT_USAGE) from None
+        text = _standard_input()
     with connect(address) as client:
         answer = client.call(client.support.ClassifyTicket, support_service_pb2.ClassifyTicketRequest(text=text))
     show(answer, views.classification(answer.classification), as_json)
+
+
+def _standard_input() -> str:
+    """The text of standard input, in UTF-8 whatever the locale says."""
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise CommandFailed(
+            "wrong usage: standard input is not valid UTF-8; `iconv -f WINDOWS-1256 -t UTF-8` makes it so", EXIT_USAGE
+        ) from None
 
 
 @tickets.callback(invoke_without_command=True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 
 from customer_ops.script import load_today
-from tests.cli.conftest import Command, run_command
+from tests.cli.conftest import Command, environment, run_command
 
 AS = ("--as", "operator-1")
 OPERATOR = {"kind": "ACTOR_KIND_PERSON", "id": "operator-1"}
@@ -175,6 +177,19 @@ def test_text_comes_from_standard_input_too(command: Command) -> None:
     assert json.loads(ended.out)["priority"] == "PRIORITY_P0"
 
 
+@pytest.mark.parametrize("locale", ["C.UTF-8", "C"])
+def test_standard_input_that_is_not_utf_8_is_named_as_such(stack: str, locale: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "customer_ops", "classify", "-", "--address", stack],
+        input="تسريب بيانات".encode("cp1256"),
+        capture_output=True,
+        env=environment() | {"LC_ALL": locale},
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert b"standard input is not valid UTF-8" in ended.stderr
+
+
 REFUSED = [
     (("tickets", "show", "tkt_" + "a" * 26), 1, ["TICKET_NOT_FOUND", "tkt_"]),
     (("tickets", "open", "bad id!", "x", "--as", "also bad!"), 1, ["INVALID_FIELDS", "actor.id:", "customer_id:"]),
@@ -193,6 +208,9 @@ REFUSED = [
     (("sla-report", "--from", "yesterday"), 2, ["wrong usage", "2026-03-01"]),
     (("tickets", "list", "--limit", "201"), 2, ["wrong usage", "--limit"]),
     (("classify", "x", "--out", "y.csv"), 2, ["wrong usage", "--file"]),
+    (("classify", "x", "--column", "body"), 2, ["wrong usage", "--file"]),
+    (("classify", "", "--file", "x.csv", "--out", "y.csv"), 2, ["wrong usage", "no TEXT"]),
+    (("classify",), 2, ["wrong usage", "TEXT", "standard input", "--file"]),
     (("classify", "\udcff"), 2, ["wrong usage", "UTF-8"]),
     (("ledger",), 2, ["wrong usage"]),
     (("nonsense",), 2, ["wrong usage", "nonsense"]),
