@@ -19,7 +19,9 @@ from google.protobuf.message import Message
 
 from gateway.guard import Guard
 from gateway.upstreams import Upstream
+from services.domain.arabic import fold
 from services.domain.checks import has_visible_text
+from services.domain.errors import InvalidInput
 from services.runtime.call import Call
 from services.runtime.failure import RpcFailure
 from services.runtime.methods import Method
@@ -68,9 +70,17 @@ class Composer:
     async def triage(
         self, facts: incident_pb2.TriageFacts, call: Call
     ) -> tuple[incident_pb2.SupportFindings, incident_service_pb2.TriageIncidentResponse]:
-        """Triages with support's help; without it when support does not answer, and then the answer says so."""
+        """Triages with support's help; without it when support does not answer, and then the answer says so.
+
+        Raises ``RpcFailure``, and ``InvalidInput`` for a description that is too long to be read once it is folded.
+        """
         try:
             findings = await self.findings(facts, call)
+        except InvalidInput:
+            # Nothing that is read in a text raises what the caller's own facts make SEV1.
+            if not (facts.data_leak or facts.unauthorized_send):
+                raise
+            findings = incident_pb2.SupportFindings(consulted=False)
         except RpcFailure as failure:
             if failure.code not in _NO_ANSWER:
                 raise
@@ -85,10 +95,12 @@ class Composer:
 
     async def findings(self, facts: incident_pb2.TriageFacts, call: Call) -> incident_pb2.SupportFindings:
         """What support knows: the signals in title and description, and the unresolved tickets of the last 24 hours with
-        the same signals. Raises ``RpcFailure`` when support does not answer in its share of the time."""
+        the same signals. Raises ``RpcFailure`` when support does not answer in its share of the time, ``InvalidInput`` for a
+        description that support would refuse under another name."""
         now = time.monotonic()
         deadline = min(now + _SUPPORT_SECONDS, now + (call.deadline - now) * _SUPPORT_SHARE)
         text = "\n".join(part for part in (facts.title, facts.description) if part)
+        fold(text, field="facts.description")
         classified: support_service_pb2.ClassifyTicketResponse = await self.ask(
             "support",
             "/dealix.support.v1.SupportService/ClassifyTicket",

@@ -185,8 +185,8 @@ def _class_of(character: str) -> str:
     return "A" if "ء" <= character <= "ي" and character != "\u0640" else "X"
 
 
-def _too_long(field: str, reason: str, bound: int) -> InvalidInput:
-    return InvalidInput([Violation(field, reason, f"at most {bound} characters")])
+def _too_long(field: str, bound: str) -> InvalidInput:
+    return InvalidInput([Violation(field, "TEXT_TOO_LONG", f"must be at most {bound}")])
 
 
 def fold(text: str, *, field: str = "text") -> str:
@@ -212,7 +212,7 @@ def fold_and_tokenize(text: str, *, field: str = "text") -> tuple[str, Folded, l
 def _fold(text: str, field: str) -> tuple[str, Folded, bytes]:
     """The folded text, how it was folded, and its letters by the code page, none where it does not hold all."""
     if len(text) > MAX_CHARACTERS:
-        raise _too_long(field, "TEXT_TOO_LONG", MAX_CHARACTERS)
+        raise _too_long(field, f"{MAX_CHARACTERS} characters")
     page = _page()
     try:
         encoded, _ = codecs.charmap_encode(text, "strict", page.encoding)
@@ -226,7 +226,8 @@ def _fold(text: str, field: str) -> tuple[str, Folded, bytes]:
 def _folded_by_table(text: str, field: str) -> str:
     folded = text.translate(_table())
     if len(folded) > MAX_FOLDED_CHARACTERS:
-        raise _too_long(field, "TEXT_TOO_LONG", MAX_FOLDED_CHARACTERS)
+        ligatures = "which writes out ligatures and signs: U+FDFA alone becomes 18"
+        raise _too_long(field, f"{MAX_FOLDED_CHARACTERS} characters after folding, {ligatures}")
     return folded
 
 

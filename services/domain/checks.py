@@ -6,6 +6,7 @@ import math
 import unicodedata
 from dataclasses import dataclass, field
 
+from services.domain.arabic import fold
 from services.domain.errors import InvalidInput, Violation
 
 # Beyond any real count or amount, and far below where sums of floats lose whole numbers.
@@ -17,8 +18,8 @@ MAX_SAR = 1_000_000_000_000
 class Checks:
     """Collects violations; `done` raises them all as one `InvalidInput`.
 
-    Reasons: ``REQUIRED``, ``NEGATIVE``, ``TOO_SMALL``, ``TOO_LARGE``, ``NOT_FINITE``, ``UNKNOWN_VALUE`` and what a
-    caller notes itself.
+    Reasons: ``REQUIRED``, ``TEXT_TOO_LONG``, ``NEGATIVE``, ``TOO_SMALL``, ``TOO_LARGE``, ``NOT_FINITE``, ``UNKNOWN_VALUE``
+    and what a caller notes itself.
     """
 
     violations: list[Violation] = field(default_factory=list)
@@ -30,6 +31,13 @@ class Checks:
         """Some visible character: spaces, bidi and zero-width controls and bare marks do not make a text."""
         if not has_visible_text(value):
             self.note(name, "REQUIRED", "must hold at least one visible character")
+
+    def readable(self, name: str, value: str) -> None:
+        """Within the bounds to which texts are folded, as given and as folded: no rule reads a longer one."""
+        try:
+            fold(value, field=name)
+        except InvalidInput as refused:
+            self.violations += refused.violations
 
     def count(self, name: str, value: int | None, minimum: int = 0, maximum: int = MAX_COUNT) -> None:
         """A whole number within bounds, both allowed. None (unknown) passes."""

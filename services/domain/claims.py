@@ -228,9 +228,9 @@ class ClaimChecker:
                 hits.append(ClaimHit(phrase.category, text[start:end], start, end, phrase.language))
         return tuple(hits)
 
-    def require_clean(self, *texts: str) -> None:
-        """Raise `ProhibitedClaim` with every claim in ``texts``, if there is any."""
-        hits = [hit for text in texts for hit in self.check(text)]
+    def require_clean(self, *texts: str, field: str = "text") -> None:
+        """Raise `ProhibitedClaim` with every claim in ``texts``, if there is any; otherwise as `check`."""
+        hits = [hit for text in texts for hit in self.check(text, field=field)]
         if hits:
             raise ProhibitedClaim(hits)
 

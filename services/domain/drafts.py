@@ -220,7 +220,7 @@ def approve(
     """The draft with a person's approval, which binds to the text as approved.
 
     Raises, in this order, ``PersonRequired``, ``DraftStateRefused``, ``DraftChanged``, ``InvalidInput`` (an edited text
-    that is blank or names an identifier), ``ProhibitedClaim`` and ``ChannelFrozen``.
+    that is blank, too long or names an identifier), ``ProhibitedClaim`` and ``ChannelFrozen``.
     """
     _require_person(approver, "approve_draft")
     _require_state(draft, now, "approve", DraftState.DRAFTED)
@@ -232,7 +232,7 @@ def approve(
     if edited is not None:
         check_texts(edited)
         body = edited
-    claims.require_clean(body.ar, body.en)
+    claims.require_clean(body.ar, body.en, field="edited")
     context.require_unfrozen(draft.channel, draft.customer_id, draft_id=draft.draft_id)
     changed = body != draft.body
     approved = replace(draft, body=body)
@@ -382,11 +382,15 @@ def mismatch(approval: Approval, subject: str) -> ApprovalMismatch:
     return ApprovalMismatch("the approval is of something else", approval_id=approval.approval_id, subject=subject)
 
 
-def check_texts(body: Bilingual, field: str = "edited") -> None:
-    """Both texts as a person sends them. Raises ``InvalidInput`` naming each that is blank or names an identifier of ours."""
+def check_texts(body: Bilingual, prefix: str = "edited.") -> None:
+    """Both texts as a person sends them; ``prefix`` goes before ``body_ar`` and ``body_en`` in the request.
+
+    Raises ``InvalidInput`` naming each that is blank, too long to be read for claims, or names an identifier of ours.
+    """
     checks = Checks()
-    for name, text in ((f"{field}.body_ar", body.ar), (f"{field}.body_en", body.en)):
+    for name, text in ((f"{prefix}body_ar", body.ar), (f"{prefix}body_en", body.en)):
         checks.text(name, text)
+        checks.readable(name, text)
         if _names_internal(text):
             checks.note(
                 name, "INTERNAL_ID", "must not name a ticket, an incident, a draft or another identifier of ours"

@@ -20,7 +20,7 @@ metadata, because a status message costs six bytes for each Arabic letter.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 
@@ -59,6 +59,10 @@ class InvalidInput(DomainError):
     def __init__(self, violations: Iterable[Violation]) -> None:
         self.violations = tuple(violations)
         super().__init__("invalid fields: " + ", ".join(sorted({v.field for v in self.violations})))
+
+    def at(self, field: str) -> InvalidInput:
+        """The same refusal, of a field that the request names otherwise than the rule that was broken."""
+        return InvalidInput(replace(v, field=field) for v in self.violations)
 
 
 class NotFound(DomainError):

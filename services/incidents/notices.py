@@ -54,11 +54,12 @@ def update(unit: UnitOfWork, incident_id: str, blocks: Blocks, etag: str, book: 
 def draft(unit: UnitOfWork, incident_id: str, book: Book, wording: Wording) -> Draft:
     """The notice as it stands, for a person to approve; an open draft of it gets the present text.
 
-    Raises ``IncidentNotFound``, ``NoticeNotFound``, ``NoticeNotDue``, and ``InvalidInput`` for an identifier of ours in it.
+    Raises ``IncidentNotFound``, ``NoticeNotFound``, ``NoticeNotDue``, and ``InvalidInput`` for an identifier of ours in it
+    or a text too long to be approved.
     """
     seen = get(unit.tx, incident_id, book, unit.now)
     body = rules.as_text(seen.notice.blocks, seen.aware_at, wording)
-    check_texts(body, "notice")
+    check_texts(body, "notice.")
     subject = f"incident/{incident_id}"
     present = next(
         (each for each in drafts.of_subject(unit.tx, subject) if each.kind is DraftKind.NOTICE and each.state in _OPEN),

@@ -221,10 +221,7 @@ def draft_reply(
     Raises ``TicketNotFound``, ``InvalidInput`` and, before the first response or on a closed ticket, ``SlaEventNotAllowed``.
     """
     ticket = get_ticket(unit.tx, ticket_id)
-    try:
-        check_texts(body, "")
-    except InvalidInput as error:
-        raise InvalidInput([replace(each, field=each.field.lstrip(".")) for each in error.violations]) from None
+    check_texts(body, "")
     stands = lifecycle.standing(ticket_id, store.events_of(unit.tx, ticket_id))
     if stands.first_response_at is None or ticket.state is TicketState.CLOSED:
         raise SlaEventNotAllowed(

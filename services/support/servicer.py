@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -82,7 +82,12 @@ class SupportServicer:
             minimum_priority=wire.PRIORITIES.to_domain.get(request.minimum_priority),
             follows_ticket_id=request.follows_ticket_id,
         )
-        found = self._known.classifier.classify(text_to_classify(request.subject, request.body))
+        text = text_to_classify(request.subject, request.body)
+        try:
+            found = self._known.classifier.classify(text)
+        except InvalidInput as error:
+            # The bound of a subject keeps it short however it is folded.
+            raise error.at("body") from None
 
         def route(unit: UnitOfWork) -> pb.RouteTicketResponse:
             return self._routed(*handlers.open_ticket(unit, command, found, self._rules), unit.now)
@@ -454,7 +459,7 @@ class SlaServicer:
         try:
             version = self._known.book.policy_at(opened_at)
         except InvalidInput as error:
-            raise InvalidInput([replace(each, field="open_time") for each in error.violations]) from None
+            raise error.at("open_time") from None
         return sla_pb.GetSlaPolicyResponse(policies=wire.policies_of(version))
 
     async def ListSlaPolicies(

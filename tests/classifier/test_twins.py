@@ -150,11 +150,20 @@ def test_span_is_of_the_original(text: str, start: int, end: int) -> None:
     assert (hit.start, hit.end) == (start, end)
 
 
-@pytest.mark.parametrize("text", ["a" * 20_001, "a" * 100_000, "\ufdfa" * 20_000, "\ufdfa" * 2_300])
-def test_text_over_a_bound_is_refused(text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "bound"),
+    [
+        ("a" * 20_001, "20000 characters"),
+        ("a" * 100_000, "20000 characters"),
+        ("\ufdfa" * 20_000, "40000 characters after folding"),
+        ("\ufdfa" * 2_300, "40000 characters after folding"),
+    ],
+)
+def test_text_over_a_bound_is_refused_with_the_bound_that_it_breaks(text: str, bound: str) -> None:
     with pytest.raises(InvalidInput) as refusal:
         CLASSIFIER.classify(text)
     assert refusal.value.violations[0].reason == "TEXT_TOO_LONG"
+    assert refusal.value.violations[0].description.split(",")[0] == f"must be at most {bound}"
 
 
 def test_a_finding_among_words_that_nobody_knows_is_not_hidden_by_a_long_harmless_text() -> None:

@@ -93,6 +93,16 @@ async def test_what_support_finds_in_the_text_raises_the_severity(
     assert answer.approval_required
 
 
+@pytest.mark.parametrize("said", ["data_leak", "unauthorized_send"])
+async def test_a_text_that_support_cannot_read_does_not_hold_up_what_the_caller_says_is_grave(front, said):
+    answer = await gw_rpc.GatewayServiceStub(front.channel).TriageIncident(
+        facts(HARMLESS, description="\ufdfa" * 3_000, **{said: True})
+    )
+    assert answer.severity == SEV1
+    assert not answer.support_findings.consulted
+    assert not answer.triage.support_consulted
+
+
 async def test_customers_are_counted_from_open_tickets_with_the_same_signals(front):
     support = sup_rpc.SupportServiceStub(front.channel)
     for number in range(5):

@@ -14,12 +14,16 @@ from typing import Any
 import grpc
 import pytest
 from dealix.common.v1 import actor_pb2, approval_pb2, error_reason_pb2, sent_record_pb2
+from dealix.gateway.v1 import gateway_service_pb2 as gw
+from dealix.incidents.v1 import communication_service_pb2 as com
 from dealix.incidents.v1 import incident_pb2
 from dealix.incidents.v1 import incident_service_pb2 as inc
+from dealix.incidents.v1 import post_mortem_service_pb2 as pmo
 from dealix.onboarding.v1 import connector_pb2
 from dealix.onboarding.v1 import connector_service_pb2 as con
 from dealix.onboarding.v1 import onboarding_service_pb2 as onb
 from dealix.success.v1 import success_service_pb2 as suc
+from dealix.support.v1 import approval_service_pb2 as apr
 from dealix.support.v1 import classification_pb2, sla_pb2
 from dealix.support.v1 import sla_service_pb2 as sla
 from dealix.support.v1 import support_service_pb2 as sup
@@ -491,6 +495,57 @@ async def test_what_does_not_exist_or_does_not_follow_is_refused(house: House, c
     assert (refusal.code.name, refusal.reason) == (code, reason)
     assert field in refusal.fields if field else not refusal.fields
     assert house.stored() == stored
+
+
+# 41,400 letters once its ligatures are written out: within every bound of the contract, beyond what is read.
+LIGATURES = "\ufdfa" * 2_300
+
+
+def _edited(request: Any) -> None:
+    request.edited.body_ar = request.edited.body_en = LIGATURES
+
+
+def _long_facts(request: Any) -> None:
+    for text in (request.facts.what_happened, request.facts.measures[0]):
+        text.text_ar = LIGATURES[:1_500]
+
+
+LONG_ONCE_FOLDED: dict[str, tuple[type[Any], Callable[[Any], None], set[str]]] = {
+    "classify": (sup.ClassifyTicketRequest, lambda r: setattr(r, "text", LIGATURES), {"text"}),
+    "route": (sup.RouteTicketRequest, lambda r: setattr(r, "body", LIGATURES), {"body"}),
+    "handle": (gw.HandleTicketRequest, lambda r: setattr(r, "body", LIGATURES), {"body"}),
+    "reply": (sup.DraftReplyRequest, lambda r: setattr(r, "body_ar", LIGATURES), {"body_ar"}),
+    "edit": (apr.EditDraftRequest, _edited, {"edited.body_ar", "edited.body_en"}),
+    "approve": (apr.ApproveDraftRequest, _edited, {"edited.body_ar", "edited.body_en"}),
+    "triage": (
+        gw.TriageIncidentRequest, lambda r: setattr(r.facts, "description", LIGATURES), {"facts.description"},
+    ),
+    "tell": (com.PreviewCommunicationRequest, _long_facts, {"facts"}),
+    "compare": (com.CheckParityRequest, lambda r: setattr(r, "text_en", LIGATURES), {"text_en"}),
+    "post-mortem": (
+        pmo.DraftPostMortemRequest, lambda r: setattr(r.content.summary, "text_ar", LIGATURES), {"content"},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("case", LONG_ONCE_FOLDED)
+async def test_a_text_that_is_too_long_once_folded_is_refused_by_the_requests_own_name(
+    house: House, case: str, door: str
+) -> None:
+    kind, edit, fields = LONG_ONCE_FOLDED[case]
+    request = await house.sample(samples.METHOD_OF[kind.DESCRIPTOR.full_name])
+    edit(request)
+    stored = house.stored()
+    refusal = await must_refuse(house, door, request)
+    assert refusal.fields == dict.fromkeys(fields, "TEXT_TOO_LONG")
+    assert house.stored() == stored
+
+
+async def test_a_customers_message_is_taken_however_long_it_is_once_folded(house: House) -> None:
+    request = await house.sample(samples.METHOD_OF[sup.AddCustomerMessageRequest.DESCRIPTOR.full_name])
+    request.body = LIGATURES
+    assert (await house.ask("direct", request)).message.body == LIGATURES
 
 
 async def test_a_refused_write_leaves_its_request_id_free(house: House) -> None:

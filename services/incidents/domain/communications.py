@@ -197,7 +197,7 @@ def write(
     frame = texts.kinds[kind]
     paragraphs = [frame.opening, *_paragraphs(facts, texts), frame.closing]
     body = Bilingual("\n\n".join(p.ar for p in paragraphs), "\n\n".join(p.en for p in paragraphs))
-    claims.require_clean(body.ar, body.en)
+    claims.require_clean(body.ar, body.en, field="facts")
     parity.require_same(body.ar, body.en, facts.names)
     return Communication(kind, frame.title, body)
 

@@ -476,11 +476,13 @@ def check_content(content: Content) -> None:
     """Raises ``InvalidInput`` for a text that is longer in a language than what can be checked."""
     checks = Checks()
     for language in _Language:
-        length = sum(len(place.text) for place in _places(content) if place.language == language.value)
-        if length > MAX_CHARACTERS:
+        text = "".join(place.text for place in _places(content) if place.language == language.value)
+        if len(text) > MAX_CHARACTERS:
             checks.note(
-                "content", "TEXT_TOO_LONG", f"must not hold more than {MAX_CHARACTERS} characters in {language.value}"
+                "content", "TEXT_TOO_LONG", f"must not hold more than {MAX_CHARACTERS} characters in {language}"
             )
+        else:
+            checks.readable("content", text)
     checks.done()
 
 

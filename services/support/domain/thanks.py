@@ -10,12 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.domain.arabic import HARD_STOPS, MAX_CHARACTERS, SOFT_STOPS, fold, tokenize, words, written_once
+from services.domain.arabic import HARD_STOPS, SOFT_STOPS, fold, tokenize, words, written_once
 from services.domain.texts import TextsFile
 from services.support.domain.policy import TEXTS_DIR
 
-# Longer texts say something, whatever it is; the bound keeps the search short.
+# Longer texts say something, whatever it is; the bounds keep the search short, and every text within them can be folded.
 _MAX_WORDS = 40
+_MAX_CHARACTERS = 2_000
 # What may stand around words without saying anything: no question mark, no digit, no minus sign.
 _PUNCTUATION = frozenset(".,،!؛;:…~-*_\"'()«»‘’“”\n\t ")
 # Skin tones, and the selectors and joiners that are left of a picture.
@@ -34,7 +35,7 @@ class Thanks:
 
     def is_bare(self, text: str) -> bool:
         """Whether the text is thanks from beginning to end. Empty texts are not."""
-        if len(text) > MAX_CHARACTERS:
+        if len(text) > _MAX_CHARACTERS:
             return False
         folded = fold(text)
         thanked = False
