@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import csv
-import os
+import secrets
 import signal
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -201,20 +200,13 @@ def _say(console: Console, line: str) -> None:
 @contextmanager
 def _replacing(target: Path) -> Iterator[IO[str]]:
     """A file that takes the target's name when the block ends well, and vanishes when it does not."""
-    handle, name = tempfile.mkstemp(dir=target.absolute().parent, prefix=f".{target.name}.")
-    temporary = Path(name)
+    # Named before it is made: no signal can come between its making and the care for its removal.
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     try:
         # The mark in front lets spreadsheets recognise Arabic in UTF-8.
-        with os.fdopen(handle, "w", encoding="utf-8-sig", newline="") as write:
+        with temporary.open("x", encoding="utf-8-sig", newline="") as write:
             yield write
-        temporary.chmod(0o666 & ~_umask())
         temporary.replace(target)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
