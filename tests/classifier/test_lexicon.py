@@ -19,6 +19,7 @@ from services.support.domain.lexicon import (
     Lexicon,
     LexiconError,
     Severity,
+    check,
     compile_lexicon,
     compiled_record,
     lint,
@@ -34,8 +35,8 @@ def entry(raw: dict[str, Any], name: str) -> dict[str, Any]:
     return next(item for item in raw["entry"] if item["id"] == name)
 
 
-def test_shipped_lexicon_has_no_errors() -> None:
-    assert [finding for finding in lint(RAW) if finding.severity is Severity.ERROR] == []
+def test_shipped_lexicon_is_clean() -> None:
+    assert lint(RAW) == []
 
 
 def collide(raw: dict[str, Any]) -> None:
@@ -60,6 +61,14 @@ def forget(raw: dict[str, Any]) -> None:
 
 def silence(raw: dict[str, Any]) -> None:
     entry(raw, "secret")["unless"] = ["question"]
+
+
+def never_deny(raw: dict[str, Any]) -> None:
+    entry(raw, "leak")["negation"] = "none"
+
+
+def promote(raw: dict[str, Any]) -> None:
+    entry(raw, "hacked")["base"] = True
 
 
 def misspell_group(raw: dict[str, Any]) -> None:
@@ -115,15 +124,17 @@ def idle(raw: dict[str, Any]) -> None:
         (lower, "BASE_PRIORITY"),
         (forget, "BASE_MISSING"),
         (silence, "BASE_SILENCED"),
+        (never_deny, "BASE_UNDENIED"),
+        (promote, "BASE_UNKNOWN"),
         (misspell_group, "UNKNOWN_GROUP"),
-        (misspell_signal, "UNKNOWN_SIGNAL"),
+        (misspell_signal, "WRONG_VALUE"),
         (misspell_field, "UNKNOWN_KEY"),
-        (third_priority, "UNKNOWN_PRIORITY"),
+        (third_priority, "WRONG_VALUE"),
         (no_turns, "FIELD_MISSING"),
         (misspell_turns, "UNKNOWN_KEY"),
         (join_no_denial, "JOINED"),
         (join_two_words, "JOINED"),
-        (no_meaning, "TEXT_MISSING"),
+        (no_meaning, "WRONG_VALUE"),
         (twice, "DUPLICATE_ID"),
         (idle, "UNUSED"),
     ],
@@ -140,7 +151,144 @@ def test_structural_errors_keep_a_lexicon_from_loading_all_at_once() -> None:
     misspell_signal(raw)
     with pytest.raises(LexiconError) as refusal:
         compile_lexicon(raw, VERSION)
-    assert {finding.code for finding in refusal.value.findings} == {"UNKNOWN_GROUP", "UNKNOWN_SIGNAL"}
+    assert {finding.code for finding in refusal.value.findings} == {"UNKNOWN_GROUP", "WRONG_VALUE"}
+
+
+HEAD = """[[entry]]
+id = "probe"
+keyword = "probe"
+priority = "P1"
+signals = ["SERVICE_DOWN"]
+meaning_ar = "تجربة"
+meaning_en = "a probe"
+"""
+RULE = '[[entry.rule]]\nparts = ["sent"]\n'
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("words = 5", [("WRONG_VALUE", "words is 5")]),
+        ("words = true", [("WRONG_VALUE", "words is True")]),
+        ('words = [["a"]]', [("WRONG_VALUE", "words is [['a']]")]),
+        ('words = {a = "b"}', [("WRONG_VALUE", "words is {'a': 'b'}")]),
+        ('words = " , "', [("WRONG_VALUE", "words is []")]),
+        ('words = "zz"\nunless = "hypothetical"', [("WRONG_VALUE", "unless is 'hypothetical'")]),
+        ('words = "zz"\nsignals_near = "sent"', [("WRONG_VALUE", "signals_near is 'sent'")]),
+        ('words = "zz"\nsignals_near = { sent = ["SENT"] }', [("WRONG_VALUE", "UNAUTHORIZED_SEND")]),
+        ('words = "zz"\nnegation = "always"', [("WRONG_VALUE", "one of window, adjacent, none")]),
+        (RULE + 'within = "eight"', [("WRONG_VALUE", "within is 'eight'; it must be a whole number from 0 to 100")]),
+        (RULE + "within = true\nacross = -1", [("WRONG_VALUE", "across is -1"), ("WRONG_VALUE", "within is True")]),
+        (RULE + RULE + "within = 101", [("WRONG_VALUE", "rule 2: within is 101")]),
+        (RULE + "head = 1", [("HEAD", "head is 1")]),
+        (RULE + 'order = "none"\nhead = "0"', [("WRONG_VALUE", "head is '0'"), ("WRONG_VALUE", "one of any, given")]),
+        ("[[entry.rule]]\nwithin = 3", [("FIELD_MISSING", "parts is missing")]),
+        ('[[entry.rule]]\nparts = ["sentt"]', [("UNKNOWN_GROUP", "no group 'sentt'; there is sent")]),
+        (RULE + 'unless = ["hypothetcal"]', [("UNKNOWN_CONTEXT", "there is hypothetical")]),
+        ('wrods = "zz"', [("UNKNOWN_KEY", "there is no field wrods; the fields are arabizi")]),
+        ("", [("NO_FORM", "at least one of rule, words")]),
+        (RULE + 'words = "zz"\nunless = ["question"]', [("MISPLACED", "move words above")]),
+    ],
+)
+def test_a_faulty_field_is_named_once_with_its_file_and_line(
+    tmp_path: Path, written: str, expected: list[tuple[str, str]]
+) -> None:
+    copied(tmp_path)
+    (tmp_path / "probe.toml").write_text("# A probe.\n" + HEAD + written + "\n", encoding="utf-8")
+    found = sorted(check(read_directory(tmp_path)[0]), key=lambda finding: finding.message)
+    assert [(finding.code, finding.place, finding.subject) for finding in found] == [
+        (code, "probe.toml:2", "probe") for code, _ in expected
+    ]
+    assert all(said in finding.message for finding, (_, said) in zip(found, expected, strict=True)), found
+    with pytest.raises(LexiconError, match=r"probe\.toml:2 probe: "):
+        load_lexicon(tmp_path)
+
+
+def test_texts_that_stand_below_a_rule_are_one_mistake(tmp_path: Path) -> None:
+    copied(tmp_path)
+    lines = HEAD.splitlines(keepends=True)
+    (tmp_path / "probe.toml").write_text("".join([*lines[:-2], RULE, *lines[-2:]]), encoding="utf-8")
+    assert [f.message.partition(":")[0] for f in check(read_directory(tmp_path)[0])] == [
+        "move meaning_ar, meaning_en above the entry's first [[entry.rule]]"
+    ]
+
+
+def test_tables_without_id_and_ids_used_twice_are_found_by_their_lines(tmp_path: Path) -> None:
+    copied(tmp_path)
+    here = "words (copy).toml"
+    (tmp_path / here).write_text(
+        '[[group]]\nid = "sent"\nwords = "zz"\n\n[[group]]\nwords = "zy"\n\n[[group]]\nid = 5\nwords = "zx"\n\n'
+        '[[context]]\nid = "question"\ngroup = "sent"\nwhere = "befor"\nwithin = "2"\n',
+        encoding="utf-8",
+    )
+    found = {(f.code, f.place, f.message.split(";")[0]) for f in check(read_directory(tmp_path)[0])}
+    assert {(code, place, said) for code, place, said in found if code != "DUPLICATE_ID"} == {
+        ("FIELD_MISSING", f"{here}:5", "id is missing"),
+        ("WRONG_VALUE", f"{here}:8", "id is 5"),
+        ("WRONG_VALUE", f"{here}:12", "where is 'befor'"),
+        ("WRONG_VALUE", f"{here}:12", "within is '2'"),
+    }
+    twice = sorted(f"{place}: {said}" for code, place, said in found if code == "DUPLICATE_ID")
+    assert len(twice) == 2
+    assert "first in context.toml:" in twice[0]
+    assert f"first in {here}:1" in twice[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("probe.toml", b'[group]\nid = "a"\n', r"probe.toml: write \[\[group\]\]"),
+        ("probe.toml", b"[[negation]]\nwindow = 3\n", r"probe.toml: write \[negation\]"),
+        ("probe.toml", b"[[entri]]\n", r"probe.toml: unknown table 'entri'; the tables are \[\[group\]\]"),
+        ("probe.toml", "# ok\n# ع".encode("cp1256"), "probe.toml: line 2 is not UTF-8: save the file as UTF-8"),
+        (weights.FILE, b"=zz\tS+1\n=z\xff\tS+1\n", "weights.tsv: line 2 is not UTF-8"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_with_what_to_do(
+    tmp_path: Path, name: str, content: bytes, expected: str
+) -> None:
+    copied(tmp_path)
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(LexiconError, match=expected):
+        read_directory(tmp_path)
+
+
+def test_the_mark_that_some_editors_put_before_a_text_does_no_harm(tmp_path: Path) -> None:
+    copied(tmp_path)
+    base = tmp_path / "base.toml"
+    base.write_bytes(b"\xef\xbb\xbf" + base.read_bytes())
+    assert check(read_directory(tmp_path)[0]) == []
+
+
+def test_the_linter_finds_forms_that_do_not_work_as_meant_each_once(tmp_path: Path) -> None:
+    copied(tmp_path)
+    (tmp_path / "probe.toml").write_text(
+        HEAD + "words = '''\n?!, zebra; lynx, * puma, okapi/, gmail, leak-proof, zerda\nquagga\n'''\n"
+        'past = "sent"\nverbs = "انحذف"\n' + HEAD.replace('"probe"', '"second"') + 'words = "zerda, bongo"\n'
+        '[[group]]\nid = "one"\nany = ["two"]\n[[group]]\nid = "two"\nany = ["one"]\n',
+        encoding="utf-8",
+    )
+    (tmp_path / weights.FILE).unlink()
+    (tmp_path / phrases.FILE).write_bytes(b"")
+    findings = lint(read_directory(tmp_path)[0])
+    # The form that a message quotes, or the id or file that it is about.
+    found = [(f.severity, f.code, f.message.split("'")[1] if "'" in f.message else f.subject) for f in findings]
+    error, warning = Severity.ERROR, Severity.WARNING
+    assert sorted(found) == [
+        (error, "COLLISION", "gmail"),
+        (error, "CYCLE", "one"),
+        (error, "EMPTY_FORM", "* puma"),
+        (error, "EMPTY_FORM", "?!"),
+        (error, "EMPTY_FORM", "okapi/"),
+        (error, "EMPTY_FORM", "zebra; lynx"),
+        (error, "SWALLOWED", "leak-proof"),
+        (warning, "KNOWN_FORM", "zerda"),
+        (warning, "NOT_INFLECTED", "sent"),
+        (warning, "NOT_LEARNT", phrases.FILE),
+        (warning, "NOT_LEARNT", weights.FILE),
+        (warning, "UNUSED", "one"),
+        (warning, "UNUSED", "two"),
+    ]
 
 
 def test_groups_made_of_one_another_are_refused() -> None:
@@ -254,10 +402,12 @@ def test_a_service_refuses_a_lexicon_in_which_two_priorities_claim_a_word(tmp_pa
 
 
 def test_forms_may_be_one_text_or_a_list(tmp_path: Path) -> None:
-    (tmp_path / "text.toml").write_text('[[group]]\nid = "a"\nwords = """\none thing,\n  عطل، two/2\nthings,\n"""\n')
-    (tmp_path / "list.toml").write_text('[[group]]\nid = "a"\nwords = ["one thing", "عطل", "two/2 things"]\n')
+    (tmp_path / "text.toml").write_text(
+        '[[group]]\nid = "a"\nwords = """\none thing,\n  عطل، two/2  things\nlast\n"""\n'
+    )
+    (tmp_path / "list.toml").write_text('[[group]]\nid = "a"\nwords = ["one thing", "عطل", "two/2 things", "last"]\n')
     as_list, as_text = read_directory(tmp_path)[0]["group"]
-    assert as_text == as_list
+    assert as_text["words"] == as_list["words"]
 
 
 def test_star_stands_for_one_word_of_any_kind() -> None:

@@ -37,7 +37,9 @@ FOR_ANYONE: Final = "ل*"
 HYPHENS: Final = frozenset(["-", "--"])
 JOINTS: Final = HYPHENS | {"\n"}
 """Tokens that a phrase may run on over."""
-FORM_KINDS = ("words", "nouns", "owned", "bare", "verbs", "past", "present", "arabizi")
+_STOPS: Final = arabic.HARD_STOPS | arabic.SOFT_STOPS
+INFLECTED: Final = ("nouns", "owned", "bare", "verbs", "past", "present")
+FORM_KINDS: Final = ("words", *INFLECTED, "arabizi")
 
 
 def is_arabic(word: str) -> bool:
@@ -199,6 +201,27 @@ def expand(form: str, kind: str) -> Iterator[tuple[str, ...]]:
     for ready, form_kind in _folded([(form, kind)]):
         for first, surface, rest, article in _plan(ready, form_kind):
             yield from ((token, *tail) for token in surface_of(first, surface) for tail in tails(rest, article))
+
+
+def form_fault(form: str) -> tuple[str, str] | None:
+    """Why no text can hold a form as it was meant, in English and Arabic; None where one can."""
+    words = [word.removesuffix("?").split("/") for word in form.split()]
+    if ";" in form or "؛" in form:
+        return "forms are separated by commas, not by semicolons", "افصل بين الصيغ بفاصلة لا بفاصلة منقوطة"
+    if not words or any(ANY_WORD in option for option in words[0]):
+        return f"a form begins with a word; {ANY_WORD} stands from the second on", "تبدأ الصيغة بكلمة لا بنجمة"
+    for options in words:
+        if not all(options):
+            return "a/b and a? are written without spaces, a word on each side", "تُكتب a/b وa? بلا مسافات"
+        if not any(map(_can_stand, options)):
+            said = "/".join(options)
+            return f"{said!r} holds punctuation or folds to nothing", "علامات ترقيم، أو لا يبقى حرف بعد التوحيد"
+    return None
+
+
+def _can_stand(word: str) -> bool:
+    tokens = fold_word(word)
+    return word.endswith(ANY_WORD) or (bool(tokens) and _STOPS.isdisjoint(tokens))
 
 
 def _folded(forms: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
