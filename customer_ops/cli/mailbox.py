@@ -13,19 +13,20 @@ from itertools import islice
 from pathlib import Path
 from typing import IO
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from customer_ops.csv_file import SEPARATORS, open_csv, refused
 from customer_ops.exits import EXIT_UNVERIFIED, EXIT_USAGE, CommandFailed
-from customer_ops.render import Column, both, count, table
+from customer_ops.render import Column, both, cell, count, table
 from customer_ops.text import shown
 from services.domain.errors import InvalidInput
 from services.support.domain.classifier import Classifier
 from services.support.domain.lexicon import (
     COMPILED,
     DEFAULT_DIRECTORY,
+    Finding,
     LexiconError,
     Severity,
     compiled_record,
@@ -146,7 +147,7 @@ def check_lexicon(folder: Path | None, *, record: bool = False) -> None:
         out.print(
             table(
                 [Column("kind"), Column("rule"), Column("where"), Column("", long=True)],
-                [(f.severity.value, f.code, f.subject, both(f.message_ar, f.message)) for f in findings],
+                [(f.severity.value, f.code, _where(f), both(f.message_ar, f.message)) for f in findings],
             )
         )
     errors = sum(1 for finding in findings if finding.severity is Severity.ERROR)
@@ -157,6 +158,11 @@ def check_lexicon(folder: Path | None, *, record: bool = False) -> None:
         target = (folder or DEFAULT_DIRECTORY) / COMPILED
         target.write_text(compiled_record(raw, version), encoding="utf-8")
         out.print(Text(f"recorded in {target.name}: a service starts with this version without checking it again"))
+
+
+def _where(finding: Finding) -> Group:
+    """What a finding is about, below the file and line where it is known."""
+    return Group(*[cell(said) for said in (finding.place, finding.subject) if said])
 
 
 @contextmanager

@@ -228,3 +228,14 @@ def test_a_faulty_lexicon_names_its_faults_and_has_a_code_of_its_own(tmp_path: P
     assert ended.code == 4
     assert "words.toml" in ended.out
     assert "lexicon faulty: 1 error" in ended.err
+
+
+def test_a_faulty_field_is_shown_with_its_file_line_and_id(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text('# Mine.\n[[group]]\nid = "zebra"\nwords = 5\n', encoding="utf-8")
+    ended = run_command(NOWHERE, "lint-lexicon", "--record", str(tmp_path))
+    assert ended.code == 4
+    assert "mine.toml:2" in ended.out
+    assert "zebra" in ended.out
+    assert "words is 5" in " ".join(ended.out.split())
+    assert ended.out.count("[negation]") == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"mine.toml"}
