@@ -542,6 +542,14 @@ async def test_a_text_that_is_too_long_once_folded_is_refused_by_the_requests_ow
     assert house.stored() == stored
 
 
+@pytest.mark.parametrize("title", ["", "   ", "\u200f\u2066", "a\0"])
+async def test_a_title_that_shows_nothing_is_named_beside_a_count_that_is_none(house: House, title: str) -> None:
+    facts = incident_pb2.TriageFacts(title=title, affected_customers=0)
+    for request in (gw.TriageIncidentRequest(facts=facts), inc.TriageIncidentRequest(facts=facts)):
+        refusal = await must_refuse(house, "gateway", request)
+        assert set(refusal.fields) == {"facts.title", "facts.affected_customers"}
+
+
 async def test_a_customers_message_is_taken_however_long_it_is_once_folded(house: House) -> None:
     request = await house.sample(samples.METHOD_OF[sup.AddCustomerMessageRequest.DESCRIPTOR.full_name])
     request.body = LIGATURES

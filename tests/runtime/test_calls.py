@@ -37,13 +37,17 @@ def info_of(error: grpc.aio.AioRpcError) -> error_details_pb2.ErrorInfo:
     return info
 
 
-def fields_of(error: grpc.aio.AioRpcError) -> list[str]:
+def violations_of(error: grpc.aio.AioRpcError) -> list[error_details_pb2.BadRequest.FieldViolation]:
     packed = dict(error.trailing_metadata())["grpc-status-details-bin"]
     for detail in status_pb2.Status.FromString(packed).details:
         bad = error_details_pb2.BadRequest()
         if detail.Unpack(bad):
-            return [violation.field for violation in bad.field_violations]
+            return list(bad.field_violations)
     return []
+
+
+def fields_of(error: grpc.aio.AioRpcError) -> list[str]:
+    return [violation.field for violation in violations_of(error)]
 
 
 def ticket(**fields) -> pb.RouteTicketRequest:
@@ -85,6 +89,12 @@ async def test_every_faulty_field_is_named_at_once(running):
         await rpc.SupportServiceStub(running.channel).RouteTicket(request)
     expected = {"request_id", "actor", "customer_id", "subject", "minimum_priority", "follows_ticket_id"}
     assert set(fields_of(caught.value)) == expected
+
+
+async def test_what_is_wrong_with_a_text_is_said_in_words(running):
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await rpc.SupportServiceStub(running.channel).ClassifyTicket(pb.ClassifyTicketRequest(text="a\0b"))
+    assert violations_of(caught.value)[0].description == "must not hold a NUL character (U+0000)."
 
 
 async def test_a_message_above_the_size_limit_is_refused_unread(tmp_path):
