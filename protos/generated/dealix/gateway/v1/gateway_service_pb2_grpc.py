@@ -99,7 +99,9 @@ class GatewayServiceServicer:
         the last 24 hours with the same signals. What support finds can only raise the severity.
 
         Support down: it triages on the caller's facts and says so (`support_findings.consulted` false). Incidents down:
-        UNAVAILABLE (UPSTREAM_UNAVAILABLE). A blank title or a count below 1: INVALID_ARGUMENT (INVALID_FIELDS).
+        UNAVAILABLE (UPSTREAM_UNAVAILABLE). A blank title or a count below 1: INVALID_ARGUMENT (INVALID_FIELDS). A description of more
+        than 40,000 characters once its ligatures are written out: the same, unless the caller states a leak or an unauthorized send;
+        support is not consulted then.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -43,7 +43,9 @@ class GatewayServiceStub:
     the last 24 hours with the same signals. What support finds can only raise the severity.
 
     Support down: it triages on the caller's facts and says so (`support_findings.consulted` false). Incidents down:
-    UNAVAILABLE (UPSTREAM_UNAVAILABLE). A blank title or a count below 1: INVALID_ARGUMENT (INVALID_FIELDS).
+    UNAVAILABLE (UPSTREAM_UNAVAILABLE). A blank title or a count below 1: INVALID_ARGUMENT (INVALID_FIELDS). A description of more
+    than 40,000 characters once its ligatures are written out: the same, unless the caller states a leak or an unauthorized send;
+    support is not consulted then.
     """
     HandleTicket: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.HandleTicketRequest, _gateway_service_pb2.HandleTicketResponse]
     """Opens a ticket and, where it is P0 with a DATA_LEAK or UNAUTHORIZED_SEND signal, declares the incident that it tells of and
@@ -130,7 +132,9 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     the last 24 hours with the same signals. What support finds can only raise the severity.
 
     Support down: it triages on the caller's facts and says so (`support_findings.consulted` false). Incidents down:
-    UNAVAILABLE (UPSTREAM_UNAVAILABLE). A blank title or a count below 1: INVALID_ARGUMENT (INVALID_FIELDS).
+    UNAVAILABLE (UPSTREAM_UNAVAILABLE). A blank title or a count below 1: INVALID_ARGUMENT (INVALID_FIELDS). A description of more
+    than 40,000 characters once its ligatures are written out: the same, unless the caller states a leak or an unauthorized send;
+    support is not consulted then.
     """
     HandleTicket: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.HandleTicketRequest, _gateway_service_pb2.HandleTicketResponse]  # type: ignore[assignment]
     """Opens a ticket and, where it is P0 with a DATA_LEAK or UNAUTHORIZED_SEND signal, declares the incident that it tells of and
@@ -220,7 +224,9 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         the last 24 hours with the same signals. What support finds can only raise the severity.
 
         Support down: it triages on the caller's facts and says so (`support_findings.consulted` false). Incidents down:
-        UNAVAILABLE (UPSTREAM_UNAVAILABLE). A blank title or a count below 1: INVALID_ARGUMENT (INVALID_FIELDS).
+        UNAVAILABLE (UPSTREAM_UNAVAILABLE). A blank title or a count below 1: INVALID_ARGUMENT (INVALID_FIELDS). A description of more
+        than 40,000 characters once its ligatures are written out: the same, unless the caller states a leak or an unauthorized send;
+        support is not consulted then.
         """
 
     @_abc_1.abstractmethod

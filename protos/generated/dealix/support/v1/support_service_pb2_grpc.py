@@ -156,7 +156,8 @@ class SupportServiceServicer:
     def ClassifyTicket(self, request, context):
         """Classifies a text without storing anything.
 
-        Empty text is P3. More than 20,000 characters: INVALID_ARGUMENT (INVALID_FIELDS).
+        Empty text is P3. More than 20,000 characters, or 40,000 once its ligatures are written out: INVALID_ARGUMENT
+        (INVALID_FIELDS).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -167,8 +168,8 @@ class SupportServiceServicer:
         then waits for a person (ApprovalService).
 
         The same request_id with the same content answers the ticket that was opened then. A `minimum_priority` below the
-        classified priority has no effect: nobody lowers a ticket. A `follows_ticket_id` that does not exist: NOT_FOUND
-        (TICKET_NOT_FOUND).
+        classified priority has no effect: nobody lowers a ticket. A text that ClassifyTicket refuses: INVALID_ARGUMENT
+        (INVALID_FIELDS, field `body`). A `follows_ticket_id` that does not exist: NOT_FOUND (TICKET_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

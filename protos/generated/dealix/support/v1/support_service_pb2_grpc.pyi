@@ -44,15 +44,16 @@ class SupportServiceStub:
     ClassifyTicket: _grpc.UnaryUnaryMultiCallable[_support_service_pb2.ClassifyTicketRequest, _support_service_pb2.ClassifyTicketResponse]
     """Classifies a text without storing anything.
 
-    Empty text is P3. More than 20,000 characters: INVALID_ARGUMENT (INVALID_FIELDS).
+    Empty text is P3. More than 20,000 characters, or 40,000 once its ligatures are written out: INVALID_ARGUMENT
+    (INVALID_FIELDS).
     """
     RouteTicket: _grpc.UnaryUnaryMultiCallable[_support_service_pb2.RouteTicketRequest, _support_service_pb2.RouteTicketResponse]
     """Opens a ticket: classifies it, stores it, starts its SLA clocks, assigns its owner and drafts the first response, which
     then waits for a person (ApprovalService).
 
     The same request_id with the same content answers the ticket that was opened then. A `minimum_priority` below the
-    classified priority has no effect: nobody lowers a ticket. A `follows_ticket_id` that does not exist: NOT_FOUND
-    (TICKET_NOT_FOUND).
+    classified priority has no effect: nobody lowers a ticket. A text that ClassifyTicket refuses: INVALID_ARGUMENT
+    (INVALID_FIELDS, field `body`). A `follows_ticket_id` that does not exist: NOT_FOUND (TICKET_NOT_FOUND).
     """
     GetFirstResponseTemplate: _grpc.UnaryUnaryMultiCallable[_support_service_pb2.GetFirstResponseTemplateRequest, _support_service_pb2.GetFirstResponseTemplateResponse]
     """Returns the first-response draft for a priority. The text is a draft; nothing is stored."""
@@ -165,15 +166,16 @@ class SupportServiceAsyncStub(SupportServiceStub):
     ClassifyTicket: _aio.UnaryUnaryMultiCallable[_support_service_pb2.ClassifyTicketRequest, _support_service_pb2.ClassifyTicketResponse]  # type: ignore[assignment]
     """Classifies a text without storing anything.
 
-    Empty text is P3. More than 20,000 characters: INVALID_ARGUMENT (INVALID_FIELDS).
+    Empty text is P3. More than 20,000 characters, or 40,000 once its ligatures are written out: INVALID_ARGUMENT
+    (INVALID_FIELDS).
     """
     RouteTicket: _aio.UnaryUnaryMultiCallable[_support_service_pb2.RouteTicketRequest, _support_service_pb2.RouteTicketResponse]  # type: ignore[assignment]
     """Opens a ticket: classifies it, stores it, starts its SLA clocks, assigns its owner and drafts the first response, which
     then waits for a person (ApprovalService).
 
     The same request_id with the same content answers the ticket that was opened then. A `minimum_priority` below the
-    classified priority has no effect: nobody lowers a ticket. A `follows_ticket_id` that does not exist: NOT_FOUND
-    (TICKET_NOT_FOUND).
+    classified priority has no effect: nobody lowers a ticket. A text that ClassifyTicket refuses: INVALID_ARGUMENT
+    (INVALID_FIELDS, field `body`). A `follows_ticket_id` that does not exist: NOT_FOUND (TICKET_NOT_FOUND).
     """
     GetFirstResponseTemplate: _aio.UnaryUnaryMultiCallable[_support_service_pb2.GetFirstResponseTemplateRequest, _support_service_pb2.GetFirstResponseTemplateResponse]  # type: ignore[assignment]
     """Returns the first-response draft for a priority. The text is a draft; nothing is stored."""
@@ -295,7 +297,8 @@ class SupportServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_support_service_pb2.ClassifyTicketResponse, _abc.Awaitable[_support_service_pb2.ClassifyTicketResponse]]:
         """Classifies a text without storing anything.
 
-        Empty text is P3. More than 20,000 characters: INVALID_ARGUMENT (INVALID_FIELDS).
+        Empty text is P3. More than 20,000 characters, or 40,000 once its ligatures are written out: INVALID_ARGUMENT
+        (INVALID_FIELDS).
         """
 
     @_abc_1.abstractmethod
@@ -308,8 +311,8 @@ class SupportServiceServicer(metaclass=_abc_1.ABCMeta):
         then waits for a person (ApprovalService).
 
         The same request_id with the same content answers the ticket that was opened then. A `minimum_priority` below the
-        classified priority has no effect: nobody lowers a ticket. A `follows_ticket_id` that does not exist: NOT_FOUND
-        (TICKET_NOT_FOUND).
+        classified priority has no effect: nobody lowers a ticket. A text that ClassifyTicket refuses: INVALID_ARGUMENT
+        (INVALID_FIELDS, field `body`). A `follows_ticket_id` that does not exist: NOT_FOUND (TICKET_NOT_FOUND).
         """
 
     @_abc_1.abstractmethod
