@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from services.support.domain.lexicon import (
     Lexicon,
     LexiconError,
     Severity,
+    Signal,
     check,
     compile_lexicon,
     compiled_record,
@@ -289,6 +291,17 @@ def test_the_linter_finds_forms_that_do_not_work_as_meant_each_once(tmp_path: Pa
         (warning, "UNUSED", "one"),
         (warning, "UNUSED", "two"),
     ]
+
+
+def test_the_editors_page_tells_every_signal_and_its_examples_are_sound(tmp_path: Path) -> None:
+    page = (DEFAULT_DIRECTORY.parent / "LEXICON.md").read_text(encoding="utf-8")
+    assert [signal for signal in Signal if f"| `{signal}` |" not in page] == []
+    example = page.partition("```toml\n")[2].partition("```")[0]
+    assert set(tomllib.loads(example)) == {"group", "entry", "context", "stop"}
+    (tmp_path / "example.toml").write_text(example, encoding="utf-8")
+    # It names groups and contexts that stand elsewhere.
+    found = check(read_directory(tmp_path)[0])
+    assert {finding.code for finding in found} == {"TABLE_MISSING", "UNKNOWN_GROUP", "UNKNOWN_CONTEXT"}
 
 
 def test_groups_made_of_one_another_are_refused() -> None:
