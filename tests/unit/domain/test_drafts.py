@@ -127,6 +127,9 @@ class Decisions(RuleBasedStateMachine):
             assert not allowed
             return multiple()
         assert allowed
+        if body != self.draft.body:
+            # What was approved before, if only for a time, was another text.
+            self.end_all()
         self.draft = after
         assert after.approval is not None
         self.approvals[number] = (Given(number, body, self.now, self.now + 2 * HOUR), after.approval)
