@@ -126,3 +126,19 @@ def test_no_column_of_the_mailbox_has_a_name_of_ours(header: list[str], prefix: 
     added = added_columns(header)
     assert (added[0], added[-1]) == (f"{prefix}priority", f"{prefix}error")
     assert not {name.lower() for name in header} & set(added)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("can&#x27;t find the Proof Pack", "can't find the Proof Pack"),
+        ("whatsapp&nbsp;is&nbsp;not&nbsp;working", "whatsapp is not working"),
+        ("&#1578;&#1587;&#1585;&#1610;&#1576;", "تسريب"),
+    ],
+)
+def test_entities_stand_for_their_signs(classifier: Classifier, written: str, meant: str) -> None:
+    columns = Columns(text=0, subject=None, width=1)
+    [(cells, as_exported), (_, as_meant)] = classify_rows([[written], [meant]], classifier, columns)
+    assert cells == [written]
+    assert as_exported == as_meant
+    assert as_exported.priority < "P3"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -130,7 +131,8 @@ def classify_rows(
 def _verdict(classifier: Classifier, text: str, error: str) -> Verdict:
     version = classifier.lexicon.version
     try:
-        found = classifier.classify(text)
+        # Mailboxes of web forms and help desks are often exported as they were shown: with entities for signs.
+        found = classifier.classify(html.unescape(text))
     except InvalidInput as refusal:
         return Verdict("", "", "", "", "", "", version, refusal.violations[0].reason)
     return Verdict(
