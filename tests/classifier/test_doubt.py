@@ -182,6 +182,8 @@ def test_a_finding_that_is_its_whole_sentence_needs_support_where_it_holds_a_den
     classifier = Classifier(lexicon)
     assert classifier.classify("sent without approval").priority == "P0"
     assert classifier.classify("صفحة المسودات معلّقة ما تفتح نهائي").priority == "P1"
+    # A phrase that an entry lists is meant as it stands.
+    assert classifier.classify("nothing is working").priority == classifier.classify("لا شيء يعمل").priority == "P0"
 
 
 def test_no_more_than_a_hundred_findings_are_weighed_with_their_sentences(

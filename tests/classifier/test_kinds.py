@@ -103,5 +103,5 @@ def test_kinds_of_sets_apart(classifier: Classifier, name: str) -> None:
     told = [(row.signals, verdict) for row, verdict in rows if verdict.priority == "P0"]
     wrong = [signals for signals, verdict in told if signals.isdisjoint(verdict.hits[0].signals)]
     more = [signals for signals, verdict in told if not P0_KINDS.intersection(verdict.signals) <= signals]
-    assert len(wrong) <= 0.026 * len(told)
+    assert len(wrong) <= 0.03 * len(told)
     assert len(more) <= 0.08 * len(told)

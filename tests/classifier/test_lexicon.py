@@ -187,7 +187,7 @@ RULE = '[[entry.rule]]\nparts = ["sent"]\n'
         ("[[entry.rule]]\nwithin = 3", [("FIELD_MISSING", "parts is missing")]),
         ('[[entry.rule]]\nparts = ["sentt"]', [("UNKNOWN_GROUP", "no group 'sentt'; there is sent")]),
         (RULE + 'unless = ["hypothetcal"]', [("UNKNOWN_CONTEXT", "there is hypothetical")]),
-        ('wrods = "zz"', [("UNKNOWN_KEY", "there is no field wrods; the fields are arabizi")]),
+        ('wrods = "zz"', [("UNKNOWN_KEY", "there is no field wrods; the fields are always, arabizi")]),
         ("", [("NO_FORM", "at least one of rule, words")]),
         (RULE + 'words = "zz"\nunless = ["question"]', [("MISPLACED", "move words above")]),
     ],
@@ -450,6 +450,18 @@ def test_star_stands_for_one_word_of_any_kind() -> None:
         "زززا لنورة": ["زززا لنورة"],
         "زززا نورة": [],
     }
+
+
+def test_an_entry_may_count_by_itself_like_a_base_keyword() -> None:
+    texts = ("We saw a keylogger today", "شفنا keylogger على جهاز المحاسب، ومتى موعد الاجتماع؟")
+    for always in (False, True):
+        raw = copy.deepcopy(dict(RAW))
+        raw["entry"].append(dict(entry(raw, "hacked"), id="probe", words=["keylogger"], always=always))
+        for kind in ("rule", "nouns", "verbs", "past", "present", "arabizi", "bare", "owned"):
+            raw["entry"][-1].pop(kind, None)
+        classifier = Classifier(compile_lexicon(raw, VERSION))
+        assert all((classifier.classify(text).priority == "P0") is always for text in texts)
+    assert classifier.classify("there is no keylogger").priority == "P3"
 
 
 def test_noun_takes_the_closed_set_of_clitics() -> None:

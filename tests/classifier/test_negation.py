@@ -158,3 +158,73 @@ def test_what_is_asks_or_denies(classifier: Classifier, text: str, denied: bool)
     verdict = classifier.classify(text)
     assert (verdict.priority == "P0") is not denied
     assert bool(verdict.negated_hits) is denied
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "We did not receive the invoice and someone hacked our account",
+        "There is no outage and there is a data breach",
+        "Support never replied and our password was exposed on a public page",
+        "No reply, plus a data breach",
+        "ما وصلنا رد وتم اختراق حسابنا",
+        "لا يوجد انقطاع ويوجد تسريب",
+        "ما جانا رد والحين فيه تسريب",
+        "ما رديتوا علينا ثم صار تسريب",
+        "لا يوجد انقطاع إنما تسريب",
+    ],
+)
+def test_another_clause_is_not_denied(classifier: Classifier, text: str) -> None:
+    assert classifier.classify(text).priority == "P0"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no leak and no outage",
+        "no leak and outage",
+        "no breaches, or outages",
+        "no leaks, outages, hacks this week",
+        "لا تسريب واختراق",
+        "لا يوجد تسريب، اختراق، إرسال خاطئ",
+        "بدون أي تسريب أو اختراق أو إرسال خاطئ",
+    ],
+)
+def test_what_is_listed_is_denied_together(classifier: Classifier, text: str) -> None:
+    assert classifier.classify(text).priority in ("P2", "P3")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "you haven't resolved the leak",
+        "no one can deny the leak",
+        "don't downplay the leak",
+        "we did not notice the leak until today",
+        "ما عالجتوا التسريب",
+        "ما بلغتونا بالتسريب",
+        "لا يمكن إنكار التسريب",
+        "لا يوجد تفسير للتسريب",
+        "لم ينته التسريب",
+    ],
+)
+def test_what_was_not_done_about_it_does_not_deny_it(classifier: Classifier, text: str) -> None:
+    assert classifier.classify(text).priority == "P0"
+
+
+@pytest.mark.parametrize(
+    ("text", "denied"),
+    [
+        ("The leak is not real", True),
+        ("Unauthorized access: none", True),
+        ("خبر التسريب كذب", True),
+        ("التسريب ليس حقيقيا", True),
+        ("The leak is not a false alarm", False),
+        ("التسريب مو إشاعة", False),
+        ("هكروا حسابنا لكن تقولون مو صحيح", False),
+        ("حصل تسريب ولم يحدث هذا من قبل", False),
+        ("Our account was hacked. This never happened before.", False),
+    ],
+)
+def test_what_stands_behind_denies_it_or_not(classifier: Classifier, text: str, denied: bool) -> None:
+    assert (classifier.classify(text).priority != "P0") is denied

@@ -22,7 +22,7 @@ def weigher() -> Weigher:
 def read(weigher: Weigher, told: str) -> tuple[_Text, list[Match]]:
     """A text as the weigher has it, and what the rules find in it."""
     tokens = fold_and_tokenize(told)[2]
-    matches, unreal, _ = Matcher(weigher.lexicon).find(tokens)
+    matches, unreal, *_ = Matcher(weigher.lexicon).find(tokens)
     readings: Iterator[int] = iter(range(8))
     return _Text(tokens, tokens, weigher.marked(tokens, unreal), unreal, readings, {}), matches
 
@@ -79,3 +79,58 @@ def test_a_place_is_judged_once_for_what_was_found_and_denied_there(weigher: Wei
 def test_a_denial_reaches_some_words_far(told: str, denied: str) -> None:
     tokens = Classifier(load_lexicon()).tokens_read(told)
     assert " ".join(token[1:] for token in tokens if token.startswith("¬")) == denied
+
+
+URGENT = [
+    "data leaked",
+    "the password was posted in slack",
+    "تم الخصم دون علمي",
+    "انسرق حسابنا",
+    "أرسلتم رسالة واتساب قبل الموافقة",
+]
+LESSER = [
+    "the service won't start",
+    "Google Sheets stopped updating",
+    "Proof Pack is late",
+    "الخدمة معطلة",
+    "ربط جيميل ما يشتغل",
+]
+
+
+@pytest.mark.parametrize("joint", [". ", "\n"])
+@pytest.mark.parametrize("lesser", LESSER)
+@pytest.mark.parametrize("urgent", URGENT)
+def test_a_lesser_complaint_hides_nothing(classifier: Classifier, urgent: str, lesser: str, joint: str) -> None:
+    for text in (urgent + joint + lesser, lesser + joint + urgent):
+        assert classifier.classify(text).priority == "P0", text
+
+
+@pytest.mark.parametrize(
+    ("before", "behind"),
+    [
+        ("لو سمحتوا ", ""), ("بعد إذنكم ", ""), ("الله يعافيكم ", ""), ("إذا ممكن ", ""), ("please ", ""), ("", " وش الحل؟"),
+        ("", " ممكن تشوفون؟"), ("", " what should we do?"), ("", " can you check?"),
+        ("We have been customers for two years\n", ""), ("اشتركنا معكم قبل سنة، ", ""),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("urgent", URGENT)
+def test_courtesies_and_calls_for_help_change_nothing(
+    classifier: Classifier, urgent: str, before: str, behind: str
+) -> None:
+    assert classifier.classify(before + urgent + behind).priority == "P0"
+
+
+@pytest.mark.parametrize(
+    ("text", "priority", "shown"),
+    [
+        ("Our account was hacked. It was a false alarm, please ignore my ticket.", "P3", "hacked"),
+        ("Our account was hacked. It was a false alarm, and Gmail stopped syncing.", "P2", "hacked"),
+    ],
+)
+def test_what_is_set_aside_is_shown_to_who_reviews_it(
+    classifier: Classifier, text: str, priority: str, shown: str
+) -> None:
+    verdict = classifier.classify(text)
+    assert (verdict.priority, verdict.review_required) == (priority, True)
+    assert [hit.text for hit in verdict.negated_hits] == [shown]
+    assert shown not in [hit.text for hit in verdict.hits]

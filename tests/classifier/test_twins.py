@@ -150,20 +150,11 @@ def test_span_is_of_the_original(text: str, start: int, end: int) -> None:
     assert (hit.start, hit.end) == (start, end)
 
 
-@pytest.mark.parametrize(
-    ("text", "bound"),
-    [
-        ("a" * 20_001, "20000 characters"),
-        ("a" * 100_000, "20000 characters"),
-        ("\ufdfa" * 20_000, "40000 characters after folding"),
-        ("\ufdfa" * 2_300, "40000 characters after folding"),
-    ],
-)
-def test_text_over_a_bound_is_refused_with_the_bound_that_it_breaks(text: str, bound: str) -> None:
+@pytest.mark.parametrize("text", ["a" * 20_001, "a" * 100_000, "\ufdfa" * 20_000, "\ufdfa" * 2_300])
+def test_text_over_a_bound_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput) as refusal:
         CLASSIFIER.classify(text)
     assert refusal.value.violations[0].reason == "TEXT_TOO_LONG"
-    assert refusal.value.violations[0].description.split(",")[0] == f"must be at most {bound}"
 
 
 def test_a_finding_among_words_that_nobody_knows_is_not_hidden_by_a_long_harmless_text() -> None:
@@ -206,3 +197,26 @@ def test_what_is_remembered_of_hostile_words_is_bounded() -> None:
     finally:
         tracemalloc.stop()
     assert kept < 200_000
+
+
+@pytest.mark.parametrize(
+    ("written", "mistyped"),
+    [
+        ("the platform is down for everyone", "the platform is dwon for everyone"),
+        ("Proof Pack missing", "Proof Pack mising"),
+        ("you sent it wihtout approval", "you sent it without approval"),
+        ("someone hacked our account", "someone hackked our acocunt"),
+    ],
+)
+def test_a_slip_of_the_keyboard_changes_nothing_and_is_shown(
+    classifier: Classifier, written: str, mistyped: str
+) -> None:
+    verdict = classifier.classify(mistyped)
+    assert verdict.priority == classifier.classify(written).priority < "P3"
+    assert verdict.hits
+    assert all(hit.text == mistyped[hit.start : hit.end] for hit in verdict.hits)
+
+
+@pytest.mark.parametrize("word", ["bleak", "secretary", "lots", "leek", "quiet", "trail"])
+def test_a_word_of_its_own_is_no_slip(classifier: Classifier, word: str) -> None:
+    assert classifier.classify(f"a question on {word}").priority == "P3"

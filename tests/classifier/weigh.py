@@ -63,6 +63,8 @@ LEAST_LETTERS = 5
 # How many of these have two words joined instead of another slip, and where two words may be joined.
 WITHOUT_SPACE = 0.3
 JOINT = re.compile(r"(?<=[^\W\d_]) (?=[^\W\d_])")
+# How many of these end with a question mark instead: people ask whether it is so, or what to do, when they know that it is.
+ASKED = 0.2
 
 # How many rows are learnt once more among others: people speak of several matters in one ticket, and what is less urgent
 # must not hide what is more.
@@ -106,11 +108,12 @@ def column_of(classifier: Classifier, row: Row) -> str | None:
     return verdict(row.label, signals)
 
 
-def rows(classifier: Classifier) -> list[tuple[Row, float]]:
-    """The rows to learn from, and how much each counts."""
+def rows(classifier: Classifier, *, misleading: bool = True) -> list[tuple[Row, float]]:
+    """The rows to learn from, with or without pairs that mislead, and how much each counts."""
     rules = Classifier(replace(classifier.lexicon, weights=Weights({})))
     found = [(row, 2.0 if name == INDEPENDENT else 1.0) for name in SETS for row in read(name)]
-    found += [(row, MISLEADING) for row in read("misleading")]
+    if misleading:
+        found += [(row, MISLEADING) for row in read("misleading")]
     found += [(part, EXCERPT) for row, _ in found for part in excerpts(classifier, rules, row)]
     chance = random.Random(1)
     found += [(Row(("P3",), frozenset(), piece.kind, piece.text), 1.0) for piece in read_pieces("beside")]
@@ -162,7 +165,9 @@ def with_slips(some: Iterable[tuple[Row, float]]) -> list[tuple[Row, float]]:
 
 
 def mistyped(text: str, chance: random.Random) -> str:
-    """A text with a letter left out, doubled, or exchanged with the next one, in one or two words, or two words joined."""
+    """A text with a letter left out, doubled, or exchanged, in one or two words, or with two words joined, or asked."""
+    if chance.random() < ASKED:
+        return text.rstrip(" .!،,") + ("؟" if any("ء" <= letter <= "ي" for letter in text) else "?")
     joints = [found.start() for found in JOINT.finditer(text)]
     if joints and chance.random() < WITHOUT_SPACE:
         at = chance.choice(joints)

@@ -234,7 +234,8 @@ def rounded(network: Network) -> bytes:
 
 def examples_of(classifier: Classifier) -> Iterator[Example]:
     """The labelled rows that have a verdict."""
-    written = rows(classifier)
+    # Pairs that mislead brought phrases nothing.
+    written = rows(classifier, misleading=False)
     for row, share in (*written, *with_slips(written)):
         column = column_of(classifier, row)
         if column is not None:

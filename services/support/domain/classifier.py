@@ -56,6 +56,8 @@ class Hit(NamedTuple):
 class Classification(NamedTuple):
     """The verdict. ``matched_keyword`` is empty when nothing was found that counts; ``hits`` in order of urgency.
 
+    ``negated_hits``: what the text denies, and what of P0 the rest of it speaks against.
+
     ``review_required``: a critical word was found and denied, or the rest of the text speaks against it, or the words may tell
     of something critical, though not clearly; and nothing else is as urgent, so that a person should read the ticket.
     """
@@ -198,7 +200,7 @@ class Classifier:
         for match in matches:
             # A finding that overlaps stronger ones and adds no signal to them says nothing new.
             places = (1 << match.last) - (1 << match.first)
-            covered = said[match.denied]
+            covered = said[match.denied or match.aside]
             for number in match.said[1]:
                 if not covered.get(number, 0) & places:
                     break
@@ -225,7 +227,9 @@ class Classifier:
                 self._language(tokens[match.first : match.last]),
                 match.said[0],
             )
-            if match.denied:
+            if match.aside:
+                negated.append(hit)
+            elif match.denied:
                 negated.append(hit)
                 if plan.critical:
                     denied = True
@@ -236,7 +240,10 @@ class Classifier:
                 if deciding is None:
                     deciding = plan
         if deciding is None:
-            reason_ar, reason_en = self._denied_reason(kept[0].plan.entry, hedged)
+            denial = next((match for match in kept if match.denied), None)
+            if denial is None:
+                return self._set_aside(kept[0].plan)._replace(negated_hits=tuple(negated))
+            reason_ar, reason_en = self._denied_reason(denial.plan.entry, hedged)
             return Classification(
                 priority=Priority.P2 if hedged else Priority.P3,
                 matched_keyword="",

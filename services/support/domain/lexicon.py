@@ -161,6 +161,7 @@ class Entry:
     priority: Priority
     signals: tuple[Signal, ...]
     base: bool
+    always: bool
     negation: str
     language: str
     meaning_ar: str
@@ -243,6 +244,7 @@ class Lexicon:
     negation: Negation
     courtesy: Courtesy
     skipped: frozenset[str]
+    not_mistyped: frozenset[str]
     arabizi: frozenset[str]
     branches: Branches
     forms: int
@@ -484,6 +486,7 @@ _FIELDS: Final[Mapping[str, Mapping[str, Kind]]] = {
         "signals": required(some_of([*Signal])),
         "signals_near": by_name(some_of([*Signal])),
         "base": SWITCH,
+        "always": SWITCH,
         "negation": one_of(("window", "adjacent", "none")),
         "meaning_ar": required(TEXT),
         "meaning_en": required(TEXT),
@@ -497,7 +500,10 @@ _FIELDS: Final[Mapping[str, Mapping[str, Kind]]] = {
         **dict.fromkeys(_NEGATION_GROUPS, required(TEXT)),
         "window": required(number(1, 100)),
     },
-    "settings": {"skipped": TEXTS, "between_courtesies": TEXTS, **dict.fromkeys(_COURTESY_GROUPS, TEXT)},
+    "settings": {
+        **dict.fromkeys(("skipped", "not_mistyped", "between_courtesies"), TEXTS),
+        **dict.fromkeys(_COURTESY_GROUPS, TEXT),
+    },
 }
 """What the fields of each table may hold; the editors' page says what for."""
 _FOUND_BY: Final = {"group": ("any", "seq", *FORM_KINDS), "entry": ("rule", *FORM_KINDS), "stop": FORM_KINDS}
@@ -911,6 +917,7 @@ def _assembled(raw: Raw, version: str, words: Words) -> Lexicon:
         negation=_negation(raw["negation"], names),
         courtesy=_courtesy(raw["settings"], names),
         skipped=_tokens(raw["settings"].get("skipped", ())),
+        not_mistyped=_tokens(raw["settings"].get("not_mistyped", ())),
         arabizi=words.arabizi,
         branches=words.branches,
         forms=len(words.trie),
@@ -992,6 +999,7 @@ def _entry(table: Raw, names: Mapping[str, int]) -> Entry:
         priority=Priority(table["priority"]),
         signals=tuple(Signal(s) for s in table["signals"]),
         base=table.get("base", False),
+        always=table.get("always", False),
         negation=table.get("negation", "window"),
         language=_language(table["keyword"]),
         meaning_ar=table["meaning_ar"],

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from services.domain.arabic import HARD_STOPS, SOFT_STOPS
@@ -32,12 +32,17 @@ _AT_THE_BEGINNING = 5
 # How many words may stand between a finding and what changes its signals.
 _NEAR_A_FINDING = 6
 _ASKED = frozenset("?؟")
+_ANSWERED = _ASKED | {":"}
+_SENTENCE_OR_LINE = HARD_STOPS | {"\n"}
+_AND = frozenset(["and", "و"])
 # How many words a line of a signature has at most, and about how many all of it.
 _LINE_OF_A_SIGNATURE = 5
 _SIGNED = 30
 # How long the beginnings are that tell a denial joined to a word, and what it is joined to at least.
 _BEGINNINGS = (2, 3, 4, 5)
 _SHORTEST_JOINED = 4
+# Of how many letters a word is that may be mistyped: shorter ones are too much alike.
+_MISTYPED = range(4, 21)
 
 Said = tuple[tuple[Signal, ...], dict[int, Signal]]
 """Signals, and the same by number: the hash of an enumeration's member is slow."""
@@ -46,7 +51,7 @@ Said = tuple[tuple[Signal, ...], dict[int, Signal]]
 class Plan:
     """An entry as the search reads it."""
 
-    __slots__ = ("critical", "entry", "index", "level", "mode", "near", "rank", "said", "weighed")
+    __slots__ = ("critical", "entry", "index", "level", "mode", "near", "rank", "said", "sure", "weighed")
 
     def __init__(self, entry: Entry, index: int, *, weighed: bool = False) -> None:
         self.entry = entry
@@ -55,8 +60,10 @@ class Plan:
         # Found by the weights of its words, not by a rule.
         self.weighed = weighed
         self.mode = entry.negation
-        # The order of the hits: urgency, and base keywords before others of their priority.
-        self.rank = urgency(entry.priority) * 2 + (not entry.base)
+        # Counts by itself: what else a text says neither supports it nor speaks against it.
+        self.sure = (entry.base or entry.always) and not weighed
+        # The order of the hits: urgency, and what counts by itself before others of its priority.
+        self.rank = urgency(entry.priority) * 2 + (not self.sure)
         self.critical = urgency(entry.priority) <= 1
         self.said = _said(entry.signals)
         self.near = tuple((group, _said(signals)) for group, signals in entry.signals_near)
@@ -70,10 +77,10 @@ def _said(signals: tuple[Signal, ...]) -> Said:
 class Match:
     """What a rule found, or the words together: tokens ``first`` up to ``last``, ``head`` the one that a denial precedes.
 
-    ``denied``: the text denies it; ``hedged``: without certainty.
+    ``denied``: the text denies it; ``hedged``: without certainty. ``aside``: the words around it speak against it.
     """
 
-    __slots__ = ("denied", "first", "head", "hedged", "last", "parts", "plan", "said")
+    __slots__ = ("aside", "denied", "first", "head", "hedged", "last", "parts", "plan", "said")
 
     def __init__(self, plan: Plan, first: int, last: int, head: int, parts: Sequence[Span], said: Said) -> None:
         self.plan = plan
@@ -84,14 +91,15 @@ class Match:
         self.said = said
         self.denied = False
         self.hedged = False
+        self.aside = False
 
 
 class Found(NamedTuple):
     """What a text holds: the matches of rules; and, as bits, two kinds of tokens.
 
     ``unreal``: told as feared, supposed, taken back or elsewhere; ``courtesies``: greetings, thanks, calls for an answer, and
-    signatures. ``tokens``: as they were read; where a denial was parted from what it is joined to, ``places`` has for each
-    the place among those given.
+    signatures. ``tokens``: as they were read; where some of those given stand for others, ``places`` has for each its place
+    among those.
     """
 
     matches: list[Match]
@@ -104,7 +112,7 @@ class Found(NamedTuple):
 class _Reading:
     """One text while it is being classified: its tokens and what was found where."""
 
-    __slots__ = ("consumed", "critical_ends", "mask", "occurrences", "tokens")
+    __slots__ = ("consumed", "critical", "mask", "occurrences", "tokens")
 
     def __init__(self, tokens: Sequence[str], occurrences: Occurrences, mask: int) -> None:
         self.tokens = tokens
@@ -113,7 +121,8 @@ class _Reading:
         self.mask = mask
         # Tokens, as bits, that are part of a fixed phrase or a complaint ("nobody can log in") and so deny nothing else.
         self.consumed = 0
-        self.critical_ends: set[int] | None = None
+        # Where critical things begin, by where they end.
+        self.critical: dict[int, int] | None = None
 
     def sentence_ends(self, start: int, end: int, more_than: int = 0) -> bool:
         """Whether more than some sentence ends stand in tokens[start:end]."""
@@ -152,33 +161,53 @@ class _Readied(NamedTuple):
 
 
 class _Nodes(Remembered[Node | None]):
-    """The nodes of the words met so far (`node_of`); of those that a denial is joined to, one that says no more than that."""
+    """The nodes of the words met so far (`node_of`); of those that stand for others (`meant`) one that only says so."""
 
     def __init__(self, lexicon: Lexicon) -> None:
         self._trie = lexicon.trie
         self._negation = lexicon.negation
         self._weights = lexicon.weights
-        self.joined = 1 << len(lexicon.group_names)
+        self._not_mistyped = lexicon.not_mistyped
+        self.stand_in = 1 << len(lexicon.group_names)
 
     def made(self, word: str) -> Node | None:
-        return node_of(self._trie, word) if self.parted(word) is None else ((), self.joined, 0, 0)
+        return node_of(self._trie, word) if self.meant(word) is None else ((), self.stand_in, 0, 0)
 
-    def _is_known(self, word: str) -> bool:
-        return word in self._trie or word in self._negation.fillers or self._weights.knows(word)
-
-    def parted(self, word: str) -> tuple[str, str] | None:
-        """A denial and what it denies where a word is both: «ماوافقنا»."""
-        joined = self._negation.joined
-        length = joined.get(word)
+    def meant(self, word: str) -> tuple[str, ...] | None:
+        """The words that a word stands for: a denial and what it is joined to («ماوافقنا»), or what was mistyped ("dwon")."""
+        negation = self._negation
+        length = negation.joined.get(word)
         if length is not None:
             return word[:length], word[length:]
         for size in _BEGINNINGS:
-            length = joined.get(word[:size] + "*")
+            length = negation.joined.get(word[:size] + "*")
             if length is not None:
                 denied = word[length:]
                 if len(denied) >= _SHORTEST_JOINED and self._is_known(denied):
                     return word[:length], denied
+        if len(word) in _MISTYPED and "a" <= word[0] <= "z" and word.isalpha() and not self._is_known(word):
+            for other in _typed_like(word):
+                if other in self._trie:
+                    return (other,)
         return None
+
+    def _is_known(self, word: str) -> bool:
+        return (
+            word in self._trie
+            or word in self._negation.fillers
+            or word in self._not_mistyped
+            or self._weights.knows(word)
+        )
+
+
+def _typed_like(word: str) -> Iterator[str]:
+    """What may have been meant: two letters exchanged, one typed once instead of twice, or twice instead of once."""
+    for at in range(1, len(word)):
+        yield word[: at - 1] + word[at] + word[at - 1] + word[at + 1 :]
+    for at in range(len(word)):
+        yield word[:at] + word[at] + word[at:]
+        if word[at] == word[at - 1 : at]:
+            yield word[:at] + word[at + 1 :]
 
 
 def _pair(rule: Rule) -> _Pair | None:
@@ -291,8 +320,8 @@ class Matcher:
                 if bits:
                     mask |= bits
                     found.append((i, k, groups, bits))
-        if mask & self._nodes.joined:
-            return self._find_parted(tokens)
+        if mask & self._nodes.stand_in:
+            return self._find_meant(tokens)
         unreal = self._unreal(tokens, found) if mask & self._tellings else 0
         courtesies = self._polite(tokens, found) if mask & self._courtesies else 0
         matches = self._matches(tokens, found, mask)
@@ -300,11 +329,11 @@ class Matcher:
             courtesies |= self._signature(tokens, found, matches, courtesies)
         return Found(matches, unreal, courtesies, tokens)
 
-    def _find_parted(self, tokens: list[str]) -> Found:
-        """`find`, each denial parted from the word that it is joined to."""
-        parted = [self._nodes.parted(token) or (token,) for token in tokens]
-        places = [place for place, parts in enumerate(parted) for _ in parts]
-        return self.find([*itertools.chain.from_iterable(parted)])._replace(places=places)
+    def _find_meant(self, tokens: list[str]) -> Found:
+        """`find` in the words that are meant."""
+        meant = [self._nodes.meant(token) or (token,) for token in tokens]
+        places = [place for place, words in enumerate(meant) for _ in words]
+        return self.find([*itertools.chain.from_iterable(meant)])._replace(places=places)
 
     def _matches(self, tokens: list[str], found: Sequence[_Seen], mask: int) -> list[Match]:
         """What the rules find; what is denied is marked so."""
@@ -377,7 +406,7 @@ class Matcher:
             if negation.elsewhere in groups:
                 first = min(first, _back(tokens, i, CLAUSE_ENDS))
             if negation.supposed in groups or negation.elsewhere in groups:
-                ends = HARD_STOPS if negation.elsewhere in groups else CLAUSE_ENDS
+                ends = _SENTENCE_OR_LINE if negation.elsewhere in groups else CLAUSE_ENDS
                 while last < min(len(tokens), k + _TOLD) and tokens[last] not in ends and tokens[last] not in turns:
                     last += 1
             unreal |= (1 << last) - (1 << first)
@@ -418,6 +447,7 @@ class Matcher:
                 first = last
                 while closing >> (first - 1) & 1:
                     first -= 1
+                last += last < size and tokens[last] in _ASKED
             else:
                 continue
             polite |= (1 << last) - (1 << first)
@@ -773,22 +803,26 @@ class Matcher:
         consumed = reading.consumed
         distance = 0
         k = head - 1
+        if self._and_joined(tokens[head]):
+            item = self._item_before(reading, head)
+            if item is None:
+                return False
+            k = item - 1
         while k >= 0:
             token = tokens[k]
             if token in HARD_STOPS or token in HYPHENS:
                 return False
             if token in SOFT_STOPS:
-                # A line end separates, except when it stands right between the negator and what it denies.
+                # A line end separates, except when it stands right behind the negator.
                 if token == "\n":
-                    if (
-                        k == 0
-                        or k != head - 1
-                        or not (tokens[k - 1] in negation.negators or tokens[k - 1] in negation.adjacent)
-                    ):
+                    if k == 0 or not (tokens[k - 1] in negation.negators or tokens[k - 1] in negation.adjacent):
                         return False
-                elif not self._listed(reading, k):
+                    k -= 1
+                    continue
+                item = self._item_before(reading, k) if self._listed(reading, k) else None
+                if item is None and tokens[k + 1] not in negation.coordinators:
                     return False
-                k -= 1
+                k = k - 1 if item is None else item - 1
                 continue
             if not consumed >> k & 1:
                 if token in negation.breaks:
@@ -806,30 +840,48 @@ class Matcher:
                     )
                 ):
                     return True
-            if token not in negation.fillers and token not in negation.coordinators:
+            if token in negation.coordinators or self._and_joined(token):
+                # A list of such things is denied together, another clause is not: "no reply and we were hacked".
+                item = self._item_before(reading, k)
+                if item is not None and tokens[k + 1] not in negation.interjection_followers:
+                    k = item - 1
+                    continue
+                if token in _AND or token not in negation.coordinators:
+                    return False
+            elif token not in negation.fillers:
                 distance += 1
                 if distance > window:
                     return False
             k -= 1
         return False
 
+    def _and_joined(self, token: str) -> bool:
+        """Whether «و» ("and") is joined to a word."""
+        if token[0] != "و" or len(token) < 3 or token in self.lexicon.trie or token in self.lexicon.negation.negators:
+            return False
+        return token[1:] in self.lexicon.negation.fillers or node_of(self.lexicon.trie, token) is not None
+
+    def _item_before(self, reading: _Reading, at: int) -> int | None:
+        """Where something critical begins that ends right before a place, if anything does."""
+        if reading.critical is None:
+            reading.critical = {}
+            for group in self._critical.intersection(reading.occurrences):
+                for first, last in reading.occurrences[group]:
+                    reading.critical[last] = min(first, reading.critical.get(last, first))
+        return reading.critical.get(at)
+
     def _listed(self, reading: _Reading, comma: int) -> bool:
         """Whether a comma stands in a list of things denied together: "no leak, breach or outage"."""
-        if reading.critical_ends is None:
-            reading.critical_ends = {
-                span[1]
-                for group in self._critical.intersection(reading.occurrences)
-                for span in reading.occurrences[group]
-            }
-        if comma not in reading.critical_ends:
-            return False
-        coordinators = self.lexicon.negation.coordinators
-        for token in reading.tokens[comma + 1 : comma + 7]:
+        negation = self.lexicon.negation
+        tokens = reading.tokens
+        for k, token in enumerate(tokens[comma + 1 : comma + 7], start=comma + 1):
             if token in HARD_STOPS:
-                return False
-            if token in coordinators:
+                break
+            if token in negation.coordinators or (token in SOFT_STOPS and self._item_before(reading, k) is not None):
                 return True
-        return False
+        # The last of three.
+        before = [k for k in range(max(0, comma - 6), comma) if tokens[k] in SOFT_STOPS]
+        return bool(before) and self._item_before(reading, before[-1]) is not None
 
     def _denied_afterwards(self, reading: _Reading, last: int) -> bool:
         negation = self.lexicon.negation
@@ -844,8 +896,15 @@ class Matcher:
             if at_end and not negation.coordinators.isdisjoint(tokens[last : spans[at][0]]):
                 # "We were hacked, and no, it was none of us" denies something else.
                 continue
-            # "An outage? No, …" answers its own question.
-            answered = at_end and spans[at][0] == last + 1 and tokens[last] in _ASKED
+            if not negation.negators.isdisjoint(tokens[max(last, spans[at][0] - 2) : spans[at][0]]):
+                # "The leak is not a false alarm."
+                continue
+            if not negation.turns.isdisjoint(tokens[last : spans[at][0]]):
+                # "We were hacked, but you say that it is not true."
+                continue
+            # "An outage? No, …" answers its own question, and so does "outage: none".
+            asked = spans[at][0] - 1
+            answered = at_end and asked - last <= 1 and tokens[asked] in _ANSWERED
             if not answered and reading.clause_ends(last, spans[at][0]):
                 continue
             end = spans[at][1]
@@ -866,7 +925,7 @@ def base_words(matches: Iterable[Match]) -> int:
     """The tokens, as bits, that are part of a base keyword: it counts by itself, not by weight."""
     bits = 0
     for match in matches:
-        if match.plan.entry.base:
+        if match.plan.sure:
             bits |= (1 << match.last) - (1 << match.first)
     return bits
 

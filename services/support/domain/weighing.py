@@ -72,14 +72,16 @@ _READ_AGAIN = 8
 _SUPPORTED = 100
 # How likely a rule's P0 must be by the words at least for phrases to be asked about it; for others see `in_doubt`.
 _HARDLY = 0.1
-# How likely a P0 must still be together with the next sentence for that not to take it back.
-_NOT_TAKEN_BACK = 0.6
 # In so many words at most, the next sentence takes something back, unless some are denied or told as unreal.
 _TAKES_BACK = 12
 # In a text of more words, a finding must be told by two neighbouring sentences.
 _TOLD_AT_ONCE = 25
-# By how much P0 must be likelier than all else, as a logarithm of odds, for one sentence to tell it clearly.
-_TOLD_CLEARLY = 4.0
+# By how much P0 must be likelier than all else, as a logarithm of odds, for one sentence to tell it clearly, and how likely
+# it must still be together with the sentence before or after it for that not to take it back: in such a text, and in others.
+_FIRM = 4.0, 0.6
+_FIRM_AT_ONCE = 2.5, 0.45
+# By how much something more urgent is less likely than a lesser matter, as a logarithm of odds, where no sentence tells of it.
+_OUT_OF_THE_QUESTION = 6.0
 # How many words on each side of a rule's finding are its neighbours.
 _NEAR = 7
 # What one word at least must say, in points, for words alone to be a finding: little of everything says nothing.
@@ -101,6 +103,11 @@ class _Text(NamedTuple):
     readings: Iterator[int]
     judged: dict[tuple[Span, int, bool], _Judged]
     base: int = 0
+
+    @property
+    def firm(self) -> tuple[float, float]:
+        """How clearly one sentence must tell of P0, and how likely that must still be with another beside it."""
+        return _FIRM_AT_ONCE if len(self.tokens) <= _TOLD_AT_ONCE else _FIRM
 
 
 class _Judged(NamedTuple):
@@ -143,13 +150,16 @@ class Weigher:
         return frozenset(tokens).union(self.marked(tokens, unreal), pairs).difference(_NO_WORDS)
 
     def weighed(self, found: Found) -> tuple[list[Match], Plan | None]:
-        """The matches that the words support, one more where the words alone say it, and what P0 was set aside."""
+        """The matches that the words support, one more where the words alone say it, and what P0 is possible or was set aside.
+
+        A P0 that was set aside stays among the matches, marked so: a person is shown where it stands.
+        """
         matches, unreal, courtesies, tokens, _ = found
         standing = [match for match in matches if not match.denied]
         if len(standing) > 1:
             standing.sort(key=order_of)
         if standing and not standing[0].plan.rank:
-            # A base keyword of P0 needs no support, and nothing is more urgent.
+            # A P0 that counts by itself needs no support, and nothing is more urgent.
             return matches, None
         if len(matches) > 1:
             matches.sort(key=_place)
@@ -172,11 +182,13 @@ class Weigher:
             return matches, aside
         left: list[Match] = []
         for match in matches:
-            if match.denied or match.plan.entry.base or match.plan.level >= level:
+            if match.denied or match.plan.sure or match.plan.level >= level:
                 left.append(match)
             elif match.plan.level == 0:
+                match.aside = True
+                left.append(match)
                 aside = match.plan
-        if level < 3 and not any(m.plan.level == level and not m.denied for m in left):
+        if level < 3 and not any(m.plan.level == level and not (m.denied or m.aside) for m in left):
             by_words = self._by_words(text, most)
             if by_words is not None:
                 left.append(by_words)
@@ -193,7 +205,7 @@ class Weigher:
 
         Who works on a ticket, and whether it is an incident, depends on the kind: "950 riyals left our account" was not sent.
         """
-        found = [match for match in matches if not (match.plan.level or match.plan.entry.base or match.denied)]
+        found = [match for match in matches if not (match.plan.level or match.plan.sure or match.denied)]
         settled = {}
         for match in found[:_READ_AGAIN]:
             first, last, _ = self._sentence(text, match)
@@ -224,12 +236,16 @@ class Weigher:
         """How urgent a match, with the words around it, is found to be: at most as it says itself."""
         plan = match.plan
         stands = _Judged(plan.level, (), (match.first, match.last))
-        if plan.entry.base:
+        if plan.sure:
             return stands
         first, last, end = self._sentence(text, match)
         alone = self._says_nothing.issuperset(text.weighed[first : match.first] + text.weighed[match.last : end])
-        if alone and text.marked[first:end] == text.weighed[first:end]:
-            # No other word is there to support it: articles and the like do not, and a base keyword counts by itself.
+        if alone and (
+            text.marked[first:end] == text.weighed[first:end]
+            or (len(match.parts) == 1 and not text.unreal >> first & (1 << end - first) - 1)
+        ):
+            # No other word is there to support it: articles and the like do not, and a base keyword counts by itself. A denial
+            # in it is part of what is said where it is one phrase ("nothing is working").
             return stands
         near = _near(match, first, last)
         by_neighbours = near != (first, last) and not text.unreal >> match.head & 1
@@ -244,7 +260,7 @@ class Weigher:
                 by_itself = self._judged(text, (first, last), [match])
                 if by_itself.level <= plan.level:
                     # The next sentence takes it back, or says too little to do so, or something else.
-                    not_taken_back = most.critical >= _NOT_TAKEN_BACK or _goes_on(text, last, end)
+                    not_taken_back = most.critical >= text.firm[1] or _goes_on(text, last, end)
                     return by_itself if not_taken_back and not plan.level else most
             # What else is strung together with it in one sentence must not hide it either, nor a lesser matter that is told
             # as clearly.
@@ -267,8 +283,8 @@ class Weigher:
     def _most_urgent(self, text: _Text, matches: list[Match]) -> _Judged:
         """The most urgent of a text's windows, or of its sentences."""
         most = _most([self._told_together(text, matches, place) for place in self._windows(text)])
-        if most.level and most.critical >= _HARDLY:
-            return self._told_alone(text, matches) or most
+        if most.level and (most.critical >= _HARDLY if most.level == 3 else _may_hide_more(most)):
+            return self._told_alone(text, matches, most.level) or most
         return most
 
     def _told_together(self, text: _Text, matches: list[Match], place: Span) -> _Judged:
@@ -286,27 +302,35 @@ class Weigher:
         told = _most([self._judged(text, place, _within(matches, place)) for place in places])
         return told if told.level >= judged.level else judged
 
-    def _told_alone(self, text: _Text, matches: list[Match]) -> _Judged | None:
-        """A P0 that one sentence tells clearly: what else a ticket holds must not hide it.
+    def _told_alone(self, text: _Text, matches: list[Match], level: int) -> _Judged | None:
+        """What one sentence tells that is more urgent than a level: what else a ticket holds must not hide it.
 
         The sentence before it, or the next one, may take it back.
         """
         borders = _borders(text, (0, len(text.tokens)))
         if len(borders) == 2:
             return None
-        for number, sentence in enumerate(itertools.pairwise(borders)):
-            alone = self._judged(text, sentence, _within(matches, sentence))
-            if alone.level or lead(alone.odds) < _TOLD_CLEARLY:
-                continue
-            first, last = sentence
-            with_others = ((borders[max(0, number - 1)], last), (first, borders[min(number + 2, len(borders) - 1)]))
-            if all(self._not_taken_back(text, place, matches) for place in with_others):
+        sentences = [*itertools.pairwise(borders)]
+        told = [self._judged(text, sentence, _within(matches, sentence)) for sentence in sentences]
+        for number, alone in enumerate(told):
+            others = [told[beside] for beside in (number - 1, number + 1) if 0 <= beside < len(told)]
+            if alone.level < level and all(self._stands_beside(text, matches, alone, other) for other in others):
                 return alone
         return None
 
-    def _not_taken_back(self, text: _Text, place: Span, matches: list[Match]) -> bool:
+    def _stands_beside(self, text: _Text, matches: list[Match], alone: _Judged, other: _Judged) -> bool:
+        """Whether the sentence before or after what one tells does not take it back.
+
+        What complains itself takes nothing back.
+        """
+        if other.level < 3:
+            return not _told_alike(alone, other)
+        clearly, still = text.firm
+        if alone.level or lead(alone.odds) < clearly:
+            return False
+        place = min(alone.place[0], other.place[0]), max(alone.place[1], other.place[1])
         judged = self._judged(text, place, _within(matches, place))
-        return not judged.level or judged.critical >= _NOT_TAKEN_BACK
+        return not judged.level or judged.critical >= still
 
     def _judged(self, text: _Text, place: Span, matches: Sequence[Match]) -> _Judged:
         """How urgent the tokens at a place are, with what was found in them."""
@@ -508,6 +532,18 @@ def _likeliest(verdicts: Iterable[int], odds: Sequence[float]) -> int:
 def _alike(plan: Plan, match: Match) -> bool:
     """Whether a match is of an entry's kind: they share a signal."""
     return not plan.said[1].keys().isdisjoint(match.said[1])
+
+
+def _may_hide_more(judged: _Judged) -> bool:
+    """Whether something more urgent than what is found at a place, P1 or P2, is not out of the question there."""
+    odds = judged.odds
+    return max(odds[: LEVELS[judged.level][0]]) > max(odds) - _OUT_OF_THE_QUESTION
+
+
+def _told_alike(one: _Judged, other: _Judged) -> bool:
+    """Whether two places tell of what is told in the same words, so that only the lesser was meant."""
+    kinds = [VERDICTS[_likeliest(LEVELS[judged.level], judged.odds)].code for judged in (one, other)]
+    return _TOLD_ALIKE.get(kinds[0]) == kinds[1]
 
 
 def _level_of(judged: _Judged) -> int:

@@ -22,7 +22,7 @@ FILE: Final = "weights.tsv"
 UNIT: Final = 0.05
 """What one point of the table is worth, in natural logarithms of odds."""
 
-CRITICAL: Final = 0.68
+CRITICAL: Final = 0.72
 """How likely P0 must be to be a finding: it wakes somebody."""
 LIKELY: Final = 0.65
 """How likely a lesser level, or a more urgent one, must be to be a finding."""
@@ -211,7 +211,7 @@ class _Known(Remembered[int]):
 
     def made(self, word: str) -> int:
         rows = self._rows
-        return sum([packed(rows[part]) for part in parts_of(word) if part in rows])
+        return sum([packed(rows[part]) for part in {*parts_of(word)} if part in rows])
 
 
 class _KnownPairs(dict[tuple[str, ...], int]):
