@@ -1,4 +1,4 @@
-"""The play of `tests/compose/run`: the stack comes up, a first week passes, replicas and the database die under load.
+"""The play of `tests/compose/run`: the stack comes up, a first day passes, replicas and the database die under load.
 
 Ends with 0 when every claim held. Loopback only, bounded in time and in calls, and nothing stays behind.
 """
@@ -49,9 +49,21 @@ def _published(facts: dict) -> list[tuple[str, str]]:  # type: ignore[type-arg]
     return [(bind["HostIp"], bind["HostPort"]) for binds in ports.values() for bind in binds or ()]
 
 
-async def first_week(stack: Stack) -> None:
-    """A customer's first week through the published gateway, as `make run` plays it."""
-    await run(sys.executable, "-m", "customer_ops", "demo", "--address", stack.address, seconds=120)
+FIRST_DAY = (
+    ("status",),
+    ("onboarding", "start", "al-olaya-demo", "--bundle", "growth_starter", "--as", "operator-1"),
+    ("success", "activate", "al-olaya-demo", "growth_starter", "--start", "2026-01-04", "--renewal", "2027-01-04")
+    + ("--channel", "email", "--as", "success-1"),
+    ("handle", "al-olaya-demo", "ظهرت بيانات عميل آخر في حسابنا", "--as", "operator-1"),
+    ("overview", "al-olaya-demo"),
+    ("ledger", "verify"),
+)
+
+
+async def first_day(stack: Stack) -> None:
+    """A customer's first day by the command line through the published gateway: every service answers and remembers."""
+    for command in FIRST_DAY:
+        await run(sys.executable, "-m", "customer_ops", *command, "--address", stack.address, seconds=60)
 
 
 async def all_answer(stack: Stack, replicas: list[str], *, within: float = 40) -> dict[str, int]:
@@ -78,8 +90,8 @@ async def play(stack: Stack) -> None:
     await check_containers(stack)
     say("no process is root or may write to its root file system; only the gateway is published")
     started = time.monotonic()
-    await first_week(stack)
-    say(f"first week played in {time.monotonic() - started:.1f} s")
+    await first_day(stack)
+    say(f"first day played in {time.monotonic() - started:.1f} s")
     async with grpc.aio.insecure_channel(stack.address) as channel:
         await under_load(stack, Caller(channel))
     say(f"done in {time.monotonic() - began:.0f} s")
