@@ -6,6 +6,7 @@ Ends with 0 when every claim held. Loopback only, bounded in time and in calls, 
 from __future__ import annotations
 
 import asyncio
+import shlex
 import sys
 import time
 
@@ -50,20 +51,19 @@ def _published(facts: dict) -> list[tuple[str, str]]:  # type: ignore[type-arg]
 
 
 FIRST_DAY = (
-    ("status",),
-    ("onboarding", "start", "al-olaya-demo", "--bundle", "growth_starter", "--as", "operator-1"),
-    ("success", "activate", "al-olaya-demo", "growth_starter", "--start", "2026-01-04", "--renewal", "2027-01-04")
-    + ("--channel", "email", "--as", "success-1"),
-    ("handle", "al-olaya-demo", "ظهرت بيانات عميل آخر في حسابنا", "--as", "operator-1"),
-    ("overview", "al-olaya-demo"),
-    ("ledger", "verify"),
+    "status",
+    "onboarding start al-olaya-demo --bundle growth_starter --as operator-1",
+    "success activate al-olaya-demo growth_starter --start 2026-01-04 --renewal 2027-01-04 --channel email --as success-1",
+    "handle al-olaya-demo 'ظهرت بيانات عميل آخر في حسابنا' --as operator-1",
+    "overview al-olaya-demo",
+    "ledger verify",
 )
 
 
 async def first_day(stack: Stack) -> None:
     """A customer's first day by the command line through the published gateway: every service answers and remembers."""
     for command in FIRST_DAY:
-        await run(sys.executable, "-m", "customer_ops", *command, "--address", stack.address, seconds=60)
+        await run(sys.executable, "-m", "customer_ops", *shlex.split(command), "--address", stack.address, seconds=60)
 
 
 async def all_answer(stack: Stack, replicas: list[str], *, within: float = 40) -> dict[str, int]:
