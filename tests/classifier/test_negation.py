@@ -228,3 +228,18 @@ def test_what_was_not_done_about_it_does_not_deny_it(classifier: Classifier, tex
 )
 def test_what_stands_behind_denies_it_or_not(classifier: Classifier, text: str, denied: bool) -> None:
     assert (classifier.classify(text).priority != "P0") is denied
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "don't tell me there is no outage",
+        "You said there was no leak but there is",
+        "قلتوا ما فيه تسريب بس فيه",
+        "غير صحيح أنه لا يوجد تسريب",
+        "ما قدرنا نوقف التسريب",
+        "هذا التسريب غير مقبول أبداً",
+    ],
+)
+def test_a_denial_of_others_or_of_a_denial_is_none(classifier: Classifier, text: str) -> None:
+    assert classifier.classify(text).priority == "P0"
