@@ -220,3 +220,28 @@ def test_a_letter_is_no_more_urgent_than_two_of_its_sentences(classifier: Classi
 )
 def test_one_sentence_may_tell_of_it(classifier: Classifier, told: str, priority: str) -> None:
     assert classifier.classify(told).priority == priority
+
+
+@pytest.mark.parametrize(
+    "footer",
+    [
+        "This email and any attachments are confidential and intended only for the recipient. If you received it in error,"
+        " please delete it.",
+        "If you have received this email in error, please notify the sender and delete it.",
+        "هذه الرسالة سرية وموجهة للمرسل إليه فقط، وإذا وصلتك بالخطأ يرجى حذفها وإبلاغ المرسل.",
+    ],
+)
+@pytest.mark.parametrize(
+    ("text", "priority"),
+    [
+        ("When is our next meeting?", "P3"),
+        ("نبغى نسخة من الفاتورة", "P3"),
+        ("our account was hacked", "P0"),
+        ("انخصم المبلغ بدون علمنا", "P0"),
+    ],
+)
+def test_a_footer_on_who_may_read_it_changes_nothing(
+    classifier: Classifier, text: str, priority: str, footer: str
+) -> None:
+    assert classifier.classify(footer).priority == "P3"
+    assert classifier.classify(f"{text}\n\n{footer}").priority == priority
