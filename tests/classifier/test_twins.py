@@ -204,7 +204,7 @@ def test_what_is_remembered_of_hostile_words_is_bounded() -> None:
     [
         ("the platform is down for everyone", "the platform is dwon for everyone"),
         ("Proof Pack missing", "Proof Pack mising"),
-        ("you sent it wihtout approval", "you sent it without approval"),
+        ("you sent it without approval", "you sent it wihtout approval"),
         ("someone hacked our account", "someone hackked our acocunt"),
     ],
 )

@@ -26,6 +26,7 @@ _Seen = tuple[int, int, tuple[int, ...], int]
 # What is made for each text or finding is a tuple or has slots: a frozen data class takes five times as long to make.
 
 CLAUSE_ENDS = HARD_STOPS | SOFT_STOPS
+SENTENCE_ENDS = HARD_STOPS | {"\n"}
 # How many words on either side may be told as unreal; and how many may stand before what takes back a whole sentence.
 _TOLD = 25
 _AT_THE_BEGINNING = 5
@@ -33,7 +34,6 @@ _AT_THE_BEGINNING = 5
 _NEAR_A_FINDING = 6
 _ASKED = frozenset("?؟")
 _ANSWERED = _ASKED | {":"}
-_SENTENCE_OR_LINE = HARD_STOPS | {"\n"}
 _AND = frozenset(["and", "و"])
 # How many words a line of a signature has at most, and about how many all of it.
 _LINE_OF_A_SIGNATURE = 5
@@ -406,7 +406,7 @@ class Matcher:
             if negation.elsewhere in groups:
                 first = min(first, _back(tokens, i, CLAUSE_ENDS))
             if negation.supposed in groups or negation.elsewhere in groups:
-                ends = _SENTENCE_OR_LINE if negation.elsewhere in groups else CLAUSE_ENDS
+                ends = SENTENCE_ENDS if negation.elsewhere in groups else CLAUSE_ENDS
                 while last < min(len(tokens), k + _TOLD) and tokens[last] not in ends and tokens[last] not in turns:
                     last += 1
             unreal |= (1 << last) - (1 << first)

@@ -15,10 +15,19 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from services.domain.arabic import HARD_STOPS
 from services.support.domain.forms import bits_of, node_of
 from services.support.domain.lexicon import Lexicon
-from services.support.domain.matching import CLAUSE_ENDS, Found, Match, Plan, Span, base_words, order_of, without
+from services.support.domain.matching import (
+    CLAUSE_ENDS,
+    SENTENCE_ENDS,
+    Found,
+    Match,
+    Plan,
+    Span,
+    base_words,
+    order_of,
+    without,
+)
 from services.support.domain.weights import (
     CRITICAL,
     DENIED,
@@ -41,7 +50,6 @@ from services.support.domain.weights import (
     speaks,
 )
 
-_SENTENCE_ENDS = HARD_STOPS | {"\n"}
 _THAT = "ان"
 _NO_WORDS = (CLAUSE_ENDS | {"!"}) - frozenset("?؟")
 # A longer text is weighed in windows of so many words, so that its harmless sentences do not hide the one that matters.
@@ -419,19 +427,19 @@ class Weigher:
         tokens = text.tokens
         first, last = match.first, match.last
         lowest, highest = max(0, first - _WEIGHED_AT_ONCE), min(len(tokens), last + _WEIGHED_AT_ONCE)
-        if _SENTENCE_ENDS.isdisjoint(tokens):
+        if SENTENCE_ENDS.isdisjoint(tokens):
             return lowest, highest, highest
-        while first > lowest and tokens[first - 1] not in _SENTENCE_ENDS:
+        while first > lowest and tokens[first - 1] not in SENTENCE_ENDS:
             first -= 1
 
         def end(at: int) -> int:
-            while at < highest and (tokens[at] not in _SENTENCE_ENDS or text.unreal >> at & 1):
+            while at < highest and (tokens[at] not in SENTENCE_ENDS or text.unreal >> at & 1):
                 at += 1
             return at
 
         last = end(last)
         # It may end with three dots, or with a full stop and a line end; a question mark says something itself.
-        while last < highest and tokens[last] in _SENTENCE_ENDS:
+        while last < highest and tokens[last] in SENTENCE_ENDS:
             last += 1
         return first, last, end(last)
 
@@ -443,7 +451,7 @@ class Weigher:
             return [(0, size)]
         no_words = map(_NO_WORDS.__contains__, text.weighed)
         counts = [0, *itertools.accumulate(map(operator.not_, no_words))]
-        ends = [*itertools.compress(range(1, size + 1), map(_SENTENCE_ENDS.__contains__, text.tokens))]
+        ends = [*itertools.compress(range(1, size + 1), map(SENTENCE_ENDS.__contains__, text.tokens))]
         windows = []
         start = 0
         while True:
@@ -503,9 +511,7 @@ def _borders(text: _Text, place: Span) -> list[int]:
     first, last = place
     tokens = text.tokens
     # One may end with several tokens: three dots, a full stop and a line end.
-    ends = [
-        at for at in range(first + 1, last) if tokens[at - 1] in _SENTENCE_ENDS and tokens[at] not in _SENTENCE_ENDS
-    ]
+    ends = [at for at in range(first + 1, last) if tokens[at - 1] in SENTENCE_ENDS and tokens[at] not in SENTENCE_ENDS]
     return [first, *ends, last]
 
 
