@@ -222,6 +222,7 @@ def test_what_was_not_done_about_it_does_not_deny_it(classifier: Classifier, tex
         ("The leak is not a false alarm", False),
         ("التسريب مو إشاعة", False),
         ("هكروا حسابنا لكن تقولون مو صحيح", False),
+        ("There was a leak but your invoice is not true", False),
         ("حصل تسريب ولم يحدث هذا من قبل", False),
         ("Our account was hacked. This never happened before.", False),
     ],

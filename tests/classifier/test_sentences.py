@@ -134,3 +134,16 @@ def test_what_is_set_aside_is_shown_to_who_reviews_it(
     assert (verdict.priority, verdict.review_required) == (priority, True)
     assert [hit.text for hit in verdict.negated_hits] == [shown]
     assert shown not in [hit.text for hit in verdict.hits]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It is not only slow, the drafts service does not work at all any more.",
+        "The draft generator is not working at all since Monday, no new messages are produced.",
+        "شكراً على مكالمة أمس، لكن لوحة التحكم لم تعد تفتح عند فريقنا منذ الصباح",
+        "The reporting service is not working at all since yesterday, everything else is OK",
+    ],
+)
+def test_a_service_that_is_down_is_no_outage(classifier: Classifier, text: str) -> None:
+    assert classifier.classify(text).priority == "P1"

@@ -220,3 +220,8 @@ def test_a_slip_of_the_keyboard_changes_nothing_and_is_shown(
 @pytest.mark.parametrize("word", ["bleak", "secretary", "lots", "leek", "quiet", "trail"])
 def test_a_word_of_its_own_is_no_slip(classifier: Classifier, word: str) -> None:
     assert classifier.classify(f"a question on {word}").priority == "P3"
+
+
+@pytest.mark.parametrize("word", ["x" * 60, "ab" * 20, "hack" * 6])
+def test_what_is_repeated_in_a_word_counts_once(classifier: Classifier, word: str) -> None:
+    assert classifier.classify(word).priority == "P3"
