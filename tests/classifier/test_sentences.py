@@ -106,6 +106,43 @@ def test_a_lesser_complaint_hides_nothing(classifier: Classifier, urgent: str, l
 
 
 @pytest.mark.parametrize(
+    ("text", "priority"),
+    [
+        ("البايلوت وقف وتم الخصم دون علمي", "P0"),
+        ("الخدمة معطلة، وكلمة السر مكشوفة للكل", "P0"),
+        ("جيميل مفصول ونشرتم كلمة السر في القروب", "P0"),
+        ("Google Sheets stopped updating and our customer list leaked", "P0"),
+        ("الواتساب مفصول والبايلوت متوقف", "P1"),
+        ("Gmail keeps disconnecting and the pilot stopped", "P1"),
+        # What comes of a lesser trouble is no trouble of its own.
+        ("لا تعمل خدمة المراجعة لدى شركائنا، ولا يستطيع أحد منهم فتح مسودة واحدة", "P1"),
+        ("يفشل الاتصال بنماذج العملاء المحتملين في لينكدإن، وتظهر رسالة خطأ عند كل محاولة.", "P2"),
+        # A list is no clause that tells anything.
+        ("نموذج الموقع يرسل لنا الاسم والجوال والبريد فاضية", "P2"),
+    ],
+)
+def test_a_clause_beside_a_lesser_complaint_is_told_by_itself(classifier: Classifier, text: str, priority: str) -> None:
+    assert classifier.classify(text).priority == priority
+
+
+@pytest.mark.parametrize(
+    ("told", "clauses"),
+    [
+        ("the form is down and the list is gone", ["the form is down", "and the list is gone"]),
+        ("النموذج معطل والقائمة ضاعت", ["النموذج معطل", "والقايمه ضاعت"]),
+        ("النموذج معطل، القائمة ضاعت.", ["النموذج معطل ،", "القايمه ضاعت ."]),
+        # These begin so themselves.
+        ("هذا ما طلب ورد واحد", ["هذا ما طلب ورد واحد"]),
+        ("one, two", ["one ,", "two"]),
+    ],
+)
+def test_clauses_begin_behind_commas_and_at_what_joins_them(weigher: Weigher, told: str, clauses: list[str]) -> None:
+    text, _ = read(weigher, told)
+    borders = weigher._clauses(text, _borders(text, (0, len(text.tokens))))
+    assert [" ".join(text.tokens[a:b]) for a, b in itertools.pairwise(borders)] == clauses
+
+
+@pytest.mark.parametrize(
     ("before", "behind"),
     [
         ("لو سمحتوا ", ""), ("بعد إذنكم ", ""), ("الله يعافيكم ", ""), ("إذا ممكن ", ""), ("please ", ""), ("", " وش الحل؟"),

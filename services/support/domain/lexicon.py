@@ -196,6 +196,7 @@ class Negation:
     breaks: frozenset[str]
     fillers: frozenset[str]
     coordinators: frozenset[str]
+    joins: frozenset[str]
     copulas: frozenset[str]
     interjections: frozenset[str]
     interjection_followers: frozenset[str]
@@ -1045,6 +1046,7 @@ def _negation(table: Raw, names: Mapping[str, int]) -> Negation:
         breaks=_tokens(table["breaks"]),
         fillers=_tokens(table["fillers"]),
         coordinators=_tokens(table["coordinators"]),
+        joins=_tokens(table["joins"]),
         copulas=_tokens(table["copulas"]),
         interjections=_tokens(table["interjections"]),
         interjection_followers=_tokens(table["interjection_followers"]),

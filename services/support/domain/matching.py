@@ -34,7 +34,6 @@ _AT_THE_BEGINNING = 5
 _NEAR_A_FINDING = 6
 _ASKED = frozenset("?؟")
 _ANSWERED = _ASKED | {":"}
-_AND = frozenset(["and", "و"])
 # How many words a line of a signature has at most, and about how many all of it.
 _LINE_OF_A_SIGNATURE = 5
 _SIGNED = 30
@@ -846,7 +845,7 @@ class Matcher:
                 if item is not None and tokens[k + 1] not in negation.interjection_followers:
                     k = item - 1
                     continue
-                if token in _AND or token not in negation.coordinators:
+                if token in negation.joins or token not in negation.coordinators:
                     return False
             elif token not in negation.fillers:
                 distance += 1

@@ -38,6 +38,7 @@ from services.support.domain.weights import (
     UNIT,
     UNREAL,
     VERDICTS,
+    Remembered,
     in_doubt,
     lead,
     likeliest_level,
@@ -58,6 +59,8 @@ _WEIGHED_AT_ONCE = 60
 # that only the likelier of the two was meant: one service that is down, and an outage.
 _CLEAR = 5.0
 _TOLD_ALIKE = {"O": "D"}
+_MAY_COME_OF_OTHERS = "OD"
+_COMMAS = frozenset(",،")
 # Odds, as a logarithm, below which words say little of the kind of P0 that a rule has found, also where another kind is told
 # in words of its own; and by how much more they must say of another one.
 _OF_ITS_KIND = 6.5
@@ -78,6 +81,8 @@ _WITHOUT_REACHES = 2
 _READ_AGAIN = 8
 # How many findings of rules are weighed with their sentences at most; beyond that, only with the windows they stand in.
 _SUPPORTED = 100
+# Of how many letters a word may be that begins with «و» itself, though the rest is a word, too.
+_MAY_BEGIN_SO = 4
 # How likely a rule's P0 must be by the words at least for phrases to be asked about it; for others see `in_doubt`.
 _HARDLY = 0.1
 # In so many words at most, the next sentence takes something back, unless some are denied or told as unreal.
@@ -130,6 +135,26 @@ class _Judged(NamedTuple):
     critical: float = 0.0
 
 
+class _Joins(Remembered[bool]):
+    """Whether a word joins a clause to what stands before it: "and", or one with «و» joined to it."""
+
+    def __init__(self, lexicon: Lexicon) -> None:
+        self._words = lexicon.negation.joins
+        self._trie = lexicon.trie
+        self._weights = lexicon.weights
+
+    def made(self, word: str) -> bool:
+        if word in self._words:
+            return True
+        if word[0] != "و" or len(word) < 3:
+            return False
+        rest = word[1:]
+        if node_of(self._trie, rest) is not None or self._weights.knows(rest):
+            # Some words begin so themselves: «وكل».
+            return len(word) > _MAY_BEGIN_SO or word not in self._trie
+        return len(word) > _MAY_BEGIN_SO and word not in self._trie and not self._weights.knows(word)
+
+
 class Weigher:
     """Weighs texts by the weights and phrases of a lexicon; immutable but for the words remembered, safe to share."""
 
@@ -142,6 +167,7 @@ class Weigher:
             for number, verdict in enumerate(VERDICTS)
             if verdict.entry in by_id and lexicon.weights
         }
+        self._joins = _Joins(lexicon)
         negation = lexicon.negation
         self._says_nothing = _NO_WORDS | negation.fillers
         self._denials: Mapping[str, int] = {
@@ -182,7 +208,7 @@ class Weigher:
                 if not supported.level:
                     return self._of_its_kind(text, matches), None
                 most = min(most, supported, key=_level_of)
-        of_all = self._most_urgent(text, matches)
+        of_all = self._most_urgent(text, matches, most.level)
         most = min(of_all, most, key=_level_of)
         level = most.level
         aside = self._possible(of_all)
@@ -288,20 +314,20 @@ class Weigher:
             for number in self._verdicts_of(match)
         )
 
-    def _most_urgent(self, text: _Text, matches: list[Match]) -> _Judged:
-        """The most urgent of a text's windows, or of its sentences."""
-        most = _most([self._told_together(text, matches, place) for place in self._windows(text)])
+    def _most_urgent(self, text: _Text, matches: list[Match], level: int) -> _Judged:
+        """The most urgent of a text's windows, or of its sentences, where something of a level is found already."""
+        most = _most([self._told_together(text, matches, place, level) for place in self._windows(text)])
         if most.level and (most.critical >= _HARDLY if most.level == 3 else _may_hide_more(most)):
             return self._told_alone(text, matches, most.level) or most
         return most
 
-    def _told_together(self, text: _Text, matches: list[Match], place: Span) -> _Judged:
-        """What is found at a place, as far as two neighbouring sentences of it say so.
+    def _told_together(self, text: _Text, matches: list[Match], place: Span, level: int) -> _Judged:
+        """What is found at a place, as far as two neighbouring sentences of it say so, if it is more urgent than a level.
 
         Of a letter each sentence may say a little of something that none of them tells.
         """
         judged = self._judged(text, place, _within(matches, place))
-        if judged.level == 3 or len(text.tokens) <= _TOLD_AT_ONCE:
+        if judged.level >= level or len(text.tokens) <= _TOLD_AT_ONCE:
             return judged
         borders = _borders(text, place)
         if len(borders) <= 3:
@@ -311,20 +337,42 @@ class Weigher:
         return told if told.level >= judged.level else judged
 
     def _told_alone(self, text: _Text, matches: list[Match], level: int) -> _Judged | None:
-        """What one sentence tells that is more urgent than a level: what else a ticket holds must not hide it.
+        """What one sentence tells, or one clause of a complaint, that is more urgent than a level: nothing else must hide it.
 
-        The sentence before it, or the next one, may take it back.
+        What stands before or behind it may take it back.
         """
-        borders = _borders(text, (0, len(text.tokens)))
+        sentences = _borders(text, (0, len(text.tokens)))
+        alone = self._alone_between(text, matches, level, sentences)
+        if not alone and level < 3:
+            clauses = self._alone_between(text, matches, level, self._clauses(text, sentences))
+            alone = [one for one in clauses if self._is_whole(matches, one)]
+        return _most(alone) if alone else None
+
+    def _alone_between(self, text: _Text, matches: list[Match], level: int, borders: Sequence[int]) -> list[_Judged]:
+        """What is told between two borders, more urgent than a level, that what stands beside it does not take back."""
         if len(borders) == 2:
-            return None
-        sentences = [*itertools.pairwise(borders)]
-        told = [self._judged(text, sentence, _within(matches, sentence)) for sentence in sentences]
+            return []
+        told = [self._judged(text, place, _within(matches, place)) for place in itertools.pairwise(borders)]
+        found = []
         for number, alone in enumerate(told):
             others = [told[beside] for beside in (number - 1, number + 1) if 0 <= beside < len(told)]
             if alone.level < level and all(self._stands_beside(text, matches, alone, other) for other in others):
-                return alone
-        return None
+                found.append(alone)
+        return found
+
+    def _clauses(self, text: _Text, sentences: Sequence[int]) -> list[int]:
+        """The borders of sentences, and where clauses begin in them: behind commas, and at what joins clauses."""
+        commas = [at for at, token in enumerate(text.tokens[:-1], start=1) if token in _COMMAS]
+        joins = itertools.compress(itertools.count(), map(self._joins.__getitem__, text.tokens))
+        return sorted({*sentences, *commas, *joins})
+
+    @staticmethod
+    def _is_whole(matches: list[Match], clause: _Judged) -> bool:
+        """Whether a clause by itself tells of what is found there: what does not work may be for what the others tell."""
+        if VERDICTS[_likeliest(LEVELS[clause.level], clause.odds)].code not in _MAY_COME_OF_OTHERS:
+            return True
+        found = _within(matches, clause.place)
+        return any(m.plan.level <= clause.level and m.last <= clause.place[1] for m in found if not m.denied)
 
     def _stands_beside(self, text: _Text, matches: list[Match], alone: _Judged, other: _Judged) -> bool:
         """Whether the sentence before or after what one tells does not take it back.
@@ -543,7 +591,7 @@ def _alike(plan: Plan, match: Match) -> bool:
 def _may_hide_more(judged: _Judged) -> bool:
     """Whether something more urgent than what is found at a place, P1 or P2, is not out of the question there."""
     odds = judged.odds
-    return max(odds[: LEVELS[judged.level][0]]) > max(odds) - _OUT_OF_THE_QUESTION
+    return max(odds[: LEVELS[judged.level][0]]) > max(0, max(odds) - _OUT_OF_THE_QUESTION)
 
 
 def _told_alike(one: _Judged, other: _Judged) -> bool:
