@@ -215,13 +215,15 @@ class Negation:
 class Courtesy:
     """What says nothing of what a ticket is about: ``greetings`` at the beginning of a clause, ``closings`` at its end.
 
-    ``sign_offs`` are closings after which the writer's name and address may follow. All are groups as bits, 0 where a
+    ``sign_offs`` are closings after which the writer's name and address may follow; ``small_print`` stands at either end.
+    All are groups as bits, 0 where a
     lexicon has none; ``between``: folded tokens that may stand beside them in a clause.
     """
 
     greetings: int
     closings: int
     sign_offs: int
+    small_print: int
     between: frozenset[str]
 
 
@@ -458,7 +460,7 @@ def _finding(severity: Severity, code: str, subject: str | Raw, message: str, me
 # --- checking ---------------------------------------------------------------------------------------------------------
 
 _NEGATION_GROUPS = ("hedges", "denied_after", "denied_at_end", "fine", "pseudo", "supposed", "taken_back", "elsewhere")
-_COURTESY_GROUPS = ("greetings", "closings", "sign_offs")
+_COURTESY_GROUPS = ("greetings", "closings", "sign_offs", "small_print")
 _COUNT = number(0, 100)
 _ID = {"id": required(TEXT), "notes": TEXT}
 _FORM_FIELDS = dict.fromkeys(FORM_KINDS, FORMS)

@@ -124,11 +124,12 @@ class _Reading:
         self.critical: dict[int, int] | None = None
 
     def sentence_ends(self, start: int, end: int, more_than: int = 0) -> bool:
-        """Whether more than some sentence ends stand in tokens[start:end]."""
+        """Whether more than some sentence ends or blank lines stand in tokens[start:end]."""
         between = self.tokens[start:end]
-        if HARD_STOPS.isdisjoint(between):
-            return False
-        return not more_than or sum([token in HARD_STOPS for token in between]) > more_than
+        ends = 0 if HARD_STOPS.isdisjoint(between) else sum([token in HARD_STOPS for token in between])
+        if "\n" in between:
+            ends += sum([one == other == "\n" for one, other in itertools.pairwise(between)])
+        return ends > more_than
 
     def clause_ends(self, start: int, end: int) -> bool:
         """Whether a comma, line end or sentence end stands in tokens[start:end]."""
@@ -242,8 +243,10 @@ class Matcher:
         self._denying = negation.negators | negation.adjacent
         self._denials = mask_of((negation.fine, negation.denied_after, negation.denied_at_end))
         self._tellings = mask_of((negation.supposed, negation.taken_back, negation.elsewhere))
-        self._closings = lexicon.courtesy.closings | lexicon.courtesy.sign_offs
-        self._courtesies = lexicon.courtesy.greetings | self._closings
+        courtesy = lexicon.courtesy
+        self._greetings = courtesy.greetings | courtesy.small_print
+        self._closings = courtesy.closings | courtesy.sign_offs | courtesy.small_print
+        self._courtesies = self._greetings | self._closings
         self._critical = {
             group for group, index in lexicon.literals.items() if urgency(lexicon.entries[index].priority) <= 1
         }
@@ -414,8 +417,8 @@ class Matcher:
     def _polite(self, tokens: Sequence[str], found: Sequence[_Seen]) -> int:
         """The tokens, as bits, of clauses that are courtesies alone, and of those at the beginning or end of others."""
         size = len(tokens)
-        courtesy, courtesies = self.lexicon.courtesy, self._courtesies
-        greetings, closings, between = courtesy.greetings, self._closings, courtesy.between
+        courtesies, between = self._courtesies, self.lexicon.courtesy.between
+        greetings, closings = self._greetings, self._closings
         spans = [(i, k, bits) for i, k, _, bits in found if bits & courtesies]
         greeting = closing = 0
         for first, last, bits in spans:
@@ -748,7 +751,7 @@ class Matcher:
         first_negator = -1
         if not denying.isdisjoint(reading.tokens):
             for k, token in enumerate(reading.tokens):
-                if token in denying and not consumed >> k & 1:
+                if token in denying and not consumed >> k & 1 and not is_number(reading.tokens, k):
                     first_negator = k
                     break
         if first_negator < 0 and not reading.mask & self._denials:
@@ -812,9 +815,11 @@ class Matcher:
             if token in HARD_STOPS or token in HYPHENS:
                 return False
             if token in SOFT_STOPS:
-                # A line end separates, except when it stands right behind the negator.
+                # A line end separates, except when it stands right behind a negator that is no answer ("VIP: no").
                 if token == "\n":
                     if k == 0 or not (tokens[k - 1] in negation.negators or tokens[k - 1] in negation.adjacent):
+                        return False
+                    if k == 1 or tokens[k - 2] in CLAUSE_ENDS:
                         return False
                     k -= 1
                     continue
@@ -823,7 +828,7 @@ class Matcher:
                     return False
                 k = k - 1 if item is None else item - 1
                 continue
-            if not consumed >> k & 1:
+            if not consumed >> k & 1 and not is_number(tokens, k):
                 if token in negation.breaks:
                     return False
                 if token in negation.adjacent:
@@ -903,13 +908,23 @@ class Matcher:
                 continue
             # "An outage? No, …" answers its own question, and so does "outage: none".
             asked = spans[at][0] - 1
-            answered = at_end and asked - last <= 1 and tokens[asked] in _ANSWERED
+            answered = (
+                at_end and asked - last <= 1 and tokens[asked] in _ANSWERED and not reading.clause_ends(last, asked)
+            )
             if not answered and reading.clause_ends(last, spans[at][0]):
                 continue
             end = spans[at][1]
-            if not at_end or end == len(tokens) or tokens[end] in HARD_STOPS or tokens[end] in SOFT_STOPS:
+            if end < len(tokens) and tokens[end] == "\n" and not answered and tokens[end - 1] in negation.negators:
+                # A line ends, not a sentence: «تسريب ولا / أحد رد».
+                continue
+            if not at_end or end == len(tokens) or tokens[end] in CLAUSE_ENDS:
                 return True
         return False
+
+
+def is_number(tokens: Sequence[str], at: int) -> bool:
+    """Whether "no" at a place stands for *number*: "order no 77812"."""
+    return tokens[at] == "no" and at + 1 < len(tokens) and tokens[at + 1][0].isdigit()
 
 
 def _back(tokens: Sequence[str], at: int, ends: frozenset[str]) -> int:

@@ -25,6 +25,7 @@ from services.support.domain.matching import (
     Plan,
     Span,
     base_words,
+    is_number,
     order_of,
     without,
 )
@@ -456,7 +457,7 @@ class Weigher:
 
     def _denies_nothing(self, tokens: Sequence[str], at: int) -> bool:
         """Whether a denial is none: «بعد ما» is "after", and «لا شك أن» affirms what follows."""
-        if at and self._is_complaint(tokens[at - 1], tokens[at]):
+        if is_number(tokens, at) or (at and self._is_complaint(tokens[at - 1], tokens[at])):
             return True
         return at + 2 < len(tokens) and tokens[at + 2] == _THAT and self._is_complaint(tokens[at], tokens[at + 1])
 
