@@ -245,3 +245,21 @@ def test_a_footer_on_who_may_read_it_changes_nothing(
 ) -> None:
     assert classifier.classify(footer).priority == "P3"
     assert classifier.classify(f"{text}\n\n{footer}").priority == priority
+
+
+SMALL_PRINT = (
+    "Messages and calls are end-to-end encrypted. No one outside of this chat can read or listen to them.",
+    "الرسائل والمكالمات مشفرة تمامًا بين الطرفين. لا يمكن لأي شخص خارج هذه الدردشة قراءتها أو الاستماع إليها.",
+    "تم إرسال رسالتك إلى الفريق.",
+    "Your message has been sent to our team.",
+    "We will never ask for your password.",
+    "لا تشارك رمز التحقق مع أي شخص.",
+    "Your request has been submitted. A copy was sent to your e-mail.",
+)
+
+
+@pytest.mark.parametrize("added", SMALL_PRINT)
+@pytest.mark.parametrize(("priority", "matter"), [(label, text) for label, texts in MATTERS.items() for text in texts])
+def test_what_programs_add_changes_no_verdict(classifier: Classifier, priority: str, matter: str, added: str) -> None:
+    for text in (f"{matter}\n\n{added}", f"{added}\n{matter}"):
+        assert classifier.classify(text).priority == priority, text

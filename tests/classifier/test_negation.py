@@ -244,3 +244,53 @@ def test_what_stands_behind_denies_it_or_not(classifier: Classifier, text: str, 
 )
 def test_a_denial_of_others_or_of_a_denial_is_none(classifier: Classifier, text: str) -> None:
     assert classifier.classify(text).priority == "P0"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["VIP: no\nour account was hacked", "No\nThere is a data leak", "لا\nحسابنا تهكر", "عاجل: لا\nتم اختراق حسابنا",
+     "Attachments: none\nour account was hacked", "Any file? no\nour account was hacked",
+     "7\tno\tOur account was hacked", "| no | Our account was hacked |", "لا | تم اختراق حسابنا",
+     "No / our account was hacked", "Issue: our account was hacked / Resolved: No", "تم اختراق حسابنا | لا",
+     "our account was hacked\nAttachment: no"],
+)  # fmt: skip
+def test_an_answer_denies_nothing_else(classifier: Classifier, text: str) -> None:
+    verdict = classifier.classify(text)
+    assert (verdict.priority, verdict.negated_hits) == ("P0", ())
+
+
+@pytest.mark.parametrize("text", ["Order No 77812 our account was hacked", "CR no 1010123456 our data was leaked"])
+def test_no_before_digits_is_number(classifier: Classifier, text: str) -> None:
+    assert classifier.classify(text).priority == "P0"
+    assert classifier.classify(text.replace("77812 ", "").replace("1010123456 ", "")).negated_hits
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["oh no our account was hacked", "لا يا اخوان حسابنا تهكر", "لا بالله رسلتوا الرسالة لعميل غلط", "لا لا حسابنا تهكر",
+     "بدل ما ترسلون العقد لي أرسلتوه لمورد ثاني"],
+)  # fmt: skip
+def test_who_exclaims_denies_nothing(classifier: Classifier, text: str) -> None:
+    assert classifier.classify(text).priority == "P0"
+
+
+@pytest.mark.parametrize(
+    ("text", "denied"),
+    [
+        ("حسابنا تهكر ولا\nنقدر ندخل", False),
+        ("Our account was hacked no\none answers", False),
+        ("there is no\ndata leak", True),
+        ("An outage? No\nWe only ask.", True),
+        ("unauthorized access: none\nWe only ask.", True),
+    ],
+)
+def test_a_line_that_ends_is_no_sentence_that_ends(classifier: Classifier, text: str, denied: bool) -> None:
+    verdict = classifier.classify(text)
+    assert (bool(verdict.negated_hits), verdict.priority == "P0") == (denied, not denied)
+
+
+@pytest.mark.parametrize("joint", [" 😡 ", " | ", " • ", " / ", " + "])
+def test_what_parts_a_text_ends_a_denial(classifier: Classifier, joint: str) -> None:
+    for texts in (("الجيميل ما يربط", "حسابنا مخترق"), ("WhatsApp won't connect", "our account was stolen")):
+        verdict = classifier.classify(joint.join(texts))
+        assert (verdict.priority, verdict.negated_hits) == ("P0", ())

@@ -184,3 +184,18 @@ def test_what_is_set_aside_is_shown_to_who_reviews_it(
 )
 def test_a_service_that_is_down_is_no_outage(classifier: Classifier, text: str) -> None:
     assert classifier.classify(text).priority == "P1"
+
+
+@pytest.mark.parametrize(
+    ("text", "priority"),
+    [
+        # All that was tried, or works, is not all that fails.
+        ("الخدمة ما تشتغل، وجربنا كل شي", "P1"),
+        ("The service is down, we tried everything", "P1"),
+        ("The service stopped, everything else works", "P1"),
+        # A rule's words stand in one paragraph.
+        ("فشل ربط لينكدإن وتطلع رسالة خطأ\n\nأُرسلت من الـ iPhone", "P2"),
+    ],
+)
+def test_what_belongs_to_something_else_is_not_joined(classifier: Classifier, text: str, priority: str) -> None:
+    assert classifier.classify(text).priority == priority

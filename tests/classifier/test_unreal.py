@@ -103,3 +103,17 @@ def test_many_such_words_cost_no_more_than_their_number(classifier: Classifier, 
         return min(taken)
 
     assert seconds(many) <= 25 * seconds(few)
+
+
+@pytest.mark.parametrize(
+    ("text", "priority"),
+    [
+        ("Our account was hacked, please ignore the typos", "P0"),
+        ("Our account was hacked. Please ignore my logo ticket.", "P0"),
+        ("Our account was hacked. Please ignore my ticket, it was me.", "P3"),
+        ("I heard from a colleague that our account has been hacked.", "P0"),
+        ("ممكن ترسلون لي الفاتورة وكمان حسابنا مخترق", "P0"),
+    ],
+)
+def test_what_is_said_of_something_else_takes_nothing_back(classifier: Classifier, text: str, priority: str) -> None:
+    assert classifier.classify(text).priority == priority
