@@ -27,6 +27,8 @@ def unreal(classifier: Classifier, text: str) -> str:
         ("Have you ever sent a list to a stranger? We sign today.", "have you ever sent a list to a stranger"),
         ("هل سبق أن أرسلتم قائمة لعميل ثاني؟ نوقع اليوم", "هل سبق ان ارسلتم قايمه لعميل ثاني"),
         ("خايفين أحد يسرق كلمة السر، كيف نغيرها", "خايفين احد يسرق كلمه السر"),
+        ("If, God forbid, a stranger gets in, who calls us?", "if god forbid a stranger gets in"),
+        ("This is not a drill, a stranger got in", "drill"),
         # Who can do something, and who cannot, is no supposition.
         ("ما أحد يقدر يدخل المنصة", ""),
         # Taken back: what stands before it in its sentence; and the sentence before, where its own begins with it.

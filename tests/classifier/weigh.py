@@ -24,6 +24,7 @@ from sklearn.linear_model import LogisticRegression
 from services.domain.arabic import HARD_STOPS
 from services.support.domain.classifier import Classifier
 from services.support.domain.lexicon import DEFAULT_DIRECTORY, load_lexicon
+from services.support.domain.weighing import TOLD_AT_ONCE
 from services.support.domain.weights import FILE, UNIT, VERDICTS, Weights, parts_of, unmarked, without_and
 from tests.classifier.evaluate import SETS
 from tests.classifier.labelled import Row, read, read_pieces
@@ -48,10 +49,9 @@ OF_HARMLESS_COMBINATIONS = 390.0
 # Which share of a list's combinations must be of a kind of trouble for that to be one of the list's.
 USUAL = 0.15
 
-# What ends a sentence; letters of more words are also learnt in excerpts, and how much each of these counts.
+# What ends a sentence; and how much an excerpt of a letter counts.
 ENDS = "".join(sorted(HARD_STOPS)) + "\n"
 SENTENCE = re.compile(rf"(?:[^{ENDS}]|\.(?=\S))*(?:[{ENDS}]+\s*|$)")
-LEAST_WORDS_OF_A_LETTER = 25
 EXCERPT = 0.9
 
 # How much a row counts that was written to mislead: half of all are P0, and none is of P1 or P2.
@@ -137,7 +137,7 @@ def excerpts(classifier: Classifier, rules: Classifier, row: Row) -> list[Row]:
     finds something, and those beside the first kind: they are left out.
     """
     sentences = [part for part in SENTENCE.findall(row.text) if any(map(str.isalnum, part))]
-    if len(sentences) < 3 or len(row.text.split()) <= LEAST_WORDS_OF_A_LETTER:
+    if len(sentences) < 3 or len(row.text.split()) <= TOLD_AT_ONCE:
         return []
     pairs = ["".join(pair).strip() for pair in itertools.pairwise(sentences)]
     about = set()

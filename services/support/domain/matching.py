@@ -409,6 +409,9 @@ class Matcher:
                 first = min(first, _back(tokens, i, CLAUSE_ENDS))
             if negation.supposed in groups or negation.elsewhere in groups:
                 ends = SENTENCE_ENDS if negation.elsewhere in groups else CLAUSE_ENDS
+                if (not i or tokens[i - 1] in SOFT_STOPS) and k < len(tokens) and tokens[k] in SOFT_STOPS:
+                    # "If, God forbid, …" supposes what stands behind the comma.
+                    last = k + 1
                 while last < min(len(tokens), k + _TOLD) and tokens[last] not in ends and tokens[last] not in turns:
                     last += 1
             unreal |= (1 << last) - (1 << first)

@@ -89,7 +89,7 @@ _HARDLY = 0.1
 # In so many words at most, the next sentence takes something back, unless some are denied or told as unreal.
 _TAKES_BACK = 12
 # In a text of more words, a finding must be told by two neighbouring sentences.
-_TOLD_AT_ONCE = 25
+TOLD_AT_ONCE = 25
 # By how much P0 must be likelier than all else, as a logarithm of odds, for one sentence to tell it clearly, and how likely
 # it must still be together with the sentence before or after it for that not to take it back: in such a text, and in others.
 _FIRM = 4.0, 0.6
@@ -121,7 +121,7 @@ class _Text(NamedTuple):
     @property
     def firm(self) -> tuple[float, float]:
         """How clearly one sentence must tell of P0, and how likely that must still be with another beside it."""
-        return _FIRM_AT_ONCE if len(self.tokens) <= _TOLD_AT_ONCE else _FIRM
+        return _FIRM_AT_ONCE if len(self.tokens) <= TOLD_AT_ONCE else _FIRM
 
 
 class _Judged(NamedTuple):
@@ -328,7 +328,7 @@ class Weigher:
         Of a letter each sentence may say a little of something that none of them tells.
         """
         judged = self._judged(text, place, _within(matches, place))
-        if judged.level >= level or len(text.tokens) <= _TOLD_AT_ONCE:
+        if judged.level >= level or len(text.tokens) <= TOLD_AT_ONCE:
             return judged
         borders = _borders(text, place)
         if len(borders) <= 3:
