@@ -69,11 +69,9 @@ _CLASSES |= dict.fromkeys(",،؟?!:;؛…", "S") | dict.fromkeys('"()[]{}<>«»�
 # Between which classes these need no pattern: at the end of a sentence, within a word.
 _FINE_BEFORE_AND_AFTER = ((b".", b" ALDQS.'-", b" AQS.'-"), (b"-", b"ALDQ.'", b"ALQ.'"))
 _WITHIN_A_NUMBER = re.compile(r"(?<=[0-9])[:،,](?=[0-9])")
-# What parts a text without being punctuation: bars, bullets, a slash or plus between spaces, pictures; and the tabs of a
-# row of a table, which has two of them or more, and spaces in its cells.
+# What parts a text without being punctuation: bars, bullets, a slash or plus between spaces, and pictures.
 _PARTING = re.compile(r"[|•]|(?<=\s)[/+](?=\s)")
-_PICTURES = re.compile("[\u2023\u2190-\u21ff\u2300-\u23ff\u25a0-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]")
-_ROW = re.compile(r"[^\t\n]*\t[^\t\n]*\t[^\n]*")
+_PICTURES = re.compile("[\u2023\u2190-\u21ff\u2300-\u23ff\u25a0-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]+")
 _MARKUP = re.compile(
     r"</?(?:(p|br|div|li|ul|ol|tr|td|th|table|h[1-6]|hr|html|body|head|blockquote|pre)"
     r"|a|b|i|u|s|em|strong|span|font|small|big|code|img|sub|sup)(?:\s[^<>]*)?/?>|&nbsp;"
@@ -231,14 +229,19 @@ def parted(folded: str, how: Folded) -> str:
     As long as before: what stands where does not change.
     """
     if how == "by table":
-        folded = _PICTURES.sub(",", folded)
+        folded = _PICTURES.sub(lambda some: ",".ljust(len(some[0])), folded)
     if "|" in folded or "•" in folded or " / " in folded or " + " in folded:
         folded = _PARTING.sub(",", folded)
     if "\t" in folded:
-        folded = _ROW.sub(lambda row: row[0].replace("\t", ",") if " " in row[0] else row[0], folded)
+        folded = "\n".join(map(_cells, folded.split("\n")))
     if "<" in folded or "&nbsp;" in folded:
         folded = _MARKUP.sub(lambda mark: ("\n" if mark[1] else " ").ljust(len(mark[0])), folded)
     return folded
+
+
+def _cells(line: str) -> str:
+    """A line with commas for tabs, if it is a row of a table: it has two or more, and spaces in its cells."""
+    return line.replace("\t", ",") if line.count("\t") > 1 and " " in line else line
 
 
 def _fold(text: str, field: str) -> tuple[str, Folded, bytes]:

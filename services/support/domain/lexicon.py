@@ -216,8 +216,7 @@ class Courtesy:
     """What says nothing of what a ticket is about: ``greetings`` at the beginning of a clause, ``closings`` at its end.
 
     ``sign_offs`` are closings after which the writer's name and address may follow; ``small_print`` stands at either end.
-    All are groups as bits, 0 where a
-    lexicon has none; ``between``: folded tokens that may stand beside them in a clause.
+    All are groups as bits, 0 where a lexicon has none; ``between``: folded tokens that may stand beside them in a clause.
     """
 
     greetings: int

@@ -754,7 +754,7 @@ class Matcher:
         first_negator = -1
         if not denying.isdisjoint(reading.tokens):
             for k, token in enumerate(reading.tokens):
-                if token in denying and not consumed >> k & 1 and not is_number(reading.tokens, k):
+                if token in denying and not consumed >> k & 1 and not means_number(reading.tokens, k):
                     first_negator = k
                     break
         if first_negator < 0 and not reading.mask & self._denials:
@@ -831,7 +831,7 @@ class Matcher:
                     return False
                 k = k - 1 if item is None else item - 1
                 continue
-            if not consumed >> k & 1 and not is_number(tokens, k):
+            if not consumed >> k & 1 and not means_number(tokens, k):
                 if token in negation.breaks:
                     return False
                 if token in negation.adjacent:
@@ -925,7 +925,7 @@ class Matcher:
         return False
 
 
-def is_number(tokens: Sequence[str], at: int) -> bool:
+def means_number(tokens: Sequence[str], at: int) -> bool:
     """Whether "no" at a place stands for *number*: "order no 77812"."""
     return tokens[at] == "no" and at + 1 < len(tokens) and tokens[at + 1][0].isdigit()
 

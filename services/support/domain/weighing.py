@@ -25,7 +25,7 @@ from services.support.domain.matching import (
     Plan,
     Span,
     base_words,
-    is_number,
+    means_number,
     order_of,
     without,
 )
@@ -60,6 +60,7 @@ _WEIGHED_AT_ONCE = 60
 # that only the likelier of the two was meant: one service that is down, and an outage.
 _CLEAR = 5.0
 _TOLD_ALIKE = {"O": "D"}
+# What one clause tells does not work may be what comes of another one's trouble; and what ends a clause in a sentence.
 _MAY_COME_OF_OTHERS = "OD"
 _COMMAS = frozenset(",،")
 # Odds, as a logarithm, below which words say little of the kind of P0 that a rule has found, also where another kind is told
@@ -457,7 +458,7 @@ class Weigher:
 
     def _denies_nothing(self, tokens: Sequence[str], at: int) -> bool:
         """Whether a denial is none: «بعد ما» is "after", and «لا شك أن» affirms what follows."""
-        if is_number(tokens, at) or (at and self._is_complaint(tokens[at - 1], tokens[at])):
+        if means_number(tokens, at) or (at and self._is_complaint(tokens[at - 1], tokens[at])):
             return True
         return at + 2 < len(tokens) and tokens[at + 2] == _THAT and self._is_complaint(tokens[at], tokens[at + 1])
 
