@@ -33,7 +33,7 @@ class FreezeChannel:
 def freeze_channel(unit: UnitOfWork, command: FreezeChannel, book: Book) -> tuple[Freeze, bool]:
     """Latches a freeze, and says whether it is a new one: what holds for the same reason already stays as it is.
 
-    Raises ``InvalidInput`` and ``IncidentNotFound``.
+    Raises ``IncidentNotFound``.
     """
     if command.incident_id and store.get_incident(unit.tx, command.incident_id) is None:
         raise IncidentNotFound("no such incident", incident_id=command.incident_id)

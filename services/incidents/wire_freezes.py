@@ -11,7 +11,7 @@ from services.incidents.domain.freezes import (
     Freeze,
     Metric,
     MetricVerdict,
-    check_scope,
+    check_request,
 )
 from services.incidents.freezes import FreezeChannel
 from services.runtime.wire import CHANNEL_NUMBERS, EnumMap, actor, channel_of, timestamp
@@ -20,8 +20,10 @@ METRICS = EnumMap(freeze_pb2.ChannelMetric, Metric, "CHANNEL_METRIC_")
 
 
 def freeze_channel(request: pb.FreezeChannelRequest) -> FreezeChannel:
-    """What is to be frozen. ``InvalidInput`` where the scope is not said."""
-    scope = check_scope(channel_of(request.channel), request.all_channels, request.customer_id, request.all_customers)
+    """What is to be frozen. ``InvalidInput`` where the scope is not said, or the reason is blank."""
+    scope = check_request(
+        channel_of(request.channel), request.all_channels, request.customer_id, request.all_customers, request.reason
+    )
     return FreezeChannel(scope, request.reason, request.incident_id)
 
 

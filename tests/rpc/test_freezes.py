@@ -162,7 +162,7 @@ async def test_people_and_software_freeze(client: Client, actor: actor_pb2.Actor
 
 async def test_a_freeze_asks_for_a_scope_and_a_reason_all_at_once(client: Client) -> None:
     refusal = await refused(client.stub.FreezeChannel(freeze(channel=0, customer_id="", reason=" \u200f")))
-    assert refusal.fields == {"channel": "SCOPE_UNCLEAR", "customer_id": "SCOPE_UNCLEAR"}
+    assert refusal.fields == {"channel": "SCOPE_UNCLEAR", "customer_id": "SCOPE_UNCLEAR", "reason": "REQUIRED"}
     refusal = await refused(client.stub.FreezeChannel(freeze(channel=channel_pb2.CHANNEL_INTERNAL)))
     assert refusal.fields == {"channel": "NOT_FREEZABLE"}
     refusal = await refused(client.stub.FreezeChannel(freeze(reason=" \u200f")))

@@ -86,11 +86,11 @@ class Freeze:
         return ChannelFreeze(self.freeze_id, self.scope.channel, self.scope.customer_id, self.incident_id)
 
 
-def check_scope(channel: Channel, all_channels: bool, customer_id: str, all_customers: bool) -> Scope:
+def check_request(channel: Channel, all_channels: bool, customer_id: str, all_customers: bool, reason: str) -> Scope:
     """The scope that is asked for. Nothing left out means "all": that is said.
 
-    ``InvalidInput`` where a channel or a customer is neither named nor said to be all of them, or both; and for the channel
-    that stays inside Dealix, which nothing freezes.
+    ``InvalidInput`` names each of: a channel or a customer that is neither named nor said to be all of them, or both; the
+    channel that stays inside Dealix, which nothing freezes; a blank reason.
     """
     checks = Checks()
     if all_channels == (channel is not Channel.UNSPECIFIED):
@@ -99,6 +99,7 @@ def check_scope(channel: Channel, all_channels: bool, customer_id: str, all_cust
         checks.note("channel", "NOT_FREEZABLE", "what stays inside Dealix is never frozen")
     if all_customers == bool(customer_id):
         checks.note("customer_id", "SCOPE_UNCLEAR", "name a customer or set all_customers, one of the two")
+    checks.text("reason", reason)
     checks.done()
     return Scope(None if all_channels else channel, customer_id)
 
@@ -112,13 +113,7 @@ def freeze(
     now: datetime,
     active: tuple[Freeze, ...],
 ) -> tuple[Freeze, bool]:
-    """The freeze that holds from now on, and whether it is a new one; ``active`` are the active ones of the same scope.
-
-    ``InvalidInput`` for a blank reason.
-    """
-    checks = Checks()
-    checks.text("reason", reason)
-    checks.done()
+    """The freeze that holds from now on, and whether it is a new one; ``active`` are the active ones of the same scope."""
     for held in active:
         same = held.incident_id == incident_id if incident_id else not held.incident_id and held.reason == reason
         if held.active and held.scope == scope and same:

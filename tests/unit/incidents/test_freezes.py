@@ -58,22 +58,24 @@ def frozen(scope: Scope = WHATSAPP, incident_id: str = INCIDENT, reason: str = "
 def test_a_scope_is_said(
     channel: Channel, all_channels: bool, customer_id: str, all_customers: bool, wanted: Scope
 ) -> None:
-    assert freezes.check_scope(channel, all_channels, customer_id, all_customers) == wanted
+    assert freezes.check_request(channel, all_channels, customer_id, all_customers, "تسريب") == wanted
 
 
 @pytest.mark.parametrize(
-    ("channel", "all_channels", "customer_id", "all_customers", "faulty"),
+    ("channel", "all_channels", "customer_id", "all_customers", "reason", "faulty"),
     [
-        (Channel.UNSPECIFIED, False, "", False, {"channel": "SCOPE_UNCLEAR", "customer_id": "SCOPE_UNCLEAR"}),
-        (Channel.EMAIL, True, "acme", True, {"channel": "SCOPE_UNCLEAR", "customer_id": "SCOPE_UNCLEAR"}),
-        (Channel.INTERNAL, False, "acme", False, {"channel": "NOT_FREEZABLE"}),
+        (Channel.UNSPECIFIED, False, "", False, "x", {"channel": "SCOPE_UNCLEAR", "customer_id": "SCOPE_UNCLEAR"}),
+        (Channel.EMAIL, True, "acme", True, "x", {"channel": "SCOPE_UNCLEAR", "customer_id": "SCOPE_UNCLEAR"}),
+        (Channel.INTERNAL, False, "acme", False, "x", {"channel": "NOT_FREEZABLE"}),
+        (Channel.EMAIL, False, "acme", False, " \u200f", {"reason": "REQUIRED"}),
+        (Channel.INTERNAL, False, "acme", False, " ", {"channel": "NOT_FREEZABLE", "reason": "REQUIRED"}),
     ],
 )
-def test_a_scope_that_is_not_said_is_no_scope(
-    channel: Channel, all_channels: bool, customer_id: str, all_customers: bool, faulty: dict[str, str]
+def test_a_scope_that_is_not_said_is_no_scope_and_a_freeze_needs_a_reason(
+    channel: Channel, all_channels: bool, customer_id: str, all_customers: bool, reason: str, faulty: dict[str, str]
 ) -> None:
     with pytest.raises(InvalidInput) as refused:
-        freezes.check_scope(channel, all_channels, customer_id, all_customers)
+        freezes.check_request(channel, all_channels, customer_id, all_customers, reason)
     assert reasons(refused.value) == faulty
 
 
@@ -110,12 +112,6 @@ def test_a_released_freeze_is_no_reason_not_to_freeze_again() -> None:
     made, new = freezes.freeze("frz_2", WHATSAPP, "تسريب", INCIDENT, OPERATOR, NOW, (released,))
     assert new
     assert made.active
-
-
-def test_a_freeze_needs_a_reason() -> None:
-    with pytest.raises(InvalidInput) as refused:
-        freezes.freeze("frz_1", WHATSAPP, " \u200f", "", OPERATOR, NOW, ())
-    assert reasons(refused.value) == {"reason": "REQUIRED"}
 
 
 @pytest.mark.parametrize(
