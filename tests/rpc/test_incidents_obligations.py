@@ -364,6 +364,11 @@ async def test_completion_is_refused_where_nothing_is_owed(incidents: Incidents)
         assert (refusal.code, refusal.reason) == (REFUSED, "OBLIGATION_STATE_REFUSED")
         assert refusal.metadata == {"incident_id": incident_id, "obligation": name, "state": state}
     assert (await refused(incidents.complete(leak, "next_update"))).fields == {"kind": "RECORD_AN_UPDATE"}
+    tomorrow = timestamp(incidents.clock.now + timedelta(days=1))
+    assert (await refused(incidents.complete(leak, "next_update", occur_time=tomorrow))).fields == {
+        "kind": "RECORD_AN_UPDATE",
+        "occur_time": "IN_FUTURE",
+    }
     early = timestamp(incidents.clock.now - timedelta(hours=1))
     assert (await refused(incidents.complete(leak, "pdpl_authority", occur_time=early))).fields == {
         "occur_time": "TOO_EARLY"

@@ -138,13 +138,13 @@ def take_step(
     return kind
 
 
-def check_moment(checks: Checks, name: str, moment: datetime | None, earliest: datetime, now: datetime) -> None:
-    """A moment from ``earliest`` to ``now``, both allowed; None passes."""
+def check_moment(checks: Checks, name: str, moment: datetime | None, earliest: datetime | None, now: datetime) -> None:
+    """A moment from ``earliest`` (None: any past one) to ``now``, both allowed; None passes."""
     if moment is None:
         return
     if moment > now:
         checks.note(name, "IN_FUTURE", "must not be later than now")
-    elif moment < earliest:
+    elif earliest is not None and moment < earliest:
         checks.note(name, "TOO_EARLY", "must not be before what it follows")
 
 

@@ -448,15 +448,14 @@ def complete(
     Raises ``PersonRequired``, ``InvalidInput``, ``ObligationStateRefused`` and ``LateReasonRequired``.
     """
     require_person(actor, "complete_obligation")
-    if completion.kind is ObligationKind.NEXT_UPDATE:
-        checks = Checks()
-        checks.note("kind", "RECORD_AN_UPDATE", "must be another: an update is recorded as an update")
-        checks.done()
-    if found is None or found.started_at is None or not (found.open or found.state is ObligationState.NOT_REQUIRED):
-        raise refused(incident_id, completion.kind, found)
+    started_at = found.started_at if found is not None else None
     checks = Checks()
-    check_moment(checks, "occur_time", completion.occurred_at, found.started_at, now)
+    if completion.kind is ObligationKind.NEXT_UPDATE:
+        checks.note("kind", "RECORD_AN_UPDATE", "must be another: an update is recorded as an update")
+    check_moment(checks, "occur_time", completion.occurred_at, started_at, now)
     checks.done()
+    if found is None or started_at is None or not (found.open or found.state is ObligationState.NOT_REQUIRED):
+        raise refused(incident_id, completion.kind, found)
     occurred_at = completion.occurred_at or now
     require_late_reason(found, occurred_at, completion.reason)
     return occurred_at
