@@ -65,7 +65,9 @@ def obligations_of(
 
 def moments_of(incident: Incident) -> Moments:
     """What due times of its tasks count from."""
-    return Moments(incident.declared_at, incident.aware_at, incident.leak_aware_at, incident.resolved_at)
+    return Moments(
+        incident.declared_at, incident.aware_at, incident.leak_aware_at, incident.resolved_at, incident.drill
+    )
 
 
 def tasks_or_plan(incident: Incident, stored: tuple[PlanTask, ...]) -> tuple[PlanTask, ...]:

@@ -140,7 +140,7 @@ def task(found: PlanTask, all_tasks: Sequence[PlanTask], incident: Incident, now
         may_be_skipped=found.step.optional,
         repeat_minutes=found.step.repeat_minutes,
         times_done=found.times_done,
-        obligation=found.step.obligation,
+        obligation="" if incident.drill else found.step.obligation,
     )
 
 

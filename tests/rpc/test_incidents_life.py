@@ -624,6 +624,9 @@ async def test_a_drill_is_walked_to_its_end_by_its_plan_alone(incidents: Inciden
     await incidents.passes(days=5)
     answer = await incidents.ask(PB.RecordIncidentUpdateRequest(incident_id=incident_id, text="تحديث تدريبي"))
     assert (answer.HasField("met"), answer.HasField("next")) == (False, False)
+    tasks = {task.step_id: task for task in (await incidents.show(incident_id)).tasks}
+    notice = tasks["pdpl_notice"]
+    assert (notice.HasField("due_time"), notice.overdue, notice.obligation) == (False, False, "")
     # Nothing is late, so nothing needs a reason.
     for state in (ACTIVE, MITIGATED, RESOLVED):
         await incidents.step(incident_id, state)

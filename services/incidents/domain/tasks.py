@@ -45,12 +45,13 @@ class PlanTask:
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """What due times of tasks count from, UTC; None where it has not happened."""
+    """What due times of tasks count from, UTC; None where it has not happened. A ``drill`` starts no obligation's clock."""
 
     declared_at: datetime
     aware_at: datetime
     leak_aware_at: datetime | None
     resolved_at: datetime | None
+    drill: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +108,9 @@ def regrade(tasks: Sequence[PlanTask], steps: Sequence[PlanStep], leaked: bool) 
 
 
 def due_at(task: PlanTask, moments: Moments) -> datetime | None:
-    """When an open task is due, or due again; None for one that is not timed, or whose clock has not begun."""
+    """When an open task is due, or due again; None for one that is not timed, or whose clock has not begun or never does."""
     step = task.step
-    if task.state is not TaskState.OPEN:
+    if task.state is not TaskState.OPEN or (moments.drill and step.obligation):
         return None
     if step.repeat_minutes is not None and task.done_at is not None:
         return task.done_at + timedelta(minutes=step.repeat_minutes)

@@ -66,6 +66,19 @@ def test_a_task_is_due_from_what_its_step_counts_from(
     assert due_at(task, Moments(DECLARED, AWARE, leak, resolved)) == expected
 
 
+def test_a_drill_starts_no_clock_of_an_obligation() -> None:
+    found = by_step(tasks(SEV1, leaked=True))
+    drill = Moments(DECLARED, AWARE, LEAK, RESOLVED, drill=True)
+    untimed = {task.step.id for task in found.values() if task.step.obligation}
+    assert untimed == {"pdpl_notice", "post_mortem"}
+    assert {id_ for id_ in untimed if due_at(found[id_], drill) is not None} == set()
+    # What it exercises is still due: the channel is frozen and people are told in time.
+    assert due_at(found["notify_founder_and_oncall"], drill) == DECLARED + timedelta(minutes=15)
+    # Nor does one that comes round begin with its first time.
+    again = done(by_step(tasks(SEV2))["update_affected_customers"], PERSON, DECLARED, "")
+    assert due_at(again, drill) is None
+
+
 def test_a_task_that_comes_round_is_due_again_after_each_time() -> None:
     task = by_step(tasks(SEV2))["update_affected_customers"]
     at = DECLARED + timedelta(minutes=17)

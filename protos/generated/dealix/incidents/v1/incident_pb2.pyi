@@ -801,12 +801,14 @@ class PlanTask(_message.Message):
     times_done: _builtins.int
     """How often it was done."""
     obligation: _builtins.str
-    """The obligation that it stands and falls with, such as `pdpl_authority`; empty for none. Such a task is done by completing the
+    """The obligation that it stands and falls with, such as `pdpl_authority`; empty for none, and in a drill. Such a task is done by completing the
     obligation.
     """
     @_builtins.property
     def due_time(self) -> _timestamp_pb2.Timestamp:
-        """When it is due, or due again, UTC; unset where it is not timed or what it counts from has not happened."""
+        """When it is due, or due again, UTC; unset where it is not timed or what it counts from has not happened, and in a drill where
+        the task stands for an obligation.
+        """
 
     @_builtins.property
     def done_time(self) -> _timestamp_pb2.Timestamp:
