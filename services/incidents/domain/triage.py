@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from services.domain.arabic import fold
 from services.domain.checks import Checks
 from services.domain.texts import Bilingual
 from services.incidents.domain.severity import Catalog, Rule, Severity, SeverityDetails
@@ -109,8 +110,8 @@ class TriageResult:
 def triage(facts: TriageFacts, findings: SupportFindings | None, catalog: Catalog) -> TriageResult:
     """Decide the severity. Without ``findings``, support was not consulted.
 
-    `InvalidInput` names all of: ``facts.title`` without a visible character, ``facts.affected_customers`` below 1, a
-    negative ``support_findings.distinct_customers``, findings that hold something yet say they were not consulted.
+    `InvalidInput` names all of: ``facts.title`` without a visible character (tatweel is none), ``facts.affected_customers``
+    below 1, a negative ``support_findings.distinct_customers``, findings that hold something yet say they were not consulted.
     """
     findings = findings or NOT_CONSULTED
     _check(facts, findings)
@@ -147,7 +148,7 @@ _PRECEDENCE = {rule: place for place, rule in enumerate(Rule)}
 
 def _check(facts: TriageFacts, findings: SupportFindings) -> None:
     checks = Checks()
-    checks.text("facts.title", facts.title)
+    checks.text("facts.title", fold(facts.title, field="facts.title"))
     checks.count("facts.affected_customers", facts.affected_customers, minimum=1)
     checks.count("support_findings.distinct_customers", findings.distinct_affected_customers)
     if not findings.consulted and findings != NOT_CONSULTED:
