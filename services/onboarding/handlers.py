@@ -274,9 +274,9 @@ def record_proof_pack(unit: UnitOfWork, customer_id: str, event: ProofPackEvent,
 
     Raises ``ChecklistNotFound``, ``InvalidInput``, ``PersonRequired``, ``ProofPackRecorded`` and ``ProofPackNotDelivered``.
     """
-    get_checklist(unit.tx, customer_id)
+    earliest = get_checklist(unit.tx, customer_id).checklist.earliest
     fact = replace(fact, recorder=unit.actor, recorded_at=unit.now)
-    after = proof.record(store.proofs_of(unit.tx, customer_id), customer_id, event, fact)
+    after = proof.record(store.proofs_of(unit.tx, customer_id), customer_id, event, fact, earliest=earliest)
     store.insert_proof(unit.tx, customer_id, event, fact)
     unit.record(
         f"proof_pack.{event}",

@@ -227,6 +227,9 @@ class TestRisk:
 class TestProofPack:
     async def test_each_is_recorded_once_and_by_persons(self, client: Client) -> None:
         await client.create()
+        long_ago = timestamp(START - timedelta(days=365))
+        refusal = await refused(client.proof_pack("DELIVERED", occur_time=long_ago))
+        assert refusal.fields == {"occur_time": "BEFORE_CHECKLIST"}
         await client.proof_pack("DELIVERED")
         refusal = await refused(client.proof_pack("DELIVERED"))
         assert refusal.reason == "PROOF_PACK_RECORDED"

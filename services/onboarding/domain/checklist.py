@@ -22,7 +22,7 @@ from typing import ClassVar
 from services.domain.actors import ActorLike
 from services.domain.checks import Checks
 from services.domain.errors import InvalidInput, PreconditionFailed
-from services.domain.riyadh import riyadh_date
+from services.domain.riyadh import day_start, riyadh_date
 from services.domain.texts import Bilingual
 from services.onboarding.domain.approvals import Approval, ApprovalRequired, check_approval, require_person
 from services.onboarding.domain.catalog import ANY_CONNECTOR, AcceptanceRule, Catalog, Step
@@ -87,6 +87,11 @@ class Checklist:
     def start(self) -> date:
         """The day from which the plan counts."""
         return self.starts_on if self.starts_on is not None else riyadh_date(self.created_at)
+
+    @property
+    def earliest(self) -> datetime:
+        """Before this nothing of the onboarding can have happened: the making of the checklist, or the day of its start."""
+        return min(self.created_at, day_start(self.start))
 
     @property
     def total_steps(self) -> int:

@@ -55,11 +55,13 @@ class ProofRecords:
         return tuple(Evidence(name, r.person, r.occurred_at, r.reference) for name, r in parts if r is not None)
 
 
-def record(records: ProofRecords, customer_id: str, event: ProofPackEvent, fact: ProofRecord) -> ProofRecords:
-    """The records with another fact.
+def record(
+    records: ProofRecords, customer_id: str, event: ProofPackEvent, fact: ProofRecord, *, earliest: datetime
+) -> ProofRecords:
+    """The records with another fact; ``earliest`` is when the onboarding began.
 
-    Raises ``InvalidInput`` (a time in the future or, of an approval, before the delivery; a credential; a reference without a
-    visible character), ``PersonRequired``, ``ProofPackRecorded`` and ``ProofPackNotDelivered``.
+    Raises ``InvalidInput`` (a time in the future, before ``earliest`` or, of an approval, before the delivery; a credential; a
+    reference without a visible character), ``PersonRequired``, ``ProofPackRecorded`` and ``ProofPackNotDelivered``.
     """
     approving = event is ProofPackEvent.APPROVED
     checks = Checks()
@@ -67,7 +69,9 @@ def record(records: ProofRecords, customer_id: str, event: ProofPackEvent, fact:
     check_no_credential(checks, "reference", "", fact.reference)
     if fact.occurred_at > fact.recorded_at:
         checks.note("occur_time", "IN_FUTURE", "must not lie in the future")
-    if approving and records.delivery is not None and fact.occurred_at < records.delivery.occurred_at:
+    elif fact.occurred_at < earliest:
+        checks.note("occur_time", "BEFORE_CHECKLIST", "must not lie before the onboarding began")
+    elif approving and records.delivery is not None and fact.occurred_at < records.delivery.occurred_at:
         checks.note("occur_time", "BEFORE_DELIVERY", "must not lie before the delivery")
     checks.done()
     if fact.person.kind != "person":

@@ -142,19 +142,46 @@ def finished(catalog: Catalog, without: tuple[str, ...] = ()) -> Checklist:
     return checklist
 
 
+def record_proof(records: ProofRecords, event: ProofPackEvent, what: ProofRecord) -> ProofRecords:
+    return record(records, "c-1", event, what, earliest=NOW - timedelta(days=1))
+
+
+@pytest.mark.parametrize(
+    ("start_date", "earliest"),
+    [
+        ("", datetime(2026, 3, 1, 21, tzinfo=UTC)),  # midnight in Riyadh of the day it was made on
+        ("2026-02-20", datetime(2026, 2, 19, 21, tzinfo=UTC)),
+        ("2026-03-10", NOW),
+    ],
+)
+def test_no_proof_pack_is_older_than_the_onboarding(catalog: Catalog, start_date: str, earliest: datetime) -> None:
+    checklist = new_checklist(catalog, customer_id="c-1", bundle_id=None, at=NOW, start_date=start_date)
+    assert checklist.earliest == earliest
+    for event, known in ((ProofPackEvent.DELIVERED, ProofRecords()), (ProofPackEvent.APPROVED, ProofRecords(fact()))):
+        early = fact(at=earliest - timedelta(microseconds=1), reference=" ")
+        with pytest.raises(InvalidInput) as refused:
+            record(known, "c-1", event, early, earliest=earliest)
+        assert [(v.field, v.reason) for v in refused.value.violations] == [
+            ("reference", "REQUIRED"),
+            ("occur_time", "BEFORE_CHECKLIST"),
+        ]
+    delivered = fact(at=earliest)
+    assert record(ProofRecords(), "c-1", ProofPackEvent.DELIVERED, delivered, earliest=earliest).delivery == delivered
+
+
 def test_a_proof_pack_is_delivered_then_approved_each_once() -> None:
-    delivered = record(ProofRecords(), "c-1", ProofPackEvent.DELIVERED, fact())
+    delivered = record_proof(ProofRecords(), ProofPackEvent.DELIVERED, fact())
     with pytest.raises(ProofPackNotDelivered):
-        record(ProofRecords(), "c-1", ProofPackEvent.APPROVED, fact(MANAGER))
+        record_proof(ProofRecords(), ProofPackEvent.APPROVED, fact(MANAGER))
     with pytest.raises(InvalidInput):
-        record(delivered, "c-1", ProofPackEvent.APPROVED, fact(MANAGER, NOW - timedelta(microseconds=1)))
-    both = record(delivered, "c-1", ProofPackEvent.APPROVED, fact(MANAGER))
+        record_proof(delivered, ProofPackEvent.APPROVED, fact(MANAGER, NOW - timedelta(microseconds=1)))
+    both = record_proof(delivered, ProofPackEvent.APPROVED, fact(MANAGER))
     assert [(e.subject, e.actor) for e in both.evidence()] == [("delivery", OPERATOR), ("approval", MANAGER)]
     for event in ProofPackEvent:
         with pytest.raises(ProofPackRecorded):
-            record(both, "c-1", event, fact(MANAGER))
+            record_proof(both, event, fact(MANAGER))
         with pytest.raises(PersonRequired):
-            record(delivered, "c-1", event, fact(ENGINE))
+            record_proof(delivered, event, fact(ENGINE))
 
 
 FOUR = ("steps_completed", "ready_for_first_service", "proof_pack_delivered_and_approved", "success_cadence_active")

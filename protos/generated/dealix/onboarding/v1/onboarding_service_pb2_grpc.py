@@ -270,8 +270,9 @@ class OnboardingServiceServicer:
         is sent from here.
 
         Recorded before: ALREADY_EXISTS (PROOF_PACK_RECORDED). An approval before the delivery was recorded: FAILED_PRECONDITION
-        (PROOF_PACK_NOT_DELIVERED). Software that delivers or approves: PERMISSION_DENIED (PERSON_REQUIRED). A time in the future or
-        before the delivery, or a reference that looks like a credential: INVALID_ARGUMENT (INVALID_FIELDS). No checklist: NOT_FOUND
+        (PROOF_PACK_NOT_DELIVERED). Software that delivers or approves: PERMISSION_DENIED (PERSON_REQUIRED). A time in the future,
+        before the delivery, or before the onboarding began (the making of its checklist, or the day of its start where that is
+        earlier), or a reference that looks like a credential: INVALID_ARGUMENT (INVALID_FIELDS). No checklist: NOT_FOUND
         (CHECKLIST_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

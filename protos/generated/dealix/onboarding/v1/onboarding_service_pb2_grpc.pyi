@@ -123,8 +123,9 @@ class OnboardingServiceStub:
     is sent from here.
 
     Recorded before: ALREADY_EXISTS (PROOF_PACK_RECORDED). An approval before the delivery was recorded: FAILED_PRECONDITION
-    (PROOF_PACK_NOT_DELIVERED). Software that delivers or approves: PERMISSION_DENIED (PERSON_REQUIRED). A time in the future or
-    before the delivery, or a reference that looks like a credential: INVALID_ARGUMENT (INVALID_FIELDS). No checklist: NOT_FOUND
+    (PROOF_PACK_NOT_DELIVERED). Software that delivers or approves: PERMISSION_DENIED (PERSON_REQUIRED). A time in the future,
+    before the delivery, or before the onboarding began (the making of its checklist, or the day of its start where that is
+    earlier), or a reference that looks like a credential: INVALID_ARGUMENT (INVALID_FIELDS). No checklist: NOT_FOUND
     (CHECKLIST_NOT_FOUND).
     """
     GetAcceptance: _grpc.UnaryUnaryMultiCallable[_onboarding_service_pb2.GetAcceptanceRequest, _onboarding_service_pb2.GetAcceptanceResponse]
@@ -245,8 +246,9 @@ class OnboardingServiceAsyncStub(OnboardingServiceStub):
     is sent from here.
 
     Recorded before: ALREADY_EXISTS (PROOF_PACK_RECORDED). An approval before the delivery was recorded: FAILED_PRECONDITION
-    (PROOF_PACK_NOT_DELIVERED). Software that delivers or approves: PERMISSION_DENIED (PERSON_REQUIRED). A time in the future or
-    before the delivery, or a reference that looks like a credential: INVALID_ARGUMENT (INVALID_FIELDS). No checklist: NOT_FOUND
+    (PROOF_PACK_NOT_DELIVERED). Software that delivers or approves: PERMISSION_DENIED (PERSON_REQUIRED). A time in the future,
+    before the delivery, or before the onboarding began (the making of its checklist, or the day of its start where that is
+    earlier), or a reference that looks like a credential: INVALID_ARGUMENT (INVALID_FIELDS). No checklist: NOT_FOUND
     (CHECKLIST_NOT_FOUND).
     """
     GetAcceptance: _aio.UnaryUnaryMultiCallable[_onboarding_service_pb2.GetAcceptanceRequest, _onboarding_service_pb2.GetAcceptanceResponse]  # type: ignore[assignment]
@@ -448,8 +450,9 @@ class OnboardingServiceServicer(metaclass=_abc_1.ABCMeta):
         is sent from here.
 
         Recorded before: ALREADY_EXISTS (PROOF_PACK_RECORDED). An approval before the delivery was recorded: FAILED_PRECONDITION
-        (PROOF_PACK_NOT_DELIVERED). Software that delivers or approves: PERMISSION_DENIED (PERSON_REQUIRED). A time in the future or
-        before the delivery, or a reference that looks like a credential: INVALID_ARGUMENT (INVALID_FIELDS). No checklist: NOT_FOUND
+        (PROOF_PACK_NOT_DELIVERED). Software that delivers or approves: PERMISSION_DENIED (PERSON_REQUIRED). A time in the future,
+        before the delivery, or before the onboarding began (the making of its checklist, or the day of its start where that is
+        earlier), or a reference that looks like a credential: INVALID_ARGUMENT (INVALID_FIELDS). No checklist: NOT_FOUND
         (CHECKLIST_NOT_FOUND).
         """
 
