@@ -366,8 +366,8 @@ def guide(found: tables.Guide) -> connector_pb2.ConnectorGuide:
 
 
 def statuses(request: connector_service_pb2.BuildConnectorSummaryRequest) -> list[tuple[str, str]]:
-    """Connector keys with their states, as a caller lists them."""
-    return [(status.connector_key, STATES.to_domain[status.state]) for status in request.statuses]
+    """Connector keys with their states, as a caller lists them; a state is empty where none is given."""
+    return [(status.connector_key, STATES.to_domain.get(status.state, "")) for status in request.statuses]
 
 
 def summary(found: Summary) -> connector_pb2.ConnectorSummary:

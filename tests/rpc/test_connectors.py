@@ -405,7 +405,7 @@ class TestSummaries:
         assert await client.entries() == []
 
     async def test_every_faulty_line_is_named(self, client: Client) -> None:
-        lines = [("telegram", "FAILED"), ("gmail", "FAILED"), ("gmail", "SKIPPED"), ("fax", "FAILED")]
+        lines = [("telegram", "UNSPECIFIED"), ("gmail", "FAILED"), ("gmail", "SKIPPED"), ("fax", "FAILED")]
         request = cpb.BuildConnectorSummaryRequest(
             statuses=[connector_pb2.ConnectorStatus(connector_key=key, state=number(state)) for key, state in lines]
         )
@@ -413,6 +413,7 @@ class TestSummaries:
         assert (refusal.code, refusal.reason) == (StatusCode.INVALID_ARGUMENT, "INVALID_FIELDS")
         assert refusal.fields == {
             "statuses[0].connector_key": "UNKNOWN_VALUE",
+            "statuses[0].state": "UNKNOWN_VALUE",
             "statuses[2].connector_key": "DUPLICATE",
             "statuses[3].connector_key": "UNKNOWN_VALUE",
         }

@@ -343,7 +343,7 @@ class ConnectorStatus(_message.Message):
     connector_key: _builtins.str
     """The connector, such as `gmail`."""
     state: Global___ConnectorState.ValueType
-    """Its state."""
+    """Its state; must be given."""
     def __init__(
         self,
         *,

@@ -115,7 +115,7 @@ class ConnectorServiceServicer:
     def BuildConnectorSummary(self, request, context):
         """Summarises the states that the caller lists. Stores nothing. Connectors that are not listed count as not started.
 
-        An unknown connector or one listed twice: INVALID_ARGUMENT (INVALID_FIELDS), every faulty line named.
+        An unknown connector, one listed twice, or one without a state: INVALID_ARGUMENT (INVALID_FIELDS), every faulty line named.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -41,7 +41,7 @@ class ConnectorServiceStub:
     BuildConnectorSummary: _grpc.UnaryUnaryMultiCallable[_connector_service_pb2.BuildConnectorSummaryRequest, _connector_service_pb2.BuildConnectorSummaryResponse]
     """Summarises the states that the caller lists. Stores nothing. Connectors that are not listed count as not started.
 
-    An unknown connector or one listed twice: INVALID_ARGUMENT (INVALID_FIELDS), every faulty line named.
+    An unknown connector, one listed twice, or one without a state: INVALID_ARGUMENT (INVALID_FIELDS), every faulty line named.
     """
     UpdateConnector: _grpc.UnaryUnaryMultiCallable[_connector_service_pb2.UpdateConnectorRequest, _connector_service_pb2.UpdateConnectorResponse]
     """Moves a customer's connector to a state and records its settings.
@@ -125,7 +125,7 @@ class ConnectorServiceAsyncStub(ConnectorServiceStub):
     BuildConnectorSummary: _aio.UnaryUnaryMultiCallable[_connector_service_pb2.BuildConnectorSummaryRequest, _connector_service_pb2.BuildConnectorSummaryResponse]  # type: ignore[assignment]
     """Summarises the states that the caller lists. Stores nothing. Connectors that are not listed count as not started.
 
-    An unknown connector or one listed twice: INVALID_ARGUMENT (INVALID_FIELDS), every faulty line named.
+    An unknown connector, one listed twice, or one without a state: INVALID_ARGUMENT (INVALID_FIELDS), every faulty line named.
     """
     UpdateConnector: _aio.UnaryUnaryMultiCallable[_connector_service_pb2.UpdateConnectorRequest, _connector_service_pb2.UpdateConnectorResponse]  # type: ignore[assignment]
     """Moves a customer's connector to a state and records its settings.
@@ -218,7 +218,7 @@ class ConnectorServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_connector_service_pb2.BuildConnectorSummaryResponse, _abc.Awaitable[_connector_service_pb2.BuildConnectorSummaryResponse]]:
         """Summarises the states that the caller lists. Stores nothing. Connectors that are not listed count as not started.
 
-        An unknown connector or one listed twice: INVALID_ARGUMENT (INVALID_FIELDS), every faulty line named.
+        An unknown connector, one listed twice, or one without a state: INVALID_ARGUMENT (INVALID_FIELDS), every faulty line named.
         """
 
     @_abc_1.abstractmethod
