@@ -13,17 +13,18 @@ from services.domain.channels import Channel
 from services.domain.context import Context
 from services.domain.drafts import DraftKind, NewDraft
 from services.domain.riyadh import week_key
+from services.domain.texts import Bilingual
 from services.storage.database import Tx, UnitOfWork
 from services.success import store
 from services.success.activity_handlers import risk_of
 from services.success.domain.alerts import StoredAlert, alert_text, require_alert
 from services.success.domain.at_risk import AtRiskAlert, RiskLevel
 from services.success.domain.catalog import Catalog
-from services.success.domain.check_in import CheckInFacts, IncidentSeverity, check_in_text
+from services.success.domain.check_in import CheckInFacts, IncidentSeverity, check_in_text, check_in_title
 from services.success.domain.check_ins import StoredCheckIn, write_check_in
 from services.success.domain.days import day_number, day_of
 from services.success.domain.errors import CheckInNotFound
-from services.success.domain.touchpoints import context_holds
+from services.success.domain.touchpoints import TouchpointKind, context_holds, planned_line, week_of_day
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +62,21 @@ def create_check_in(unit: UnitOfWork, command: CreateCheckIn, catalog: Catalog) 
         catalog.check_in,
         frozen,
     )
-    return keep_check_in(unit, found, channel, catalog)
+    return keep_check_in(unit, found, channel, _line_of_week(unit.tx, found, catalog), catalog)
 
 
-def keep_check_in(unit: UnitOfWork, found: StoredCheckIn, channel: Channel, catalog: Catalog) -> StoredCheckIn:
-    """Stores a new check-in with the draft that holds its text."""
+def _line_of_week(tx: Tx, found: StoredCheckIn, catalog: Catalog) -> Bilingual | None:
+    """What the plan's line says of the check-in of a week, where a touchpoint of the plan is open for it."""
+    for one in store.open_touchpoints(tx, found.customer_id):
+        if one.kind is TouchpointKind.WEEKLY_CHECK_IN and week_of_day(one.due_on) == found.week_start:
+            return planned_line(one, catalog.plans)
+    return None
+
+
+def keep_check_in(
+    unit: UnitOfWork, found: StoredCheckIn, channel: Channel, line: Bilingual | None, catalog: Catalog
+) -> StoredCheckIn:
+    """Stores a new check-in with the draft that holds its text; ``line`` is the plan's own for it, if there is one."""
     week = found.week_start.isoformat()
     draft = drafts.create(
         unit,
@@ -74,8 +85,8 @@ def keep_check_in(unit: UnitOfWork, found: StoredCheckIn, channel: Channel, cata
             subject=f"check_in/{found.check_in_id}",
             customer_id=found.customer_id,
             channel=channel,
-            title=catalog.check_in.draft_title.format(week=week),
-            body=check_in_text(found.draft, catalog.check_in),
+            title=check_in_title(found.week_start, line, catalog.check_in),
+            body=check_in_text(found.draft, line, catalog.check_in),
         ),
     )
     kept = found.with_draft(draft.draft_id)

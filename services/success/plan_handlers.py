@@ -60,6 +60,7 @@ from services.success.domain.touchpoints import (
     due_moment,
     extended_until,
     holds,
+    planned_line,
     renewal_slots,
     reschedule,
     title,
@@ -352,7 +353,7 @@ def _with_check_in(unit: UnitOfWork, plan: StoredPlan, found: Touchpoint, catalo
         known = store.known_of(unit.tx, [plan.customer_id], day)[plan.customer_id]
         facts = week_facts(known, store.week_of(unit.tx, plan.customer_id, day))
         made = write_check_in(unit.new_id("chk"), plan.customer_id, facts, (), None, unit.now, catalog.check_in)
-        written = handlers.keep_check_in(unit, made, plan.channel, catalog)
+        written = handlers.keep_check_in(unit, made, plan.channel, planned_line(found, catalog.plans), catalog)
     return replace(found, check_in_id=written.check_in_id, draft_id=written.draft_id)
 
 

@@ -431,6 +431,47 @@ async def test_the_check_in_of_a_touchpoint_says_what_is_on_record(desk: Desk) -
     assert draft.body_ar.count("\n- ") == 8
 
 
+@pytest.mark.parametrize("by_hand", [False, True])
+async def test_the_check_in_of_a_line_puts_the_line_before_the_customer(desk: Desk, by_hand: bool) -> None:
+    await desk.activate(bundle_id="executive_growth_os")
+    # Day 14, a Saturday; written by hand on its Monday, or by the clock when it falls due.
+    if by_hand:
+        desk.clock.now = datetime(2026, 3, 9, 9, 0, tzinfo=UTC)
+        await desk.stub.CreateWeeklyCheckIn(
+            pb.CreateWeeklyCheckInRequest(request_id=new_request_id(), actor=PERSON, customer_id="acme")
+        )
+    await desk.catch_up(datetime(2026, 3, 14, 6, 0, tzinfo=UTC))
+    found = await desk.one("WEEKLY_CHECK_IN")
+    assert (found.title_ar, found.title_en) == (
+        "مراجعة أسبوعية وتقديم Founder Shadow Board v1",
+        "Check-in and Founder Shadow Board v1",
+    )
+    draft = await desk.draft(found.draft_id)
+    for said, there in (
+        (found.title_ar, (draft.title_ar, draft.body_ar)),
+        (found.title_en, (draft.title_en, draft.body_en)),
+    ):
+        assert all(said in text for text in there)
+    points = 5 if by_hand else 1
+    assert draft.body_ar.count("\n- ") == 5 + points, (
+        "five items of five minutes, as ever, and what is said of the week"
+    )
+    assert CLAIMS.check(draft.body_ar) == CLAIMS.check(draft.body_en) == ()
+    assert "Founder Shadow Board" not in (await desk.one("WEEKLY_CHECK_IN", number=1)).title_en
+
+
+async def test_a_review_that_the_plan_dates_is_drafted_with_the_plans_line(desk: Desk) -> None:
+    await desk.activate()
+    await desk.catch_up(datetime(2026, 3, 30, 6, 0, tzinfo=UTC))
+    found = await desk.one("MONTHLY_PROOF_REVIEW")
+    draft = await desk.draft(found.draft_id)
+    assert found.title_en == draft.title_en == "Monthly review and renewal decision"
+    assert "renewal decision" in draft.body_en
+    assert "قرار التجديد" in draft.title_ar
+    assert "قرار التجديد" in draft.body_ar
+    assert (await desk.one("MONTHLY_PROOF_REVIEW", number=1)).title_en == "Monthly review of proven results"
+
+
 async def test_what_is_due_of_all_customers_longest_overdue_first(on_each_engine: Desk) -> None:
     desk = on_each_engine
     await desk.activate()

@@ -149,6 +149,8 @@ class CheckInTexts:
     suppressions: Mapping[SuppressionKind, Bilingual]
     draft_title: Bilingual
     draft_body: Bilingual
+    planned_title: Bilingual
+    planned: Bilingual
 
 
 def load_check_in_texts(folder: Path) -> CheckInTexts:
@@ -182,10 +184,22 @@ def load_check_in_texts(folder: Path) -> CheckInTexts:
     }
     draft = file.table("draft")
     title = draft.bilingual("title", frozenset({"week"}))
-    body = draft.bilingual("body", frozenset({"agenda", "points"}))
+    body = draft.bilingual("body", frozenset({"agenda", "planned", "points"}))
+    of_plan = draft.table("planned")
+    planned_title = of_plan.bilingual("title", frozenset({"line", "week"}))
+    planned = of_plan.bilingual("text", frozenset({"line"}))
     file.finish()
     return CheckInTexts(
-        version, tuple(agenda), MappingProxyType(counted), pipeline, empty, MappingProxyType(suppressions), title, body
+        version,
+        tuple(agenda),
+        MappingProxyType(counted),
+        pipeline,
+        empty,
+        MappingProxyType(suppressions),
+        title,
+        body,
+        planned_title,
+        planned,
     )
 
 
@@ -213,11 +227,23 @@ def build_check_in(facts: CheckInFacts, texts: CheckInTexts) -> CheckIn:
     return CheckIn(texts.agenda, tuple(points), texts.version)
 
 
-def check_in_text(draft: CheckIn, texts: CheckInTexts) -> Bilingual:
-    """The check-in as one text, as it is put before a person and would reach the customer."""
+def check_in_title(week: date, line: Bilingual | None, texts: CheckInTexts) -> Bilingual:
+    """What a check-in's draft is called; ``line`` is the plan's own for it, if there is one."""
+    if line is None:
+        return texts.draft_title.format(week=week.isoformat())
+    title = texts.planned_title
     return Bilingual(
-        texts.draft_body.ar.format(agenda=_lines(draft.agenda_ar), points=_lines(draft.talking_points_ar)),
-        texts.draft_body.en.format(agenda=_lines(draft.agenda_en), points=_lines(draft.talking_points_en)),
+        title.ar.format(line=line.ar, week=week.isoformat()), title.en.format(line=line.en, week=week.isoformat())
+    )
+
+
+def check_in_text(draft: CheckIn, line: Bilingual | None, texts: CheckInTexts) -> Bilingual:
+    """The check-in as one text, as it is put before a person and would reach the customer; ``line`` as for its title."""
+    ar = texts.planned.ar.format(line=line.ar) if line is not None else ""
+    en = texts.planned.en.format(line=line.en) if line is not None else ""
+    return Bilingual(
+        texts.draft_body.ar.format(agenda=_lines(draft.agenda_ar), planned=ar, points=_lines(draft.talking_points_ar)),
+        texts.draft_body.en.format(agenda=_lines(draft.agenda_en), planned=en, points=_lines(draft.talking_points_en)),
     )
 
 

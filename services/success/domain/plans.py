@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from services.domain.checks import Checks
-from services.domain.texts import Reader, TextsFile
+from services.domain.texts import Bilingual, Reader, TextsFile
 from services.success.domain.cadence import CadenceType
 
 PLAN_DAYS = 30
@@ -31,7 +31,8 @@ class PlanLine:
     """One line. ``day`` counts from 1, the day the plan is activated. ``kind`` is None where no cadence type fits.
 
     ``proof_pack``: the line delivers a Proof Pack. ``upgrade_offer``: the line may offer an upgrade, which is only done
-    once a Proof Pack has really been delivered.
+    once a Proof Pack has really been delivered. ``kept`` is the line without that offer and ``offer`` the offer alone;
+    None where the kind of touchpoint says all there is to say.
     """
 
     day: int
@@ -41,6 +42,8 @@ class PlanLine:
     kind: CadenceType | None
     proof_pack: bool
     upgrade_offer: bool
+    kept: Bilingual | None
+    offer: Bilingual | None
 
     @property
     def line_ar(self) -> str:
@@ -106,6 +109,7 @@ def success_plan(bundle: Bundle, texts: PlanTexts) -> SuccessPlan:
 
 def _line(table: Reader) -> PlanLine:
     text = table.bilingual("text")
+    upgrade_offer = table.flag("upgrade_offer")
     return PlanLine(
         day=table.integer("day", minimum=1),
         id=table.text("id"),
@@ -113,8 +117,15 @@ def _line(table: Reader) -> PlanLine:
         text_en=text.en,
         kind=table.optional_member("kind", CadenceType),
         proof_pack=table.flag("proof_pack"),
-        upgrade_offer=table.flag("upgrade_offer"),
+        upgrade_offer=upgrade_offer,
+        kept=_optional(table, "kept") if upgrade_offer else text,
+        offer=_optional(table, "offer") if upgrade_offer else None,
     )
+
+
+def _optional(table: Reader, key: str) -> Bilingual | None:
+    given = any(name.startswith(f"{key}_") for name in table.keys())  # noqa: SIM118 (no dictionary)
+    return table.bilingual(key) if given else None
 
 
 def _check(bundles: Reader, bundle: Bundle, lines: tuple[PlanLine, ...]) -> None:

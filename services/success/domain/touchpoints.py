@@ -83,7 +83,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class KindTexts:
-    """``title`` says what the touchpoint is; subject and body are the draft's, None for the check-in, which writes its own."""
+    """``title`` says what such a touchpoint is where the plan's line does not; ``body`` is the draft's, None for the check-in."""
 
     title: Bilingual
     body: Bilingual | None
@@ -105,6 +105,7 @@ class CadenceTexts:
     ahead_days: int
     extend_days: int
     kinds: Mapping[TouchpointKind, KindTexts]
+    planned: Bilingual
     holds: Mapping[HoldKind, Bilingual]
     alert_body: Bilingual
     alert_titles: Mapping[RiskLevel, Bilingual]
@@ -175,6 +176,7 @@ def load_cadence_texts(folder: Path) -> CadenceTexts:
     if extend >= ahead:
         rhythm.problem("extend_days", "expected less than ahead_days")
     kinds = {kind: _kind_texts(table, kind) for kind, table in file.table("kinds").each(TouchpointKind).items()}
+    planned = file.table("planned").bilingual("text", frozenset({"line"}))
     needed = {HoldKind.OPEN_INCIDENT: {"severity"}, HoldKind.FROZEN_CHANNEL: {"channel"}}
     holds = {
         kind: table.bilingual("text", frozenset(needed.get(kind, ())))
@@ -194,6 +196,7 @@ def load_cadence_texts(folder: Path) -> CadenceTexts:
         ahead,
         extend,
         MappingProxyType(kinds),
+        planned,
         MappingProxyType(holds),
         alert_body,
         MappingProxyType(alert_titles),
@@ -302,17 +305,20 @@ def context_holds(channel: Channel, customer_id: str, context: Context, texts: C
     return reasons
 
 
-def line_of(found: Touchpoint, plans: PlanTexts) -> PlanLine | None:
-    """The line of the plan behind a touchpoint; None for what recurs."""
-    return next((line for line in plans.plans[found.bundle].lines if line.id == found.line_id), None)
+def planned_line(found: Touchpoint, plans: PlanTexts) -> Bilingual | None:
+    """What the plan's line says of a touchpoint: of an offer, the offer alone, and of the touchpoint beside it, all but that.
+
+    None for what recurs, and where the line says no more than the kind.
+    """
+    line = next((line for line in plans.plans[found.bundle].lines if line.id == found.line_id), None)
+    if line is None:
+        return None
+    return line.offer if found.kind is TouchpointKind.UPGRADE_TALK else line.kept
 
 
 def title(found: Touchpoint, plans: PlanTexts, texts: CadenceTexts) -> Bilingual:
     """What a touchpoint is, in a line."""
-    line = line_of(found, plans)
-    if line is not None and found.kind is TouchpointKind.PLAN_STEP:
-        return Bilingual(line.text_ar, line.text_en)
-    return texts.kinds[found.kind].title
+    return planned_line(found, plans) or texts.kinds[found.kind].title
 
 
 def draft_body(found: Touchpoint, renewal: date, plans: PlanTexts, texts: CadenceTexts) -> Bilingual:
@@ -320,9 +326,14 @@ def draft_body(found: Touchpoint, renewal: date, plans: PlanTexts, texts: Cadenc
     body = texts.kinds[found.kind].body
     if body is None:
         raise ValueError(f"a {found.kind} has a text of its own")
-    line = title(found, plans, texts)
+    said, line = title(found, plans, texts), planned_line(found, plans)
     facts = {"date": found.due_on.isoformat(), "renewal": renewal.isoformat()}
-    return Bilingual(body.ar.format_map({**facts, "line": line.ar}), body.en.format_map({**facts, "line": line.en}))
+    planned_ar = texts.planned.ar.format(line=line.ar) if line is not None else ""
+    planned_en = texts.planned.en.format(line=line.en) if line is not None else ""
+    return Bilingual(
+        body.ar.format_map({**facts, "line": said.ar, "planned": planned_ar}),
+        body.en.format_map({**facts, "line": said.en, "planned": planned_en}),
+    )
 
 
 def complete(
@@ -448,5 +459,9 @@ def _kind_texts(table: Reader, kind: TouchpointKind) -> KindTexts:
     title = table.bilingual("title")
     if kind is TouchpointKind.WEEKLY_CHECK_IN:
         return KindTexts(title, None)
-    needed = {TouchpointKind.PLAN_STEP: {"line"}, **{key: {"renewal"} for key in RENEWALS}}.get(kind, {"date"})
+    needed = {
+        TouchpointKind.PLAN_STEP: {"line"},
+        TouchpointKind.SERVICE_REVIEW: {"date"},
+        **{key: {"renewal"} for key in RENEWALS},
+    }.get(kind, {"date", "planned"})
     return KindTexts(title, table.bilingual("body", frozenset(needed)))

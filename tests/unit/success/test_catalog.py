@@ -46,10 +46,15 @@ from services.success.domain.catalog import TEXTS, load_catalog
         ("cadence.toml", "extend_days = 14", "extend_days = 90", "expected less than ahead_days"),
         ("cadence.toml", "due_hour = 8", "due_hour = 24", "expected an hour of the day"),
         ("cadence.toml", "خطتكم معنا: {line}", "خطتكم معنا", "kinds.plan_step.body_ar"),
+        ("cadence.toml", "لهذا الموعد: {line}", "لهذا الموعد", "planned.text_ar"),
+        ("cadence.toml", "المراجعة الشهرية، ونقترح لها يوم {date}.{planned}", "المراجعة الشهرية، ونقترح لها يوم {date}.",
+         "kinds.monthly_proof_review.body_ar"),
+        ("check_in.toml", "لهذه المراجعة: {line}", "لهذه المراجعة", "draft.planned.text_ar"),
+        ("plans.toml", 'offer_en = "Annual upgrade"\n', "", "bundles.executive_growth_os[4].offer_en: is missing"),
         ("cadence.toml", "[holds.frozen_channel]", "[holds.frozen]", "holds.frozen_channel: is missing"),
         ("health.toml", "[factors.meetings]", "[factors.calls]", "factors.meetings: is missing"),
     ],
-)
+)  # fmt: skip
 def test_a_faulty_file_is_refused(tmp_path: Path, file: str, old: str, new: str, named: str) -> None:
     for source in TEXTS.glob("*.toml"):
         shutil.copy(source, tmp_path)

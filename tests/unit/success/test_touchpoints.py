@@ -260,6 +260,54 @@ def test_the_draft_of_every_step_of_every_plan_is_clean_and_names_it(bundle: Bun
             assert title(found, CATALOG.plans, TEXTS).ar == slot.line.text_ar
 
 
+@pytest.mark.parametrize(
+    ("bundle", "day", "kind", "said_ar", "said_en"),
+    [
+        (Bundle.EXECUTIVE_GROWTH_OS, 14, CHECK_IN, "Founder Shadow Board v1", "Check-in and Founder Shadow Board v1"),
+        (Bundle.FULL_GROWTH_CONTROL_TOWER, 14, CHECK_IN, "Founder Shadow Board v1", "Founder Shadow Board v1"),
+        (Bundle.PARTNERSHIP_GROWTH, 30, TouchpointKind.MONTHLY_PROOF_REVIEW,
+         "بطاقة أداء الشراكات ونموذج تقاسم الإيراد", "Partnership scorecard and revenue share"),
+        (Bundle.GROWTH_STARTER, 30, TouchpointKind.MONTHLY_PROOF_REVIEW,
+         "المراجعة الشهرية وقرار التجديد", "Monthly review and renewal decision"),
+        (Bundle.LOCAL_GROWTH_OS, 30, TouchpointKind.MONTHLY_PROOF_REVIEW, "قرار التجديد", "renewal decision"),
+        (Bundle.EXECUTIVE_GROWTH_OS, 30, UPGRADE, "الترقية السنوية", "Annual upgrade"),
+    ],
+)  # fmt: skip
+def test_a_touchpoint_carries_the_line_that_the_plan_has_for_its_day(
+    bundle: Bundle, day: int, kind: TouchpointKind, said_ar: str, said_en: str
+) -> None:
+    (slot,) = [slot for slot in slots(bundle) if slot.plan_day == day and slot.kind is kind]
+    assert slot.line is not None
+    found = replace(touchpoint(kind, slot.day), bundle=bundle, line_id=slot.line.id)
+    named = title(found, CATALOG.plans, TEXTS)
+    assert said_ar in named.ar
+    assert said_en in named.en
+    if kind is not CHECK_IN:
+        body = draft_body(found, RENEWAL, CATALOG.plans, TEXTS)
+        assert named.ar in body.ar
+        assert named.en in body.en
+
+
+@pytest.mark.parametrize("bundle", Bundle)
+def test_the_offer_of_a_line_is_named_by_its_own_touchpoint_only(bundle: Bundle) -> None:
+    for line in CATALOG.plans.plans[bundle].lines:
+        if line.upgrade_offer and line.kind is not None:
+            beside = replace(touchpoint(TouchpointKind(line.kind.value)), bundle=bundle, line_id=line.id)
+            said = title(beside, CATALOG.plans, TEXTS)
+            assert "ترقية" not in said.ar
+            assert "upgrade" not in said.en.lower()
+
+
+@pytest.mark.parametrize("bundle", Bundle)
+def test_the_drafts_of_every_line_of_a_kind_of_its_own_are_clean(bundle: Bundle) -> None:
+    for slot in slots(bundle):
+        if slot.line is not None and slot.kind is not CHECK_IN:
+            found = replace(touchpoint(slot.kind), bundle=bundle, line_id=slot.line.id)
+            body = draft_body(found, RENEWAL, CATALOG.plans, TEXTS)
+            assert CLAIMS.check(body.ar) == CLAIMS.check(body.en) == ()
+            assert "{" not in body.ar + body.en
+
+
 def done(found: Touchpoint, actor: Actor = PERSON, at: datetime = NOW, delivered: bool = True) -> Touchpoint:
     return complete(found, actor, at, "note", "ref", NOW, proof_pack_delivered=delivered, texts=TEXTS)
 
