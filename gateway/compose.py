@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -220,6 +221,18 @@ class Composer:
 def part_id(request_id: str, part: str) -> str:
     """The id of one write of a composed call: the same for the same call, another for every part."""
     return str(uuid.uuid5(uuid.UUID(request_id), part))
+
+
+@contextmanager
+def known_by(request_id: str) -> Iterator[None]:
+    """Within it, a part's id that was used for other content is refused as the caller's, who never sent the part's."""
+    try:
+        yield
+    except RpcFailure as failure:
+        if failure.reason != "REQUEST_ID_REUSED":
+            raise
+        metadata = {**failure.metadata, "request_id": request_id}
+        raise RpcFailure(failure.code, failure.reason, failure.message, metadata) from None
 
 
 def _title(subject: str, body: str) -> str:

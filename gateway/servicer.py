@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Mapping
 from dealix.gateway.v1 import gateway_service_pb2 as pb
 
 from gateway import customers, ledgers, onboarding, reviews, watch
-from gateway.compose import Composer
+from gateway.compose import Composer, known_by
 from gateway.guard import Guard
 from gateway.tails import Tails
 from gateway.upstreams import Upstream
@@ -46,12 +46,14 @@ class GatewayServicer:
         )
 
     async def HandleTicket(self, request: pb.HandleTicketRequest, call: Call) -> pb.HandleTicketResponse:
-        return await self._composer.handle_ticket(request, call)
+        with known_by(request.request_id):
+            return await self._composer.handle_ticket(request, call)
 
     async def RunWeeklySlaReview(
         self, request: pb.RunWeeklySlaReviewRequest, call: Call
     ) -> pb.RunWeeklySlaReviewResponse:
-        return await reviews.run_review(self._composer, request, self._review_texts, call)
+        with known_by(request.request_id):
+            return await reviews.run_review(self._composer, request, self._review_texts, call)
 
     async def AssessCustomer(self, request: pb.AssessCustomerRequest, call: Call) -> pb.AssessCustomerResponse:
         return await customers.assess(self._composer, request, call)
@@ -64,7 +66,8 @@ class GatewayServicer:
     async def CompleteOnboarding(
         self, request: pb.CompleteOnboardingRequest, call: Call
     ) -> pb.CompleteOnboardingResponse:
-        return await onboarding.complete(self._composer, request, call)
+        with known_by(request.request_id):
+            return await onboarding.complete(self._composer, request, call)
 
     async def ListLedger(self, request: pb.ListLedgerRequest, call: Call) -> pb.ListLedgerResponse:
         return await ledgers.list_ledger(self._composer, request, call)

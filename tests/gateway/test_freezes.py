@@ -179,7 +179,8 @@ async def test_a_critical_ticket_declares_freezes_and_links_in_one_call_that_is_
     found = await inc_rpc.IncidentServiceStub(front.channel).ListIncidents(inc.ListIncidentsRequest())
     assert [one.incident_id for one in found.incidents] == [incident.incident_id]
     request.subject = "تسريب آخر"
-    assert (await refused(stub.HandleTicket(request))).reason == "REQUEST_ID_REUSED"
+    refusal = await refused(stub.HandleTicket(request))
+    assert (refusal.reason, refusal.metadata) == ("REQUEST_ID_REUSED", {"request_id": request.request_id})
 
 
 async def test_a_call_that_ended_half_way_is_finished_by_repeating_it(front):

@@ -180,7 +180,8 @@ async def test_a_review_is_repeated_with_the_same_answer_and_without_a_second_ef
         review(request_id=request.request_id, actor=OTHER),
         review(request_id=request.request_id, week_start_date=WEEK),
     ):
-        assert (await refused(run(front, other))).reason == "REQUEST_ID_REUSED"
+        refusal = await refused(run(front, other))
+        assert (refusal.reason, refusal.metadata) == ("REQUEST_ID_REUSED", {"request_id": request.request_id})
 
 
 async def test_whoever_reviews_a_week_again_finds_what_was_done(front, clock):
