@@ -20,8 +20,7 @@ from google.protobuf.message import Message
 
 from gateway.guard import Guard
 from gateway.upstreams import Upstream
-from services.domain.arabic import fold
-from services.domain.checks import has_visible_text
+from services.domain.checks import Checks, has_visible_text
 from services.domain.errors import InvalidInput
 from services.runtime.call import Call
 from services.runtime.failure import RpcFailure
@@ -73,7 +72,8 @@ class Composer:
     ) -> tuple[incident_pb2.SupportFindings, incident_service_pb2.TriageIncidentResponse]:
         """Triages with support's help; without it when support does not answer, and then the answer says so.
 
-        Raises ``RpcFailure``, and ``InvalidInput`` for a description that is too long to be read once it is folded.
+        Raises ``RpcFailure``, and ``InvalidInput`` for a blank title or a description that is too long to be read once it is
+        folded.
         """
         try:
             findings = await self.findings(facts, call)
@@ -97,11 +97,14 @@ class Composer:
     async def findings(self, facts: incident_pb2.TriageFacts, call: Call) -> incident_pb2.SupportFindings:
         """What support knows: the signals in title and description, and the unresolved tickets of the last 24 hours with
         the same signals. Raises ``RpcFailure`` when support does not answer in its share of the time, ``InvalidInput`` for a
-        description that support would refuse under another name."""
+        blank title and for a description that support would refuse under another name."""
         now = time.monotonic()
         deadline = min(now + _SUPPORT_SECONDS, now + (call.deadline - now) * _SUPPORT_SHARE)
         text = "\n".join(part for part in (facts.title, facts.description) if part)
-        fold(text, field="facts.description")
+        checks = Checks()
+        checks.text("facts.title", facts.title)
+        checks.readable("facts.description", text)
+        checks.done()
         classified: support_service_pb2.ClassifyTicketResponse = await self.ask(
             "support",
             "/dealix.support.v1.SupportService/ClassifyTicket",

@@ -22,6 +22,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from services.runtime.testing import running_service
 from tests.gateway.conftest import backend, gateway_at
+from tests.rpc.client import refused
 
 PERSON = actor_pb2.Actor(kind=actor_pb2.ACTOR_KIND_PERSON, id="operator-1")
 SEV1, SEV2, SEV3 = incident_pb2.SEVERITY_SEV1, incident_pb2.SEVERITY_SEV2, incident_pb2.SEVERITY_SEV3
@@ -101,6 +102,12 @@ async def test_a_text_that_support_cannot_read_does_not_hold_up_what_the_caller_
     assert answer.severity == SEV1
     assert not answer.support_findings.consulted
     assert not answer.triage.support_consulted
+
+
+async def test_a_blank_title_is_named_beside_a_text_that_support_cannot_read(front):
+    stub = gw_rpc.GatewayServiceStub(front.channel)
+    refusal = await refused(stub.TriageIncident(facts("\u200b", description="\ufdfa" * 3_000)))
+    assert refusal.fields == {"facts.title": "REQUIRED", "facts.description": "TEXT_TOO_LONG"}
 
 
 async def test_customers_are_counted_from_open_tickets_with_the_same_signals(front):
