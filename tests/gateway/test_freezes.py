@@ -201,6 +201,18 @@ async def test_the_channel_that_the_caller_names_is_frozen(front):
     assert handled.freeze.channel == channel_pb2.CHANNEL_WHATSAPP
 
 
+@pytest.mark.parametrize("body", [LEAK, "متى موعد الاجتماع القادم؟"])
+async def test_a_channel_that_nothing_freezes_is_refused_before_anything_is_done(front, body):
+    stub = gw_rpc.GatewayServiceStub(front.channel)
+    request = ticket(body=body, freeze_channel=channel_pb2.CHANNEL_INTERNAL)
+    refusal = await refused(stub.HandleTicket(request))
+    assert (refusal.code, refusal.fields) == (grpc.StatusCode.INVALID_ARGUMENT, {"freeze_channel": "NOT_FREEZABLE"})
+    listed = await sup_rpc.SupportServiceStub(front.channel).ListTickets(sup.ListTicketsRequest(customer_id="acme"))
+    assert not listed.tickets
+    request.customer_id = "!"
+    assert set((await refused(stub.HandleTicket(request))).fields) == {"customer_id", "freeze_channel"}
+
+
 @pytest.mark.parametrize("body", ["متى موعد الاجتماع القادم؟", "Our connector is failing since the morning", ""])
 async def test_a_ticket_that_tells_of_no_incident_declares_none(front, body):
     stub = gw_rpc.GatewayServiceStub(front.channel)

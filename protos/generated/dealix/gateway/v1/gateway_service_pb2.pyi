@@ -217,7 +217,8 @@ class HandleTicketRequest(_message.Message):
     """The ticket that this one follows up; empty for none."""
     freeze_channel: _channel_pb2.Channel.ValueType
     """The channel to freeze if it comes to that, where the caller knows which one went wrong; unspecified freezes every
-    channel of the customer, since the channel on which a customer complains need not be the one that leaked.
+    channel of the customer, since the channel on which a customer complains need not be the one that leaked. Not INTERNAL,
+    which nothing freezes.
     """
     @_builtins.property
     def actor(self) -> _actor_pb2.Actor:
