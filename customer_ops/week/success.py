@@ -61,12 +61,9 @@ class Success:
             (activity_pb2.ACTIVITY_KIND_CSAT, 7.0),
         ):
             events.append(activity_pb2.ActivityInput(kind=kind, occur_time=now, value=value))
-        for kind in (
-            activity_pb2.ACTIVITY_KIND_SEEN_ACTIVE,
-            activity_pb2.ACTIVITY_KIND_PROOF_PACK_DELIVERED,
-            activity_pb2.ACTIVITY_KIND_PROOF_PACK_APPROVED,
-        ):
-            events.append(activity_pb2.ActivityInput(kind=kind, occur_time=now, reference="PP-001"))
+        # The Proof Pack is on record since the onboarding was completed.
+        seen = activity_pb2.ACTIVITY_KIND_SEEN_ACTIVE
+        events.append(activity_pb2.ActivityInput(kind=seen, occur_time=now, reference="PP-001"))
         self._record(events)
         made = self._client.call(self._client.success.CreateWeeklyCheckIn, self._check_in_request()).check_in
         show.tell("check_in_drafted", week=made.week_start)

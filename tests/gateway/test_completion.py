@@ -7,6 +7,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 import grpc
+import pytest
 from dealix.common.v1 import actor_pb2, approval_pb2, channel_pb2
 from dealix.gateway.v1 import gateway_service_pb2 as gw
 from dealix.gateway.v1 import gateway_service_pb2_grpc as gw_rpc
@@ -15,7 +16,7 @@ from dealix.onboarding.v1 import connector_service_pb2 as con
 from dealix.onboarding.v1 import connector_service_pb2_grpc as con_rpc
 from dealix.onboarding.v1 import onboarding_service_pb2 as onb
 from dealix.onboarding.v1 import onboarding_service_pb2_grpc as onb_rpc
-from dealix.success.v1 import plan_pb2
+from dealix.success.v1 import activity_pb2, plan_pb2
 from dealix.success.v1 import success_service_pb2 as suc
 from dealix.success.v1 import success_service_pb2_grpc as suc_rpc
 
@@ -34,14 +35,18 @@ INPUTS = {
     "upload_or_source": "قائمة عملاء 2026",
 }
 CADENCE = "success_cadence_active"
+OTHER = actor_pb2.Actor(kind=actor_pb2.ACTOR_KIND_PERSON, id="operator-2")
+SOFTWARE = actor_pb2.Actor(kind=actor_pb2.ACTOR_KIND_SERVICE, id="onboarding-bot")
+DELIVERED = activity_pb2.ACTIVITY_KIND_PROOF_PACK_DELIVERED
+APPROVED = activity_pb2.ACTIVITY_KIND_PROOF_PACK_APPROVED
 
 
 def written(**fields):
     return {"request_id": str(uuid.uuid4()), "actor": PERSON, "customer_id": "acme", **fields}
 
 
-def now():
-    return timestamp(datetime.now(UTC))
+def now(ago=timedelta()):
+    return timestamp(datetime.now(UTC) - ago)
 
 
 def completion(**fields):
@@ -134,6 +139,133 @@ async def test_a_completion_that_ended_half_way_is_finished_by_repeating_it(fron
         assert refusal.reason == "UPSTREAM_UNAVAILABLE"
     done = await gw_rpc.GatewayServiceStub(front.channel).CompleteOnboarding(request)
     assert all(criterion.met for criterion in done.acceptance.criteria)
+
+
+async def on_record(front, kind):
+    """When and where, of each event of a kind that success has on record of acme and that still counts."""
+    found = await suc_rpc.SuccessServiceStub(front.channel).ListActivities(
+        suc.ListActivitiesRequest(customer_id="acme", kind=kind)
+    )
+    return [
+        (one.occur_time.ToNanoseconds(), one.reference) for one in found.activities if not one.corrected_by_activity_id
+    ]
+
+
+async def record(front, **event):
+    """An event that somebody records with success."""
+    answer = await suc_rpc.SuccessServiceStub(front.channel).RecordActivity(
+        suc.RecordActivityRequest(**written(events=[activity_pb2.ActivityInput(**event)]))
+    )
+    return answer.activities[0]
+
+
+async def known(front):
+    """What the overview says of acme's Proof Pack: as onboarding has it, and as success has it."""
+    found = await gw_rpc.GatewayServiceStub(front.channel).GetCustomerOverview(
+        gw.GetCustomerOverviewRequest(customer_id="acme")
+    )
+    return found.onboarding.proof_pack, found.risk.activity
+
+
+async def test_success_has_the_proof_pack_of_a_completed_onboarding_on_record_once(front):
+    stub = gw_rpc.GatewayServiceStub(front.channel)
+    await begun(front)
+    await proven(front)
+    request = completion()
+    await stub.CompleteOnboarding(request)
+    pack, activity = await known(front)
+    assert (activity.proof_packs_delivered, activity.proof_packs_approved) == (1, 1)
+    assert not activity.no_proof_pack_yet
+    kept = {DELIVERED: pack.delivery, APPROVED: pack.approval}
+    for kind, fact in kept.items():
+        assert await on_record(front, kind) == [(fact.occur_time.ToNanoseconds(), fact.reference)]
+
+    again = (request, completion(), completion(actor=OTHER))
+    await asyncio.gather(*(stub.CompleteOnboarding(one) for one in again))
+    assert [len(await on_record(front, kind)) for kind in kept] == [1, 1]
+
+
+@pytest.mark.parametrize(("ago", "deliveries"), [(timedelta(0), 1), (timedelta(days=2), 2)])
+async def test_a_delivery_that_somebody_recorded_with_success_is_not_recorded_twice(front, ago, deliveries):
+    await begun(front)
+    await proven(front)
+    await record(front, kind=DELIVERED, occur_time=now(ago), reference="by hand")
+    await gw_rpc.GatewayServiceStub(front.channel).CompleteOnboarding(completion())
+    assert len(await on_record(front, DELIVERED)) == deliveries
+    assert len(await on_record(front, APPROVED)) == 1
+
+
+async def test_what_was_recorded_by_mistake_does_not_stand_for_the_delivery(front):
+    await begun(front)
+    await proven(front)
+    wrong = await record(front, kind=DELIVERED, occur_time=now())
+    await record(
+        front,
+        kind=activity_pb2.ACTIVITY_KIND_RETRACTED,
+        occur_time=now(),
+        corrects_activity_id=wrong.activity_id,
+    )
+    await gw_rpc.GatewayServiceStub(front.channel).CompleteOnboarding(completion())
+    assert len(await on_record(front, DELIVERED)) == 1
+
+
+async def test_a_correction_of_what_was_brought_along_stays(front):
+    stub = gw_rpc.GatewayServiceStub(front.channel)
+    await begun(front)
+    await proven(front)
+    request = completion()
+    await stub.CompleteOnboarding(request)
+    listed = await suc_rpc.SuccessServiceStub(front.channel).ListActivities(
+        suc.ListActivitiesRequest(customer_id="acme", kind=DELIVERED)
+    )
+    await record(
+        front,
+        kind=activity_pb2.ACTIVITY_KIND_RETRACTED,
+        occur_time=now(),
+        corrects_activity_id=listed.activities[0].activity_id,
+    )
+    for one in (request, completion()):
+        assert (await stub.CompleteOnboarding(one)).acceptance.accepter == PERSON
+    assert not await on_record(front, DELIVERED)
+
+
+async def test_an_onboarding_that_was_accepted_otherwise_is_told_of_too(front):
+    await begun(front)
+    await proven(front)
+    request = completion()
+    await suc_rpc.SuccessServiceStub(front.channel).ActivatePlan(
+        suc.ActivatePlanRequest(
+            **written(
+                bundle_id="growth_starter",
+                start_date=request.start_date,
+                renewal_date=request.renewal_date,
+                channel=request.channel,
+            )
+        )
+    )
+    await onb_rpc.OnboardingServiceStub(front.channel).AcceptOnboarding(onb.AcceptOnboardingRequest(**written()))
+    assert not (await gw_rpc.GatewayServiceStub(front.channel).CompleteOnboarding(request)).plan_activated
+    assert len(await on_record(front, DELIVERED)) == 1
+
+
+async def test_software_completes_nothing_and_leaves_no_plan(front):
+    await begun(front)
+    await proven(front)
+    refusal = await refused(gw_rpc.GatewayServiceStub(front.channel).CompleteOnboarding(completion(actor=SOFTWARE)))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.PERMISSION_DENIED, "PERSON_REQUIRED")
+    assert refusal.metadata == {"action": "accept_onboarding"}
+    plan = await refused(suc_rpc.SuccessServiceStub(front.channel).GetPlan(suc.GetPlanRequest(customer_id="acme")))
+    assert plan.reason == "PLAN_NOT_FOUND"
+
+
+async def test_a_completion_under_an_id_of_another_names_the_id_that_was_sent(front):
+    stub = gw_rpc.GatewayServiceStub(front.channel)
+    await begun(front)
+    await proven(front)
+    request = completion()
+    await stub.CompleteOnboarding(request)
+    refusal = await refused(stub.CompleteOnboarding(completion(request_id=request.request_id, actor=OTHER)))
+    assert (refusal.reason, refusal.metadata) == ("REQUEST_ID_REUSED", {"request_id": request.request_id})
 
 
 async def everything(stub, **fields):

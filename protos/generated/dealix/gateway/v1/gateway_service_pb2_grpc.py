@@ -157,11 +157,14 @@ class GatewayServiceServicer:
 
     def CompleteOnboarding(self, request, context):
         """Completes an onboarding: where nothing but the success cadence is missing, activates the success plan of the customer's bundle,
-        and then accepts the customer as onboarded with the evidence of all four criteria. Safe to repeat with the same `request_id`.
+        then accepts the customer as onboarded with the evidence of all four criteria, and records the Proof Pack of that evidence with
+        success, its delivery and its approval. Safe to repeat with the same `request_id`.
 
-        A plan that is active stays as it is; an accepted customer is answered as accepted. A criterion other than the cadence that is
-        not met: FAILED_PRECONDITION (ACCEPTANCE_INCOMPLETE), everything that is missing listed, and nothing activated. Errors are otherwise
-        those of AcceptOnboarding and ActivatePlan.
+        A plan that is active stays as it is; an accepted customer is answered as accepted. The Proof Pack is recorded once for a customer,
+        and what success has on record already, of that day or later, is not recorded again. No person: PERMISSION_DENIED (PERSON_REQUIRED),
+        and nothing done. A criterion other than the cadence that is not met: FAILED_PRECONDITION (ACCEPTANCE_INCOMPLETE), everything that is
+        missing listed, and nothing activated. Errors are otherwise those of AcceptOnboarding, ActivatePlan and RecordActivity; a call that
+        ended half way is repeated with the same `request_id`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
