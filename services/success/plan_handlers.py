@@ -90,7 +90,7 @@ class Shown:
 def activate(
     unit: UnitOfWork, customer_id: str, terms: PlanTerms, note: str, catalog: Catalog
 ) -> tuple[StoredPlan, list[Touchpoint]]:
-    """Activates a plan and dates its touchpoints from today on. Raises ``InvalidInput`` and ``PlanExists``."""
+    """Activates a plan and dates its touchpoints from today on. Raises ``PlanExists``."""
     before = store.get_plan(unit.tx, customer_id)
     plan = activate_plan(customer_id, terms, before, unit.now, catalog.cadence)
     _keep(unit, plan, PlanChangeKind.ACTIVATED, note=note, new=before is None)

@@ -19,7 +19,7 @@ from services.success.domain.check_in import build_check_in
 from services.success.domain.check_ins import StoredCheckIn
 from services.success.domain.days import day_number, day_of, number_of
 from services.success.domain.health import assess_health
-from services.success.domain.plans import parse_bundle, success_plan
+from services.success.domain.plans import success_plan
 from services.success.domain.risk_history import rank_bounds
 from services.success.domain.touchpoints import TouchpointState
 from services.success.plan_handlers import Shown
@@ -47,7 +47,7 @@ class SuccessServicer:
         return wire.at_risk_alert(assess_risk(wire.at_risk_facts(request), self._catalog.at_risk))
 
     async def BuildSuccessPlan(self, request: pb.BuildSuccessPlanRequest, _: Call) -> pb.BuildSuccessPlanResponse:
-        return wire.success_plan(success_plan(parse_bundle(request.bundle_id), self._catalog.plans))
+        return wire.success_plan(success_plan(wire.bundle(request.bundle_id), self._catalog.plans))
 
     async def BuildHealthScore(self, request: pb.BuildHealthScoreRequest, _: Call) -> pb.BuildHealthScoreResponse:
         return wire.health(assess_health(wire.health_facts(request), self._catalog.health))

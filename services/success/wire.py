@@ -21,7 +21,7 @@ from services.success.domain.check_in import CheckIn, CheckInFacts, IncidentSeve
 from services.success.domain.check_ins import StoredCheckIn
 from services.success.domain.days import day_number, day_of, number_of, parse_day
 from services.success.domain.health import Health, HealthFacts, HealthVerdict
-from services.success.domain.plans import SuccessPlan, parse_bundle
+from services.success.domain.plans import Bundle, SuccessPlan, parse_bundle
 from services.success.domain.stored_plans import (
     Consent,
     ConsentMethod,
@@ -31,6 +31,7 @@ from services.success.domain.stored_plans import (
     PlanState,
     PlanTerms,
     StoredPlan,
+    check_renewal,
 )
 from services.success.domain.touchpoints import Touchpoint, TouchpointKind, TouchpointState, title
 from services.success.handlers import CreateCheckIn
@@ -193,24 +194,32 @@ def health(found: Health) -> pb.BuildHealthScoreResponse:
 
 
 def plan_terms(request: pb.ActivatePlanRequest) -> PlanTerms:
-    """What to activate a plan with. ``InvalidInput`` for an unknown bundle or a date that no calendar has."""
+    """What to activate a plan with. ``InvalidInput`` names all that is faulty in it."""
     checks = Checks()
     start = parse_day("start_date", request.start_date, checks)
     renewal = parse_day("renewal_date", request.renewal_date, checks)
+    if not checks.violations:
+        check_renewal(checks, start, renewal)
+    bought = parse_bundle("bundle_id", request.bundle_id, checks)
     checks.done()
-    return PlanTerms(parse_bundle(request.bundle_id), start, renewal, channel_of(request.channel))
+    return PlanTerms(bought, start, renewal, channel_of(request.channel))
 
 
 def new_terms(request: pb.ChangePlanRequest) -> NewTerms:
     """What to change a plan to; what is empty stays. ``InvalidInput`` as in `plan_terms`."""
     checks = Checks()
+    bought = parse_bundle("bundle_id", request.bundle_id, checks) if request.bundle_id else None
     start = parse_day("start_date", request.start_date, checks) if request.start_date else None
     checks.done()
-    return NewTerms(
-        bundle=parse_bundle(request.bundle_id) if request.bundle_id else None,
-        start_on=start,
-        channel=channel_of(request.channel) if request.channel else None,
-    )
+    return NewTerms(bought, start, channel_of(request.channel) if request.channel else None)
+
+
+def bundle(text: str) -> Bundle:
+    """The bundle in a request. ``InvalidInput`` for an unknown one."""
+    checks = Checks()
+    found = parse_bundle("bundle_id", text, checks)
+    checks.done()
+    return found
 
 
 def day(field: str, text: str) -> date:

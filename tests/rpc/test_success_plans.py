@@ -283,6 +283,11 @@ async def test_an_activated_plan_has_its_touchpoints_with_dates(on_each_engine: 
         ({"start_date": "2026-02-30", "renewal_date": "2026-13-01"}, {"start_date", "renewal_date"}),
         ({"renewal_date": START}, {"renewal_date": "RENEWAL_NOT_AFTER_START"}),
         ({"renewal_date": "2035-01-01"}, {"renewal_date": "TOO_LONG"}),
+        (
+            {"bundle_id": "enterprise", "start_date": "2026-02-30", "renewal_date": "2026-02-31"},
+            {"bundle_id", "start_date", "renewal_date"},
+        ),
+        ({"bundle_id": "enterprise", "renewal_date": START}, {"bundle_id", "renewal_date"}),
         ({"channel": channel_pb2.CHANNEL_INTERNAL}, {"channel"}),
         ({"channel": 0, "start_date": "tomorrow"}, {"channel", "start_date"}),
     ],
@@ -811,6 +816,10 @@ async def test_a_new_channel_leaves_the_dates_alone(desk: Desk) -> None:
         ({"start_date": "2026-02-01"}, {"start_date": "IN_PAST"}),
         ({"start_date": RENEWAL}, {"start_date": "RENEWAL_NOT_AFTER_START"}),
         ({"bundle_id": "enterprise"}, {"bundle_id": "UNKNOWN_VALUE"}),
+        (
+            {"bundle_id": "enterprise", "start_date": "2026-02-30"},
+            {"bundle_id": "UNKNOWN_VALUE", "start_date": "NOT_A_DATE"},
+        ),
     ],
 )
 async def test_a_change_without_consent_or_without_sense_is_refused(

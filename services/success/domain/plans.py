@@ -92,15 +92,13 @@ def load_plan_texts(folder: Path) -> PlanTexts:
     return PlanTexts(version, MappingProxyType(plans))
 
 
-def parse_bundle(value: str, field: str = "bundle_id") -> Bundle:
-    """The bundle of this id; `InvalidInput` for any other text."""
+def parse_bundle(name: str, text: str, checks: Checks) -> Bundle:
+    """The bundle of this id; any other text is noted in ``checks``."""
     try:
-        return Bundle(value)
+        return Bundle(text)
     except ValueError:
-        checks = Checks()
-        checks.note(field, "UNKNOWN_VALUE", f"must be one of {', '.join(Bundle)}")
-        checks.done()
-        raise
+        checks.note(name, "UNKNOWN_VALUE", f"must be one of {', '.join(Bundle)}")
+        return Bundle.GROWTH_STARTER
 
 
 def success_plan(bundle: Bundle, texts: PlanTexts) -> SuccessPlan:

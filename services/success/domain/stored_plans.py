@@ -89,7 +89,7 @@ class PlanChange:
 
 @dataclass(frozen=True, slots=True)
 class PlanTerms:
-    """What a plan is activated with."""
+    """What a plan is activated with; the renewal lies after the start (`check_renewal`)."""
 
     bundle: Bundle
     start_on: date
@@ -109,10 +109,7 @@ class NewTerms:
 def activate_plan(
     customer_id: str, terms: PlanTerms, before: StoredPlan | None, now: datetime, texts: CadenceTexts
 ) -> StoredPlan:
-    """The active plan. ``before`` is the customer's earlier one. Raises ``InvalidInput`` and ``PlanExists``."""
-    checks = Checks()
-    _check_renewal(checks, terms.start_on, terms.renewal_on)
-    checks.done()
+    """The active plan. ``before`` is the customer's earlier one. Raises ``PlanExists``."""
     if before is not None and before.state is PlanState.ACTIVE:
         raise PlanExists("the customer has an active plan", customer_id=customer_id, bundle_id=before.bundle.value)
     return StoredPlan(
@@ -149,7 +146,7 @@ def change_plan(
         checks.note("consent.consent_time", "IN_FUTURE", "must not lie in the future")
     if new.start_on is not None and new.start_on < today:
         checks.note("start_date", "IN_PAST", "must not lie before today")
-    _check_renewal(checks, start, plan.renewal_on, field="start_date")
+    check_renewal(checks, start, plan.renewal_on, field="start_date")
     if (bundle, channel, start) == (plan.bundle, plan.channel, plan.start_on):
         checks.note("bundle_id", "NOTHING_TO_CHANGE", "must name another bundle, start or channel than the present one")
     checks.done()
@@ -172,7 +169,7 @@ def set_renewal(plan: StoredPlan, actor: ActorLike, renewal: date, now: datetime
     require_active(plan)
     today = riyadh_date(now)
     checks = Checks()
-    _check_renewal(checks, plan.start_on, renewal)
+    check_renewal(checks, plan.start_on, renewal)
     if renewal <= today:
         checks.note("renewal_date", "NOT_AFTER_TODAY", "must lie after today")
     if renewal == plan.renewal_on:
@@ -217,7 +214,8 @@ def history_entry(
     )
 
 
-def _check_renewal(checks: Checks, start: date, renewal: date, field: str = "renewal_date") -> None:
+def check_renewal(checks: Checks, start: date, renewal: date, field: str = "renewal_date") -> None:
+    """Notes a renewal that does not lie after the start, or too long after it."""
     if renewal <= start:
         checks.note(field, "RENEWAL_NOT_AFTER_START", "the renewal must lie after the start")
     elif (renewal - start).days > MAX_PLAN_YEARS * 366:

@@ -83,7 +83,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class KindTexts:
-    """``title`` says what such a touchpoint is where the plan's line does not; ``body`` is the draft's, None for the check-in."""
+    """``title`` is used where the plan's line says nothing; ``body`` is the draft's, None for the check-in: it has its own."""
 
     title: Bilingual
     body: Bilingual | None

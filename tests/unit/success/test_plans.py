@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.domain.errors import InvalidInput
+from services.domain.checks import Checks
 from services.success.domain.catalog import load_catalog
 from services.success.domain.plans import Bundle, parse_bundle, success_plan
 
@@ -60,11 +60,13 @@ def test_no_upgrade_is_offered_before_a_proof_pack(bundle: Bundle) -> None:
 
 @pytest.mark.parametrize("value", ["", "growth", "GROWTH_STARTER", "growth_starter ", "enterprise"])
 def test_an_unknown_bundle_is_refused(value: str) -> None:
-    with pytest.raises(InvalidInput) as refused:
-        parse_bundle(value)
-    assert [(v.field, v.reason) for v in refused.value.violations] == [("bundle_id", "UNKNOWN_VALUE")]
+    checks = Checks()
+    parse_bundle("bundle_id", value, checks)
+    assert [(v.field, v.reason) for v in checks.violations] == [("bundle_id", "UNKNOWN_VALUE")]
 
 
 @pytest.mark.parametrize("bundle", Bundle)
 def test_a_known_bundle_is_read(bundle: Bundle) -> None:
-    assert parse_bundle(bundle.value) is bundle
+    checks = Checks()
+    assert parse_bundle("bundle_id", bundle.value, checks) is bundle
+    assert not checks.violations
