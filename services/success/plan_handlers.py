@@ -447,6 +447,7 @@ def complete_touchpoint(
         note,
         reference,
         unit.now,
+        began_on=get_plan(unit.tx, before.customer_id).began_on,
         proof_pack_delivered=store.proof_pack_delivered(unit.tx, before.customer_id, today),
         texts=catalog.cadence,
     )

@@ -697,6 +697,8 @@ async def test_a_person_completes_a_touchpoint_and_its_undecided_draft_is_withdr
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.ABORTED, "ETAG_MISMATCH")
     refusal = await refused(desk.complete(found, complete_time=at(desk.clock.now + timedelta(hours=1))))
     assert refusal.fields == {"complete_time": "IN_FUTURE"}
+    refusal = await refused(desk.complete(found, complete_time=at(datetime(2001, 1, 1, tzinfo=UTC))))
+    assert refusal.fields == {"complete_time": "BEFORE_PLAN"}
     done = (await desk.complete(found, note="حضر المدير", reference="minutes-1", etag=found.etag)).touchpoint
     assert (state_of(done), done.completer, done.note, done.reference) == (
         "COMPLETED",

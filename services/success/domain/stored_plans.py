@@ -67,6 +67,11 @@ class StoredPlan:
     revision: int = 1
 
     @property
+    def began_on(self) -> date:
+        """The day from which there was a plan: that of its start, or of its activation where it was activated before."""
+        return min(self.start_on, riyadh_date(self.activated_at))
+
+    @property
     def etag(self) -> str:
         return f"r{self.revision}"
 

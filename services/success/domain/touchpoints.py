@@ -34,6 +34,8 @@ from services.success.domain.errors import TouchpointHeld, TouchpointStateRefuse
 from services.success.domain.plans import Bundle, PlanLine, PlanTexts
 
 MAX_PLAN_YEARS = 5
+# How long before its plan began a talk may have taken place: the contract is often entered some days after the kick-off.
+LEAD_DAYS = 7
 
 
 class TouchpointKind(StrEnum):
@@ -344,17 +346,21 @@ def complete(
     reference: str,
     now: datetime,
     *,
+    began_on: date,
     proof_pack_delivered: bool,
     texts: CadenceTexts,
 ) -> Touchpoint:
-    """The touchpoint that took place.
+    """The touchpoint that took place. ``began_on`` is the day on which its plan began.
 
     Raises ``PersonRequired``, ``InvalidInput``, ``TouchpointStateRefused`` and ``TouchpointHeld``.
     """
     require_person(actor, "complete_touchpoint")
     checks = Checks()
+    earliest = min(began_on, found.planned_on) - timedelta(days=LEAD_DAYS)
     if completed_at > now:
         checks.note("complete_time", "IN_FUTURE", "must not lie in the future")
+    elif completed_at < day_start(earliest):
+        checks.note("complete_time", "BEFORE_PLAN", f"must not lie before {earliest}, {LEAD_DAYS} days before the plan")
     checks.done()
     require_open(found)
     if found.kind is TouchpointKind.UPGRADE_TALK and not proof_pack_delivered:

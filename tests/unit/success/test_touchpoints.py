@@ -309,7 +309,7 @@ def test_the_drafts_of_every_line_of_a_kind_of_its_own_are_clean(bundle: Bundle)
 
 
 def done(found: Touchpoint, actor: Actor = PERSON, at: datetime = NOW, delivered: bool = True) -> Touchpoint:
-    return complete(found, actor, at, "note", "ref", NOW, proof_pack_delivered=delivered, texts=TEXTS)
+    return complete(found, actor, at, "note", "ref", NOW, began_on=START, proof_pack_delivered=delivered, texts=TEXTS)
 
 
 def test_a_person_completes_a_touchpoint() -> None:
@@ -334,6 +334,28 @@ def test_software_completes_and_moves_nothing_and_nobody_in_the_future() -> None
         reschedule(touchpoint(), SOFTWARE, date(2026, 3, 11), "x", date(2026, 3, 10), RENEWAL, [])
     with pytest.raises(InvalidInput):
         done(touchpoint(), at=NOW + timedelta(seconds=1))
+
+
+@pytest.mark.parametrize(
+    ("planned", "at", "taken"),
+    [
+        (RENEWAL, datetime(2001, 1, 1, tzinfo=UTC), False),
+        # Midnight in Riyadh, a week before the plan began.
+        (RENEWAL, datetime(2026, 2, 21, 20, 59, 59, tzinfo=UTC), False),
+        (RENEWAL, datetime(2026, 2, 21, 21, 0, tzinfo=UTC), True),
+        # The day of a talk 30 days before a near renewal may lie before the plan.
+        (date(2026, 2, 8), datetime(2026, 2, 9, tzinfo=UTC), True),
+    ],
+)
+def test_nothing_took_place_long_before_its_plan(planned: date, at: datetime, taken: bool) -> None:
+    found = touchpoint(TouchpointKind.RENEWAL_30_DAY, planned)
+    if taken:
+        assert done(found, at=at).completed_at == at
+        return
+    with pytest.raises(InvalidInput) as refused:
+        done(found, at=at)
+    assert [(v.field, v.reason) for v in refused.value.violations] == [("complete_time", "BEFORE_PLAN")]
+    assert "2026-02-22" in refused.value.violations[0].description
 
 
 def test_no_upgrade_is_offered_before_the_first_proof_pack() -> None:

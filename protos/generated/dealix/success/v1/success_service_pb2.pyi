@@ -1543,7 +1543,7 @@ class CompleteTouchpointRequest(_message.Message):
 
     @_builtins.property
     def complete_time(self) -> _timestamp_pb2.Timestamp:
-        """When, UTC. Not later than now."""
+        """When, UTC. Not later than now, and not more than a week before the plan."""
 
     def __init__(
         self,

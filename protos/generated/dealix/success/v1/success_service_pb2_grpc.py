@@ -343,10 +343,11 @@ class SuccessServiceServicer:
     def CompleteTouchpoint(self, request, context):
         """Records that a touchpoint took place, whether its draft was made or not. A draft of it that nobody decided on is withdrawn.
 
-        No person: PERMISSION_DENIED (PERSON_REQUIRED). A time in the future: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND
-        (TOUCHPOINT_NOT_FOUND). Completed, missed or cancelled: FAILED_PRECONDITION (TOUCHPOINT_STATE_REFUSED). An upgrade offer before the
-        first Proof Pack is delivered: FAILED_PRECONDITION (TOUCHPOINT_HELD), whose PreconditionFailure detail gives the reason in Arabic
-        and English. Another etag than the present one: ABORTED (ETAG_MISMATCH).
+        No person: PERMISSION_DENIED (PERSON_REQUIRED). A time in the future, or more than a week before both the plan and the day on which it
+        put the touchpoint: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND (TOUCHPOINT_NOT_FOUND). Completed, missed or cancelled:
+        FAILED_PRECONDITION (TOUCHPOINT_STATE_REFUSED). An upgrade offer before the first Proof Pack is delivered: FAILED_PRECONDITION
+        (TOUCHPOINT_HELD), whose PreconditionFailure detail gives the reason in Arabic and English. Another etag than the present one:
+        ABORTED (ETAG_MISMATCH).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -129,10 +129,11 @@ class SuccessServiceStub:
     CompleteTouchpoint: _grpc.UnaryUnaryMultiCallable[_success_service_pb2.CompleteTouchpointRequest, _success_service_pb2.CompleteTouchpointResponse]
     """Records that a touchpoint took place, whether its draft was made or not. A draft of it that nobody decided on is withdrawn.
 
-    No person: PERMISSION_DENIED (PERSON_REQUIRED). A time in the future: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND
-    (TOUCHPOINT_NOT_FOUND). Completed, missed or cancelled: FAILED_PRECONDITION (TOUCHPOINT_STATE_REFUSED). An upgrade offer before the
-    first Proof Pack is delivered: FAILED_PRECONDITION (TOUCHPOINT_HELD), whose PreconditionFailure detail gives the reason in Arabic
-    and English. Another etag than the present one: ABORTED (ETAG_MISMATCH).
+    No person: PERMISSION_DENIED (PERSON_REQUIRED). A time in the future, or more than a week before both the plan and the day on which it
+    put the touchpoint: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND (TOUCHPOINT_NOT_FOUND). Completed, missed or cancelled:
+    FAILED_PRECONDITION (TOUCHPOINT_STATE_REFUSED). An upgrade offer before the first Proof Pack is delivered: FAILED_PRECONDITION
+    (TOUCHPOINT_HELD), whose PreconditionFailure detail gives the reason in Arabic and English. Another etag than the present one:
+    ABORTED (ETAG_MISMATCH).
     """
     RescheduleTouchpoint: _grpc.UnaryUnaryMultiCallable[_success_service_pb2.RescheduleTouchpointRequest, _success_service_pb2.RescheduleTouchpointResponse]
     """Moves an open touchpoint to another day, with a reason. A draft of it that nobody decided on is withdrawn; it is drafted anew when
@@ -277,10 +278,11 @@ class SuccessServiceAsyncStub(SuccessServiceStub):
     CompleteTouchpoint: _aio.UnaryUnaryMultiCallable[_success_service_pb2.CompleteTouchpointRequest, _success_service_pb2.CompleteTouchpointResponse]  # type: ignore[assignment]
     """Records that a touchpoint took place, whether its draft was made or not. A draft of it that nobody decided on is withdrawn.
 
-    No person: PERMISSION_DENIED (PERSON_REQUIRED). A time in the future: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND
-    (TOUCHPOINT_NOT_FOUND). Completed, missed or cancelled: FAILED_PRECONDITION (TOUCHPOINT_STATE_REFUSED). An upgrade offer before the
-    first Proof Pack is delivered: FAILED_PRECONDITION (TOUCHPOINT_HELD), whose PreconditionFailure detail gives the reason in Arabic
-    and English. Another etag than the present one: ABORTED (ETAG_MISMATCH).
+    No person: PERMISSION_DENIED (PERSON_REQUIRED). A time in the future, or more than a week before both the plan and the day on which it
+    put the touchpoint: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND (TOUCHPOINT_NOT_FOUND). Completed, missed or cancelled:
+    FAILED_PRECONDITION (TOUCHPOINT_STATE_REFUSED). An upgrade offer before the first Proof Pack is delivered: FAILED_PRECONDITION
+    (TOUCHPOINT_HELD), whose PreconditionFailure detail gives the reason in Arabic and English. Another etag than the present one:
+    ABORTED (ETAG_MISMATCH).
     """
     RescheduleTouchpoint: _aio.UnaryUnaryMultiCallable[_success_service_pb2.RescheduleTouchpointRequest, _success_service_pb2.RescheduleTouchpointResponse]  # type: ignore[assignment]
     """Moves an open touchpoint to another day, with a reason. A draft of it that nobody decided on is withdrawn; it is drafted anew when
@@ -530,10 +532,11 @@ class SuccessServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_success_service_pb2.CompleteTouchpointResponse, _abc.Awaitable[_success_service_pb2.CompleteTouchpointResponse]]:
         """Records that a touchpoint took place, whether its draft was made or not. A draft of it that nobody decided on is withdrawn.
 
-        No person: PERMISSION_DENIED (PERSON_REQUIRED). A time in the future: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND
-        (TOUCHPOINT_NOT_FOUND). Completed, missed or cancelled: FAILED_PRECONDITION (TOUCHPOINT_STATE_REFUSED). An upgrade offer before the
-        first Proof Pack is delivered: FAILED_PRECONDITION (TOUCHPOINT_HELD), whose PreconditionFailure detail gives the reason in Arabic
-        and English. Another etag than the present one: ABORTED (ETAG_MISMATCH).
+        No person: PERMISSION_DENIED (PERSON_REQUIRED). A time in the future, or more than a week before both the plan and the day on which it
+        put the touchpoint: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND (TOUCHPOINT_NOT_FOUND). Completed, missed or cancelled:
+        FAILED_PRECONDITION (TOUCHPOINT_STATE_REFUSED). An upgrade offer before the first Proof Pack is delivered: FAILED_PRECONDITION
+        (TOUCHPOINT_HELD), whose PreconditionFailure detail gives the reason in Arabic and English. Another etag than the present one:
+        ABORTED (ETAG_MISMATCH).
         """
 
     @_abc_1.abstractmethod
