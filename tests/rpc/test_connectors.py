@@ -157,6 +157,12 @@ class TestTransitions:
         assert list(entries[1].fields) == ["settings", "state"]
         assert len({entry.request_id for entry in entries}) == 1
 
+    async def test_identifiers_and_words_about_secrets_are_kept(self, client: Client) -> None:
+        sheet = "1BxiMVs0XRA5nFMdKvBdBZjgmUUqptlbs74OgvE2upms"
+        plain = {"sheet": sheet, "spreadsheet_id": sheet, "note": "تتغير كلمة المرور كل 90 يومًا، آخرها في 2026-03-02"}
+        kept = (await client.connect("google_sheets", settings=plain)).connector
+        assert dict(kept.settings) == plain
+
     async def test_the_state_it_is_in_changes_nothing(self, client: Client) -> None:
         first = await client.connect("gmail", settings={"label_id": "inbox"})
         client.clock.forward(hours=1)
@@ -240,6 +246,11 @@ class TestConditions:
 INVALID: list[tuple[str, dict[str, Any], dict[str, str]]] = [
     ("unknown connector", {"connector_key": "telegram"}, {"connector_key": "UNKNOWN_VALUE"}),
     ("token as a setting", {"settings": {"note": TOKEN}}, {'settings["note"]': "CREDENTIAL_REFUSED"}),
+    (
+        "secrets in Arabic words and digits",
+        {"settings": {"note": "الرمز السري: ٩٩٨٨", "x": "كلمه السر Abc12345", "y": "Bearer abc"}},
+        {f'settings["{key}"]': "CREDENTIAL_REFUSED" for key in ("note", "x", "y")},
+    ),
     ("setting named like a secret", {"settings": {"api_key": "x"}}, {'settings["api_key"]': "CREDENTIAL_REFUSED"}),
     ("empty setting named like one", {"settings": {"api_key": ""}}, {'settings["api_key"]': "CREDENTIAL_REFUSED"}),
     ("name that is a token", {"settings": {"sk_live_51habcdefghij": "x"}}, {"settings[?]": "CREDENTIAL_REFUSED"}),

@@ -2,11 +2,13 @@
 
 A value is refused when its field is named like a secret, when it has the shape of a known token or key, or when it
 looks random enough to be one. The refusal never repeats the value. It is a net, not a proof: a password made of
-ordinary words in an innocently named field passes.
+ordinary words in an innocently named field passes. Arabic and English words for secrets are read alike, in any spelling
+that folds to the same and with any digits.
 
 What must pass: Arabic and English prose, UUIDs, e-mail addresses, ordinary URLs, phone numbers, IBANs, slugs and
 customer ids. Identifiers of documents and calendars are as random as keys, so the randomness test alone (not the
-known shapes) is left out in fields whose name says that they hold an identifier or an address of one.
+known shapes) is left out in fields whose name says that they hold an identifier or an address of one, or that
+name such a thing itself: ``sheet`` as ``spreadsheet_id``.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from enum import StrEnum
 from itertools import pairwise
 from math import log2
 
+from services.domain.arabic import fold
 from services.domain.checks import Checks
 
 
@@ -57,6 +60,8 @@ def credential_kind(field_name: str, value: str) -> CredentialKind | None:
             return kind
     if any(_is_basic_auth(match) for match in _BASIC.findall(text)):
         return CredentialKind.AUTHORIZATION_HEADER
+    if _NAMED.search(_folded(text)):
+        return CredentialKind.NAMED_IN_TEXT
     if not _ID_FIELD.search(_words(field_name)) and _has_random_run(text):
         return CredentialKind.HIGH_ENTROPY
     return None
@@ -92,17 +97,32 @@ def _plain(value: str) -> str:
 def _words(name: str) -> str:
     """A field name as lower-case words with single spaces: ``clientSecret`` and ``client-secret`` are one name."""
     split = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", _plain(name))
-    return " ".join(re.split(r"[\W_]+", split.lower())).strip()
+    return " ".join(re.split(r"[\W_]+", _folded(split))).strip()
 
+
+def _folded(text: str) -> str:
+    """One spelling for all that readers take for the same, in pieces: a text of any length is judged."""
+    return "".join(fold(text[at : at + _PIECE]) for at in range(0, len(text), _PIECE))
+
+
+_PIECE = 2_000
+
+# Names of secrets as they read once folded (ة is ه, أ is ا), with or without the article; English ones stand by themselves.
+_ARABIC_NAME = (
+    r"(?:كلم(?:ه|ات) (?:ال)?(?:مرور|سر(?:يه)?|دخول|عبور)|رقم (?:ال)?سري"
+    r"|(?:رمز|كود) (?:ال)?(?:سري|دخول|وصول|مرور|تحقق|تفعيل|مصادقه|تفويض|حمايه|امان)"
+    r"|مفتاح (?:ال)?(?:api|سري|خاص|ربط|وصول|تشفير)|با?س ?و+رد|توكي?ن)(?:ي|نا|ك|كم|ه|ها|هم)?(?!\w)"
+)
 
 _SECRET_NAME = re.compile(
     r"\b(?:token|secret|password|passwd|pwd|passphrase|passcode|pin code|api ?key|access key|private key|secret key"
     r"|signing key|encryption key|service account key|auth key|account key|credentials?|authorization|bearer|jwt"
-    r"|session cookie|cookie)\b(?!\s+(?:name|type|count|expires|expiry|status|url|uri))"
-    r"|كلمة (?:ال)?(?:مرور|سر)|الرقم السري|رمز (?:ال)?(?:دخول|وصول|سري)|مفتاح (?:ال)?(?:api|سري|خاص|ربط)"
+    r"|session cookie|cookie)\b(?!\s+(?:name|type|count|expires|expiry|status|url|uri))|" + _ARABIC_NAME
 )
 _HARMLESS_NAME = re.compile(r"\b(?:page token|idempotency token|expires at|no secret in logs|secret in logs)\b")
-_ID_FIELD = re.compile(r"\b(?:id|ids|etag|hash|digest|sha256|checksum|url|uri|link)$")
+_ID_FIELD = re.compile(
+    r"\b(?:id|ids|etag|hash|digest|sha256|checksum|url|uri|link|sheet|spreadsheet|calendar|folder|file|document|form)$"
+)
 
 # Each shape is anchored on the left so that a word merely containing it does not match.
 _START = r"(?<![A-Za-z0-9])"
@@ -137,7 +157,13 @@ _SHAPES = (
     (CredentialKind.KNOWN_TOKEN, re.compile(_START + "(?:" + "|".join(_TOKENS) + ")")),
     (
         CredentialKind.AUTHORIZATION_HEADER,
-        re.compile(r"\bbearer\s+(?=[\w.~+/=-]*[\d.])[\w.~+/=-]{12,}", re.IGNORECASE),
+        re.compile(
+            # After the word a token that has a digit, or parts; any after the header's name, or with nothing beside it.
+            r"\bbearer\s+(?:(?=[\w.~+/=-]{0,80}\d)(?=[\w.~+/=-]{0,80}[^\W\d])[\w.~+/=-]{6,}"
+            r"|(?=[\w~+/=-]{1,80}\.[\w~+/=-])[\w.~+/=-]{12,})"
+            r"|(?:\A(?=\S+\s+\S+\Z)|\bauthorization\W{1,4})bearer\s+(?!(?:tokens?|auth\w*|headers?|schemes?)\b)\S",
+            re.IGNORECASE,
+        ),
     ),
     (
         CredentialKind.URL_WITH_CREDENTIAL,
@@ -150,16 +176,32 @@ _SHAPES = (
             re.IGNORECASE,
         ),
     ),
-    (
-        CredentialKind.NAMED_IN_TEXT,
-        re.compile(
-            r"(?:\b(?:password|passwd|pwd|passphrase|secret|(?:api|access|secret|private)[ _-]?key"
-            r"|(?:access|refresh|verify|auth|bearer|client)[ _-]?(?:token|secret)|token)"
-            r"|كلمة (?:المرور|السر)|الرقم السري|رمز (?:الدخول|الوصول))"
-            r"\s*[\"']?\s*(?:[:=]|هي|هو|is)\s*[\"']?(?=\S*\d)(?=\S*[^\W\d])[^\s\"']{6,}",
-            re.IGNORECASE,
-        ),
-    ),
+)
+
+# In a folded text: the name of a secret, then its value. What says the value (a colon, "is") leaves less doubt than a space.
+_ENGLISH_NAME = (
+    r"\b(?:password|passwd|pwd|passphrase|passcode|pin(?: code)?|otp|secret|(?:api|access|secret|private)[ _-]?key"
+    r"|(?:access|refresh|verify|auth|bearer|client)[ _-]?(?:token|secret)|token)(?!\w)"
+)
+# Whose secret it is, between the two.
+_OWNER = (
+    r"(?:\s(?:for|of|to)(?:\s(?:the|our|my|your))?(?:\s[a-z]+){1,2}"
+    r"|(?:\s(?:(?:ال|لل|ل|بال|ب)?(?:حساب|بريد|ايميل|جيميل|واتساب|موقع|متجر|لوحه|نظام|منصه|الكتروني|تحكم)(?:نا|كم|هم|ها|ي)?"
+    r"|(?:ال)?(?:جديده?|حاليه?|موقته?|خاصه?)|بنا|بكم|بهم|gmail|google|whatsapp|instagram|sheets|moyasar)){1,3})?"
+)
+# What stands there without being the secret: an address, a date, a count of characters or days, the name of a standard.
+_HARMLESS_VALUE = (
+    r"(?:https?://|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:t[\d:.]+z?)?(?!\w)|[\w.+-]{1,64}@[\w-]{1,63}(?:\.[a-z]{2,})+(?!\w)"
+    r"|\d+[ -]?(?:char|digit|letter|day|hour|min|sec|bit|حرف|احرف|خان|رقم|ارقام)|(?:sha|aes|iso|rfc)[ -]?\d|oauth|2fa)"
+)
+_NUMBER, _WORD = r"\d{4,}(?!\w)", r"(?=\S{0,80}[^\W\d])[^\s\"']{6,}"
+_YEAR = r"(?:14|19|20)\d\d(?!\w)"
+_SAYS = r"\s{0,3}[\"'»)]?\s{0,3}(?:[:=]|(?<=\s)(?:هي|هو|is)(?!\w))[\s:=>\"'«(-]{0,6}+"
+_BESIDE = r"(?<!secret)[\s\"'«»(/|-]{1,6}+"
+_NAMED = re.compile(
+    rf"(?:{_ENGLISH_NAME}|{_ARABIC_NAME}){_OWNER}"
+    rf"(?:{_SAYS}(?!{_HARMLESS_VALUE})(?:{_NUMBER}|(?=\S{{0,80}}\d){_WORD})"
+    rf"|{_BESIDE}(?!{_HARMLESS_VALUE}|{_YEAR})(?:{_NUMBER}|(?=\S{{0,80}}\d{{3}}){_WORD}))"
 )
 _BASIC = re.compile(r"\bbasic\s+([A-Za-z0-9+/]{8,}={0,2})", re.IGNORECASE)
 

@@ -67,10 +67,70 @@ TOKENS = [
     ("mF_9.B5f-4.1JqM", None),  # Too short and too plain to tell from a reference.
 ]
 
+# The name of a secret and its value, as people write them; each in Arabic as in English, with either digits.
+NAMED_VALUES = [
+    "كلمة السر Abc12345",
+    "الرمز السري: 99887766",
+    "كلمة المرور: ١٢٣٤",
+    "كلمة المرور: hunter2xyz",
+    "كلمه السر: Abc12345",
+    "كَلِمَةُ السِّرّ: 1234",
+    "كلـمة المـرور = Riyadh2030",
+    "كلمة السر\u200f: \u200f4455",
+    "كلمة\u00a0السر:\n4455",
+    "وكلمة السر هي ٩٨٧٦٥",
+    "كلمة السر هي: 4455",
+    "كلمة السر Riyadh2030",
+    "كلمة السر ١٢٣٤٥٦",
+    "«كلمة المرور»: 4455",
+    "كلمة مرور الحساب: Abc12345",
+    "كلمة مرور البريد الإلكتروني Abc12345",
+    "كلمة المرور الجديدة هي Dealix@2026",
+    "كلمة سر الواتساب ٤٤٥٥٦٦",
+    "كلمة سرنا: 556677",
+    "الكلمة السرية: 998877",
+    "الباسورد: Abc12345",
+    "باسورد الايميل Abc12345",
+    "باس وورد: 1234",
+    "الرقم السري ٤٥٦٧",
+    "رمز الدخول: 4455",
+    "رمز التحقق 559911",
+    "كود التفعيل: ٨٨٤٢",
+    "كود الدخول - 8842",
+    "رمز الوصول (abc12345)",
+    "مفتاح الربط: 7788990011",
+    "المفتاح السري: k9d8s7a6",
+    "مفتاح API هو q1w2e3r4",
+    "التوكن: 99aa88bb",
+    "password Abc12345",
+    "Password: 123456",
+    "password is Hunter2!",
+    "password for gmail: Hunter22",
+    "the password of our mailbox is Riyadh2030",
+    '"password": "12345678"',
+    "PIN ٤٤٥٥",
+    "OTP: 559911",
+    "api key 99887766554",
+    "token = abc123",
+]
+
+BEARERS = ["Bearer abc", "bearer   ABC", "Bearer ٤٤٥٥", "Authorization: Bearer abc", "we send Bearer xyz123 with it"]
+
 
 @pytest.mark.parametrize(("value", "kind"), TOKENS)
 def test_known_shapes(value: str, kind: CredentialKind | None) -> None:
     assert credential_kind("note", value) is kind
+
+
+@pytest.mark.parametrize("value", NAMED_VALUES)
+def test_a_value_that_a_text_calls_a_secret_is_one_in_either_language(value: str) -> None:
+    assert credential_kind("note", value) is NAMED
+    assert credential_kind("note", f"للعلم، {value}، وشكرًا لكم") is NAMED
+
+
+@pytest.mark.parametrize("value", BEARERS)
+def test_what_a_bearer_header_carries_is_a_credential_however_short(value: str) -> None:
+    assert credential_kind("note", value) is HEADER
 
 
 @pytest.mark.parametrize(("value", "kind"), [t for t in TOKENS if t[1]])
@@ -96,6 +156,50 @@ ORDINARY = [
     "The connector failed because the token has expired, please reconnect.",
     "password: please reset",
     "Bearer of good news: the pilot starts on Sunday.",
+    "Bearer tokens",
+    "The bearer instruments.",
+    "We use bearer authentication for the webhook",
+    "Authorization: bearer token is missing",
+    "نسي العميل كلمة المرور ورقم الفاتورة: 20260012",
+    "كلمة المرور والرمز البريدي 12345",
+    "كلمة المرور مكونة من 12 حرفًا",
+    "كلمة المرور: 12 حرفًا على الأقل",
+    "كلمة السر في النجاح هي الالتزام",
+    "كلمة السر في خطة 2030 هي الصبر",
+    "تنتهي صلاحية كلمة المرور في 2026-03-02",
+    "يرجى تغيير كلمة المرور قبل 15/03/2026",
+    "تغيرت كلمة المرور 3 مرات هذا الشهر",
+    "صلاحية رمز الوصول: 2026/03/02",
+    "رمز الوصول ينتهي بعد 3600 ثانية",
+    "رمز التحقق يصل خلال 5 دقائق",
+    "يصل رمز التحقق على الجوال 0501234567",
+    "لا ترسلوا كلمة المرور، تواصلوا مع الدعم على 920001234",
+    "إعادة تعيين كلمة المرور: https://accounts.example.com/reset1",
+    "كلمة المرور: تصلكم من it.team2@company.com.sa",
+    "الرمز البريدي: 12345",
+    "رمز المنتج: AB123456",
+    "رمز الفاتورة INV20260012",
+    "كود الخصم: RAMADAN2026",
+    "الرقم الضريبي: 300000000000003",
+    "الرقم الوطني الموحد 7001234567",
+    "رقم الطلب: ٩٩٨٨٧٧",
+    "السجل التجاري: 1010123456",
+    "مفتاح النجاح 2030",
+    "السر في الرقم 12345",
+    "كلمة السرعة 1200",
+    "The password policy is ISO27001",
+    "password: 12-character minimum",
+    "password 90-day rotation",
+    "password 2026 policy",
+    "The password was changed in 2026",
+    "The token is OAuth2",
+    "token: 256-bit",
+    "token expires in 3600 seconds",
+    "the secret Vision2030 plan",
+    "tokens 12000 sold",
+    "location pin: 24.7136,46.6753",
+    "discount code: RAMADAN2026",
+    "The API key rotation is planned for 2026",
     "Basic understanding of the product",
     "6f1c2e0a-3b4d-4f6a-9c1e-2d7b8a9f0c1d",
     "6F1C2E0A-3B4D-4F6A-9C1E-2D7B8A9F0C1D",
@@ -137,6 +241,9 @@ def test_ordinary_values_pass(value: str) -> None:
     ("field", "value"),
     [
         ("spreadsheet_id", "1BxiMVs0XRA5nFMdKvBdBZjgmUUqptlbs74OgvE2upms"),
+        ("sheet", "1BxiMVs0XRA5nFMdKvBdBZjgmUUqptlbs74OgvE2upms"),
+        ("leads_spreadsheet", "1BxiMVs0XRA5nFMdKvBdBZjgmUUqptlbs74OgvE2upms"),
+        ("calendar", "c_1888vqj6h2g1f0d9s8a7p6o5i4u3y2t1@resource.calendar.google.com"),
         ("calendar_id", "c_1888vqj6h2g1f0d9s8a7p6o5i4u3y2t1@resource.calendar.google.com"),
         ("phone_number_id", "106540352242922"),
         ("list_sha256", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
@@ -170,6 +277,9 @@ def test_identifiers_may_be_as_random_as_keys(field: str, value: str) -> None:
         "credentials",
         "كلمة المرور",
         "رمز الوصول",
+        "كلمه السر",
+        "الرقم السرّي",
+        "الباسورد",
     ],
 )
 def test_fields_named_like_secrets_take_nothing(field: str) -> None:
@@ -234,7 +344,21 @@ def test_random_uuids_pass() -> None:
 
 
 @pytest.mark.parametrize(
-    "unit", ["a1", "https://", "token ", "a@", "a.", "://a:", "?key=", "bearer ", 'secret" ', "eyJ", "كلمة المرور "]
+    "unit",
+    [
+        *("a1", "https://", "token ", "a@", "a.", "://a:", "?key=", "bearer ", 'secret" ', "eyJ", "كلمة المرور "),
+        *(
+            "token:",
+            "token: ",
+            "token -",
+            "password for a ",
+            "باسورد:",
+            "كلمة سر الحساب ",
+            "كلمة سر حساب بريد ",
+            "bearer a.",
+            " ",
+        ),
+    ],
 )
 def test_long_values_are_judged_in_linear_time(unit: str) -> None:
     # A quadratic pattern takes over a minute for this length, a linear one a fraction of a second.

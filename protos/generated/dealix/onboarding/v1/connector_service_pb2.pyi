@@ -262,7 +262,8 @@ class UpdateConnectorRequest(_message.Message):
     @_builtins.property
     def settings(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Settings to keep, such as a calendar's id; they replace those of the same name. An empty value takes the setting away.
-        A connector has 50 at most. Never a credential.
+        A connector has 50 at most. Never a credential, in Arabic words or English. Identifiers as random as keys are taken under
+        names that say what they identify, such as `calendar_id`, `calendar` or `sheet`.
         """
 
     @_builtins.property
