@@ -19,6 +19,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from services.domain.actors import ActorLike
+from services.domain.arabic import fold
 from services.domain.channels import Channel
 from services.domain.checks import Checks
 from services.domain.claims import ClaimChecker
@@ -37,8 +38,15 @@ from services.domain.texts import Bilingual
 
 MAX_VALID_HOURS = 72
 
-# Identifiers of ours never stand in what may reach a customer or a public channel.
+# Identifiers of ours never stand in what may reach a customer or a public channel: as services write them, and as people do,
+# folded: with a dash, parted by line breaks, or without the prefix (a run of just these characters with a digit among them).
 _INTERNAL_ID = re.compile(r"\b(?:tkt|inc|drf|apr|frz|evt|chk)_[a-z0-9]{26}\b", re.IGNORECASE)
+_SPELT_ID = re.compile(
+    r"(?<![a-z0-9])(?:"
+    r"(?:tkt|inc|drf|apr|frz|evt|chk)\n*[_-]\n*[a-z0-9](?:\n*[a-z0-9]){25}"
+    r"|(?=[a-z]{0,25}[2-7])[a-z2-7]{26}"
+    r")(?![a-z0-9])"
+)
 
 
 class DraftKind(StrEnum):
@@ -186,7 +194,7 @@ def content_hash(body: Bilingual) -> str:
 
 def open_draft(draft_id: str, new: NewDraft, now: datetime) -> Draft:
     """The draft as it begins. A text that names one of our identifiers is a fault of the service: ``ValueError``."""
-    if _names_internal(new.body.ar) or _names_internal(new.body.en):
+    if any("_" in text and _INTERNAL_ID.search(text) for text in (new.body.ar, new.body.en)):
         raise ValueError(f"a {new.kind} draft names an internal identifier")
     return Draft(
         draft_id=draft_id,
@@ -219,8 +227,8 @@ def approve(
 ) -> Draft:
     """The draft with a person's approval, which binds to the text as approved.
 
-    Raises, in this order, ``PersonRequired``, ``DraftStateRefused``, ``DraftChanged``, ``InvalidInput`` (an edited text
-    that is blank, too long or names an identifier), ``ProhibitedClaim`` and ``ChannelFrozen``.
+    Raises, in this order, ``PersonRequired``, ``DraftStateRefused``, ``DraftChanged``, ``InvalidInput`` (a text that is
+    blank, too long or names an identifier), ``ProhibitedClaim`` and ``ChannelFrozen``.
     """
     _require_person(approver, "approve_draft")
     _require_state(draft, now, "approve", DraftState.DRAFTED)
@@ -228,10 +236,8 @@ def approve(
         raise DraftChanged(
             "the text is not the one that was read", draft_id=draft.draft_id, current_hash=draft.content_hash
         )
-    body = draft.body
-    if edited is not None:
-        check_texts(edited)
-        body = edited
+    body = draft.body if edited is None else edited
+    check_texts(body)
     claims.require_clean(body.ar, body.en, field="edited")
     context.require_unfrozen(draft.channel, draft.customer_id, draft_id=draft.draft_id)
     changed = body != draft.body
@@ -385,22 +391,22 @@ def mismatch(approval: Approval, subject: str) -> ApprovalMismatch:
 def check_texts(body: Bilingual, prefix: str = "edited.") -> None:
     """Both texts as a person sends them; ``prefix`` goes before ``body_ar`` and ``body_en`` in the request.
 
-    Raises ``InvalidInput`` naming each that is blank, too long to be read for claims, or names an identifier of ours.
+    Raises ``InvalidInput`` naming each that is blank, too long to be read for claims, or names an identifier of ours in
+    whatever spelling.
     """
     checks = Checks()
     for name, text in ((f"{prefix}body_ar", body.ar), (f"{prefix}body_en", body.en)):
         checks.text(name, text)
-        checks.readable(name, text)
-        if _names_internal(text):
-            checks.note(
-                name, "INTERNAL_ID", "must not name a ticket, an incident, a draft or another identifier of ours"
-            )
+        try:
+            folded = fold(text, field=name)
+        except InvalidInput as refused:
+            checks.violations += refused.violations
+        else:
+            if _SPELT_ID.search(folded):
+                checks.note(
+                    name, "INTERNAL_ID", "must not name a ticket, an incident, a draft or another identifier of ours"
+                )
     checks.done()
-
-
-def _names_internal(text: str) -> bool:
-    # Most texts have no underscore, and looking for one costs nothing beside looking for identifiers.
-    return "_" in text and _INTERNAL_ID.search(text) is not None
 
 
 def _voided(approval: Approval | None, now: datetime) -> Approval | None:

@@ -231,3 +231,40 @@ def test_the_hash_tells_every_pair_of_texts_apart() -> None:
 def test_a_service_never_drafts_one_of_its_identifiers() -> None:
     with pytest.raises(ValueError, match="internal identifier"):
         new_draft(Bilingual("رقمكم tkt_" + "a" * 26, "Your number"))
+
+
+ID = "eq27vbyx3xwzq4m2kcfhn5sdta"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        pytest.param(f"tkt_{ID}", True, id="as we write it"),
+        pytest.param(f"Your ticket TKT-{ID.upper()}.", True, id="capitals and a dash"),
+        pytest.param(f"رقم{ID}", True, id="no prefix"),
+        pytest.param("incident inc_" + "a" * 26, True, id="no digit"),
+        pytest.param(f"tkt_{ID[:9]}\u200b{ID[9:]}", True, id="an invisible character"),
+        pytest.param(f"tkt_\r\n{ID[:9]}\n{ID[9:]}\nbelow", True, id="line breaks"),
+        pytest.param("tkt_" + ID.translate(str.maketrans("2345", "٢٣٤٥")), True, id="Arabic digits"),
+        pytest.param("a" * 26, False, id="a drawn-out word"),
+        pytest.param("Acme Inc - congratulations to all of you, friends2", False, id="a company"),
+        pytest.param("Apr-2026\nInternationalisation\nfriends", False, id="a month"),
+        pytest.param(f"https://example.com/{ID}{ID}", False, id="a longer run"),
+        pytest.param("SA44 2000 0001 2345 6789 1234", False, id="an account number"),
+        pytest.param("550e8400-e29b-41d4-a716-446655440000", False, id="a UUID"),
+    ],
+)
+def test_no_text_that_names_an_identifier_is_edited_in_or_approved_however_it_is_spelt(text: str, named: bool) -> None:
+    body = Bilingual("نص الرسالة.", text)
+    if not named:
+        rules.edit(new_draft(), body, PERSON, START)
+        approve(new_draft(), START, edited=body)
+        return
+    for attempt in (
+        lambda: rules.edit(new_draft(), body, PERSON, START),
+        lambda: approve(new_draft(), START, edited=body),
+        lambda: approve(replace(new_draft(), body=body), START),
+    ):
+        with pytest.raises(rules.InvalidInput) as refusal:
+            attempt()
+        assert [(v.field, v.reason) for v in refusal.value.violations] == [("edited.body_en", "INTERNAL_ID")]
