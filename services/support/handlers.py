@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from services.approvals import drafts
 from services.domain.channels import Channel
@@ -43,8 +43,6 @@ from services.support.domain.tickets import (
     TicketNotFound,
     TicketState,
 )
-
-MAX_PERIOD = timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +96,8 @@ def open_ticket(
 ) -> tuple[Ticket, Draft]:
     """Stores a classified ticket, starts its clocks and drafts its first response.
 
-    Raises ``TicketNotFound`` for an earlier ticket that does not exist, and ``InvalidInput`` for one of another customer.
+    Raises ``TicketNotFound`` for an earlier ticket that does not exist, ``InvalidInput`` for one of another customer, and
+    ``PersonRequired`` where software asks for more urgency than the text has.
     """
     if command.follows_ticket_id:
         earlier = get_ticket(unit.tx, command.follows_ticket_id)
@@ -106,7 +105,7 @@ def open_ticket(
             raise InvalidInput(
                 [Violation("follows_ticket_id", "OTHER_CUSTOMER", "must be a ticket of the same customer")]
             )
-    priority = tickets.opening_priority(classification.priority, command.minimum_priority)
+    priority = tickets.opening_priority(classification.priority, command.minimum_priority, unit.actor)
     opening = lifecycle.open_ticket(priority, unit.now)
     (event,) = _numbered(unit, opening.events)
     ticket_id = unit.new_id("tkt")
@@ -173,9 +172,7 @@ def record_event(unit: UnitOfWork, command: RecordEvent, rules: Rules) -> tuple[
     """
     ticket = get_ticket(unit.tx, command.ticket_id)
     check_etag(command.etag, ticket.etag)
-    tickets.check_record(ticket, command.kind, unit.actor, command.sent)
-    if command.sent is not None and command.occurred_at is not None:
-        raise InvalidInput([Violation("occur_time", "NOT_ALLOWED", "the time of the sending counts; leave this unset")])
+    tickets.check_record(ticket, command.kind, unit.actor, command.occurred_at, command.sent, unit.now)
     events = store.events_of(unit.tx, ticket.ticket_id)
     action: Action
     match command.kind, command.sent:
@@ -427,13 +424,7 @@ def clocks_of(tx: Tx, ticket_id: str, book: PolicyBook, as_of: datetime) -> tupl
 def report_of_period(
     tx: Tx, start: datetime, end: datetime, as_of: datetime, customer_id: str | None, book: PolicyBook
 ) -> list[TicketFacts]:
-    """The facts of the stored tickets that were opened in a period, as they stood at ``as_of``.
-
-    Raises ``InvalidInput`` for a period that ends before it starts or is longer than 366 days.
-    """
-    if not start < end <= start + MAX_PERIOD:
-        text = "must be later than period_start_time, at most 366 days"
-        raise InvalidInput([Violation("period_end_time", "PERIOD", text)])
+    """The facts of the stored tickets that were opened in a period, as they stood at ``as_of``."""
     found = (
         sla.facts_from_clocks(clocks(events, book, as_of), ticket_id=ticket_id, customer_id=customer)
         for ticket_id, customer, events in store.tickets_of_period(tx, start, end, customer_id)

@@ -13,6 +13,7 @@ from dealix.support.v1 import support_service_pb2 as pb
 from google.protobuf.message import Message
 
 from services.approvals import wire as drafts_wire
+from services.domain.checks import Checks
 from services.domain.drafts import Draft
 from services.domain.errors import InvalidInput, Violation
 from services.domain.texts import Bilingual
@@ -118,12 +119,13 @@ class SupportServicer:
         return pb.GetTicketResponse(ticket=wire.ticket(found, self._known.book))
 
     async def ListTickets(self, request: pb.ListTicketsRequest, call: Call) -> pb.ListTicketsResponse:
+        created_from, created_before = wire.opened_within(request)
         wanted = store.TicketFilter(
             customer_id=request.customer_id or None,
             priority=wire.PRIORITIES.to_domain.get(request.priority),
             state=wire.STATES.to_domain.get(request.state),
-            created_from=moment(request, "create_time_from"),
-            created_before=moment(request, "create_time_before"),
+            created_from=created_from,
+            created_before=created_before,
         )
         size = paging.page_size(request.page_size)
         query = paging.query_key(
@@ -373,9 +375,12 @@ class SlaServicer:
     async def GetSlaHealthReport(
         self, request: sla_pb.GetSlaHealthReportRequest, call: Call
     ) -> sla_pb.GetSlaHealthReportResponse:
-        start = moment_at(request.period_start_time, "period_start_time")
-        end = moment_at(request.period_end_time, "period_end_time")
-        as_of = wire.as_of(request, call.now)
+        checks = Checks()
+        with wire.noting(checks):
+            start, end = wire.period(request)
+        with wire.noting(checks):
+            as_of = wire.as_of(request, call.now)
+        checks.done()
         facts = await call.read(
             lambda tx: handlers.report_of_period(tx, start, end, as_of, request.customer_id or None, self._known.book)
         )
@@ -416,8 +421,12 @@ class SlaServicer:
     async def ListClocks(self, request: sla_pb.ListClocksRequest, call: Call) -> sla_pb.ListClocksResponse:
         size = paging.page_size(request.page_size)
         query = paging.query_key(call.method.path, {"ticket_id": request.ticket_id, "as_of": _as_asked(request)})
-        after = paging.decode_token(query, request.page_token, (int, int))
-        asked = wire.as_of(request, call.now)
+        checks = Checks()
+        with wire.noting(checks):
+            after = paging.decode_token(query, request.page_token, (int, int))
+        with wire.noting(checks):
+            asked = wire.as_of(request, call.now)
+        checks.done()
         # A list is of one instant: that of its first page.
         as_of, first = (_first_seen(after, call.now), max(int(after[1]), -1) + 1) if after else (asked, 0)
         found = await call.read(lambda tx: handlers.clocks_of(tx, request.ticket_id, self._known.book, as_of))
@@ -439,11 +448,15 @@ class SlaServicer:
                 "as_of": _as_asked(request),
             },
         )
-        token = paging.decode_token(query, request.page_token, (int, int, str, str, str))
-        asked = wire.as_of(request, call.now)
+        checks = Checks()
+        with wire.noting(checks):
+            token = paging.decode_token(query, request.page_token, (int, int, str, str, str))
+        with wire.noting(checks):
+            asked = wire.as_of(request, call.now)
         if within and request.HasField("as_of_time"):
             # What stopped before it was at risk is not kept: nothing could be said of the past.
-            raise InvalidInput([Violation("within_minutes", "NOT_ALLOWED", "must be 0 beside as_of_time")])
+            checks.note("within_minutes", "NOT_ALLOWED", "must be 0 beside as_of_time")
+        checks.done()
         as_of, after = (_first_seen(token, call.now), token[1:]) if token else (asked, None)
         wanted = store.Pressing(as_of, as_of + timedelta(minutes=within), request.customer_id, request.owner)
         found = await call.read(lambda tx: store.pressing(tx, wanted, after, size + 1))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,6 +12,7 @@ from dealix.common.v1 import approval_pb2, signal_pb2
 from dealix.support.v1 import classification_pb2, sla_pb2, sla_service_pb2, ticket_pb2
 from google.protobuf.duration_pb2 import Duration
 
+from services.domain.checks import Checks
 from services.domain.errors import InvalidInput, Violation
 from services.runtime.wire import (
     CHANNEL_NUMBERS,
@@ -51,6 +54,8 @@ from services.support.domain.tickets import (
     TicketState,
 )
 from services.support.store import ClockSpan
+
+MAX_PERIOD = timedelta(days=366)
 
 PRIORITIES = EnumMap(classification_pb2.Priority, Priority, "PRIORITY_")
 SIGNALS = EnumMap(signal_pb2.Signal, Signal, "SIGNAL_")
@@ -384,3 +389,45 @@ def as_of(request: Any, now: datetime) -> datetime:
     if asked is not None and asked > now:
         raise InvalidInput([Violation("as_of_time", "IN_FUTURE", "must not lie in the future")])
     return asked or now
+
+
+def period(request: Any) -> tuple[datetime, datetime]:
+    """The start and the end of a report's period. ``InvalidInput`` for one that ends before it starts or is longer than 366
+    days, and for times that no calendar has.
+    """
+    checks = Checks()
+    with noting(checks):
+        start = moment_at(request.period_start_time, "period_start_time")
+    with noting(checks):
+        end = moment_at(request.period_end_time, "period_end_time")
+    checks.done()
+    if not timedelta() < end - start <= MAX_PERIOD:
+        checks.note("period_end_time", "PERIOD", "must be later than period_start_time, at most 366 days")
+    checks.done()
+    return start, end
+
+
+def opened_within(request: Any) -> tuple[datetime | None, datetime | None]:
+    """From when and before when the tickets of a list were opened; None where no bound is set.
+
+    ``InvalidInput`` for bounds between which no time lies, and for times that no calendar has.
+    """
+    checks = Checks()
+    with noting(checks):
+        start = moment(request, "create_time_from")
+    with noting(checks):
+        end = moment(request, "create_time_before")
+    checks.done()
+    if start is not None and end is not None and start >= end:
+        checks.note("create_time_before", "PERIOD", "must be later than create_time_from")
+    checks.done()
+    return start, end
+
+
+@contextmanager
+def noting(checks: Checks) -> Iterator[None]:
+    """Notes the faults of what is read inside instead of raising them, so that `checks.done` names those of all fields."""
+    try:
+        yield
+    except InvalidInput as refused:
+        checks.violations += refused.violations

@@ -757,7 +757,8 @@ async def test_a_page_token_of_another_list_is_refused(
         asked.page_token = token
         refusal = await refused(house.ask(door, asked))
         assert (refusal.code.name, refusal.reason) == ("INVALID_ARGUMENT", "INVALID_FIELDS")
-        assert refusal.fields == {"page_token": "PAGE_TOKEN_OF_OTHER_QUERY"}
+        # Another filter may be no question by itself beside those of the sample, which is said as well.
+        assert refusal.fields["page_token"] == "PAGE_TOKEN_OF_OTHER_QUERY"
 
     await at_once(of_other_query, [*with_other_filters(request), *foreign])
     request.page_size, request.page_token = 2, token

@@ -14,9 +14,10 @@ from dealix.support.v1 import ledger_service_pb2 as led
 from dealix.support.v1 import sla_pb2, ticket_pb2
 from dealix.support.v1 import sla_service_pb2 as sla
 from dealix.support.v1 import support_service_pb2 as sup
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.runtime.wire import timestamp
-from tests.rpc.client import SOFTWARE, refused
+from tests.rpc.client import PERSON, SOFTWARE, new_request_id, refused
 from tests.rpc.support_desk import P0, P1, P2, P3, Desk, clock_state, desk_at, draft_state, event_name, state, when
 
 FIRST, REPLY = draft_pb2.DRAFT_KIND_FIRST_RESPONSE, draft_pb2.DRAFT_KIND_REPLY
@@ -251,14 +252,128 @@ async def test_bad_input_is_named_by_its_field(
     assert await desk.ticket(ticket_id) == before
 
 
-async def test_a_confirmation_from_the_future_is_refused_by_its_path(desk: Desk) -> None:
+async def test_every_faulty_field_is_named_at_once(desk: Desk) -> None:
     ticket_id = await desk.open(P1)
-    await desk.resolve(ticket_id)
+    now, past, later = (timestamp(desk.now + timedelta(hours=hours)) for hours in (0, -1, 1))
+    no_day = Timestamp(seconds=-(10**12))
+    event = {"request_id": new_request_id(), "actor": PERSON, "ticket_id": ticket_id, "occur_time": later}
+    first, resolved = sla_pb2.SLA_EVENT_TYPE_FIRST_RESPONSE, sla_pb2.SLA_EVENT_TYPE_RESOLVED
+    sent = desk.sent(desk.now + timedelta(hours=1))
+    period = {"period_start_time": now, "period_end_time": past}
+    expected: list[tuple[Any, dict[str, str]]] = [
+        (
+            sla.RecordSlaEventRequest(type=resolved, sent=sent, **event),
+            {"sent": "NOT_ALLOWED", "occur_time": "IN_FUTURE"},
+        ),
+        (
+            sla.RecordSlaEventRequest(type=first, sent=sent, **event),
+            {"sent.send_time": "IN_FUTURE", "occur_time": "NOT_ALLOWED"},
+        ),
+        (sla.RecordSlaEventRequest(type=first, **event), {"sent": "REQUIRED", "occur_time": "NOT_ALLOWED"}),
+        (
+            sla.ListDueSoonRequest(as_of_time=later, within_minutes=1, page_token="x"),
+            {"as_of_time": "IN_FUTURE", "within_minutes": "NOT_ALLOWED", "page_token": "PAGE_TOKEN_INVALID"},
+        ),
+        (
+            sla.ListClocksRequest(ticket_id=ticket_id, as_of_time=later, page_token="x"),
+            {"as_of_time": "IN_FUTURE", "page_token": "PAGE_TOKEN_INVALID"},
+        ),
+        (
+            sla.GetSlaHealthReportRequest(as_of_time=later, **period),
+            {"as_of_time": "IN_FUTURE", "period_end_time": "PERIOD"},
+        ),
+        (
+            sla.GetSlaHealthReportRequest(period_start_time=no_day, period_end_time=no_day),
+            {"period_start_time": "TIME_OUT_OF_RANGE", "period_end_time": "TIME_OUT_OF_RANGE"},
+        ),
+        (
+            sup.ListTicketsRequest(create_time_from=no_day, create_time_before=no_day),
+            {"create_time_from": "TIME_OUT_OF_RANGE", "create_time_before": "TIME_OUT_OF_RANGE"},
+        ),
+        (sup.ListTicketsRequest(create_time_from=now, create_time_before=past), {"create_time_before": "PERIOD"}),
+    ]
+    for request, faults in expected:
+        assert (await refused(desk.ask(request))).fields == faults
+
+
+@pytest.mark.parametrize(("after_resolution", "reason"), [(1, "IN_FUTURE"), (-1, "BEFORE_RESOLUTION")])
+async def test_a_confirmation_of_what_cannot_be_confirmed_then_is_refused_by_its_path(
+    desk: Desk, after_resolution: int, reason: str
+) -> None:
+    ticket_id = await desk.open(P1)
+    desk.passes(hours=2)
+    resolved = (await desk.resolve(ticket_id)).ticket
+    at = when(resolved.resolve_time) + timedelta(hours=after_resolution)
     confirmation = ticket_pb2.CustomerConfirmation(
-        confirmed_by="c-1", channel=channel_pb2.CHANNEL_PHONE, confirm_time=timestamp(desk.now + timedelta(hours=1))
+        confirmed_by="c-1", channel=channel_pb2.CHANNEL_PHONE, confirm_time=timestamp(at)
     )
     refusal = await refused(desk.close(ticket_id, confirmation=confirmation))
-    assert refusal.fields == {"confirmation.confirm_time": "IN_FUTURE"}
+    assert refusal.fields == {"confirmation.confirm_time": reason}
+    assert await desk.ticket(ticket_id) == resolved
+
+
+async def test_a_resolution_within_a_wait_that_ended_is_refused_by_its_time(desk: Desk) -> None:
+    ticket_id = await desk.open(P1)
+    await desk.answer(ticket_id)
+    await desk.waits(ticket_id)
+    desk.passes(hours=1)
+    during = timestamp(desk.now)
+    desk.passes(hours=1)
+    resumed = (await desk.resume(ticket_id)).event
+    for late in (
+        desk.resolve(ticket_id, occur_time=during),
+        desk.do(
+            sla.RecordSlaEventRequest,
+            ticket_id=ticket_id,
+            type=sla_pb2.SLA_EVENT_TYPE_RESOLVED,
+            occur_time=during,
+        ),
+    ):
+        refusal = await refused(late)
+        assert (refusal.code.name, refusal.fields) == ("INVALID_ARGUMENT", {"occur_time": "OUT_OF_ORDER"})
+    found = await desk.resolve(ticket_id, occur_time=resumed.occur_time)
+    assert found.ticket.state == state("RESOLVED")
+
+
+@pytest.mark.parametrize(
+    "spelt",
+    [
+        lambda ticket_id: ticket_id.upper(),
+        lambda ticket_id: ticket_id.replace("tkt_", "TKT-"),
+        lambda ticket_id: ticket_id.removeprefix("tkt_"),
+        lambda ticket_id: ticket_id[:10] + "\u200b" + ticket_id[10:],
+        lambda ticket_id: ticket_id[:15] + "\r\n" + ticket_id[15:],
+    ],
+    ids=["capitals", "a dash", "no prefix", "an invisible character", "a line break"],
+)
+async def test_a_draft_never_holds_the_id_of_its_ticket_however_it_is_spelt(
+    desk: Desk, spelt: Callable[[str], str]
+) -> None:
+    # Nearly all ids have a digit, by which one without its prefix is told from a word.
+    ticket_id = await desk.open(P1)
+    while not any(map(str.isdigit, ticket_id)):
+        ticket_id = await desk.open(P1)
+    await desk.answer(ticket_id)
+    text = f"رقم {spelt(ticket_id)}."
+    refusal = await refused(
+        desk.do(sup.DraftReplyRequest, ticket_id=ticket_id, body_ar=text, body_en="Your ticket " + text)
+    )
+    assert refusal.fields == {"body_ar": "INTERNAL_ID", "body_en": "INTERNAL_ID"}
+    draft = await desk.reply(ticket_id)
+    edited = apr.EditedTexts(body_ar=text, body_en="Hello.")
+    refusal = await refused(desk.do(apr.EditDraftRequest, draft_id=draft.draft_id, edited=edited))
+    assert refusal.fields == {"edited.body_ar": "INTERNAL_ID"}
+
+
+async def test_software_opens_no_ticket_above_what_its_text_says(desk: Desk) -> None:
+    asked = {"actor": SOFTWARE, "customer_id": "asks-for-more"}
+    refusal = await refused(desk.route(P3, minimum_priority=P0, **asked))
+    assert (refusal.code.name, refusal.reason) == ("PERMISSION_DENIED", "PERSON_REQUIRED")
+    assert refusal.metadata == {"action": "raise_priority"}
+    assert not (await desk.ask(sup.ListTicketsRequest(customer_id="asks-for-more"))).tickets
+    # What raises nothing is nobody's decision.
+    await desk.route(P1, minimum_priority=P2, **asked)
+    await desk.route(P1, minimum_priority=P1, **asked)
 
 
 # --- the first response -----------------------------------------------------------------------------------------------
@@ -483,6 +598,20 @@ async def test_the_seventh_day_is_the_last_and_then_a_new_ticket_follows_the_old
         assert [(link.ticket_id, link.other_ticket_id, link.kind) for link in links] == [
             (follow_up.ticket.ticket_id, ids[1], ticket_pb2.TICKET_LINK_KIND_FOLLOWS)
         ]
+
+
+async def test_a_message_received_within_the_seven_days_reopens_though_it_is_recorded_after_them(desk: Desk) -> None:
+    ticket_id = await desk.open(P1)
+    await desk.answer(ticket_id)
+    ends = when((await desk.resolve(ticket_id)).ticket.reopen_until_time)
+    desk.clock.now = ends + timedelta(minutes=1)
+    late = timestamp(ends + timedelta(microseconds=1))
+    assert (
+        await refused(desk.says(ticket_id, "رجعت المشكلة", receive_time=late))
+    ).reason == "TICKET_FOLLOW_UP_REQUIRED"
+    said = await desk.says(ticket_id, "رجعت المشكلة", receive_time=timestamp(ends))
+    assert (said.ticket.state, said.message.effect) == (state("IN_PROGRESS"), EFFECT.Value("MESSAGE_EFFECT_REOPENED"))
+    assert when(said.message.occur_time) == ends
 
 
 async def test_closing_needs_a_resolution_and_takes_back_what_still_waits(desk: Desk) -> None:

@@ -2,8 +2,8 @@
 
     new → awaiting_first_response → in_progress ↔ waiting → resolved → closed
 
-A resolved ticket reopens when the customer writes within seven days, also on the last of them to the very moment; later, and
-on a closed one, a new ticket follows it up. Escalated is an event, not a state.
+A resolved ticket reopens when the customer writes within seven days, also on the last of them to the very moment, whenever
+that is recorded; later, and on a closed one, a new ticket follows it up. Escalated is an event, not a state.
 
 The state is nothing but what the events make of it in the order in which they happened. An action may be recorded late: what
 it adds must make sense at its place, and everything after it must still make sense then.
@@ -12,6 +12,7 @@ it adds must make sense at its place, and everything after it must still make se
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -23,7 +24,7 @@ from services.domain.errors import InvalidInput, PersonRequired, PreconditionFai
 from services.support.domain.events import Event, EventType, WaitsOn, in_order
 from services.support.domain.priorities import Priority, urgency
 from services.support.domain.sla import SlaEventExists, SlaEventNotAllowed
-from services.support.domain.tickets import TicketState
+from services.support.domain.tickets import TicketState, moment_faults
 
 REOPENS_WITHIN: Final = timedelta(days=7)
 """From when the resolution was recorded, which is when the customer can have heard of it."""
@@ -220,9 +221,11 @@ def decide(ticket_id: str, events: Sequence[Event], action: Action, actor: Actor
     """What ``action`` makes happen to the ticket with these stored ``events``.
 
     Raises, beside what `standing` raises: ``PersonRequired`` (sent records, raises and closings are people's),
-    ``FollowUpRequired`` (a message to a closed ticket, or to one resolved more than seven days ago) and ``InvalidInput``
-    with every fault: a moment in the future or before the opening, a priority that is no more urgent than the present
-    one, a wait or a raise without a reason, a closing without who confirmed.
+    ``FollowUpRequired`` (a message to a closed ticket, or received more than seven days after the resolution) and
+    ``InvalidInput`` with every fault: a moment in the future, before the opening or, of a confirmation, before the
+    resolution; a priority that is no more urgent than the present one, a wait or a raise without a reason, a closing
+    without who confirmed. A moment at which the action would leave no sense to what came after is a fault too, where it
+    would be possible now.
     """
     needs_person = _BY_PERSONS.get(type(action))
     if needs_person is not None and actor.kind != "person":
@@ -232,7 +235,12 @@ def decide(ticket_id: str, events: Sequence[Event], action: Action, actor: Actor
     last = max((event.sequence for event in events), default=0)
     made = _events(ticket_id, before, action, now)
     added = tuple(replace(event, sequence=number) for number, event in enumerate(made, last + 1))
-    return Transition(added, standing(ticket_id, [*events, *added]))
+    try:
+        return Transition(added, standing(ticket_id, [*events, *added]))
+    except (SlaEventExists, SlaEventNotAllowed):
+        field, _ = _moment_of(action)
+        text = f"does not fit what happened after it; must not lie before {_fits_from(ticket_id, events, added, now)}"
+        raise InvalidInput([Violation(field, "OUT_OF_ORDER", text)]) from None
 
 
 def reopens_until(resolution_known_at: datetime) -> datetime:
@@ -276,7 +284,7 @@ def _message(
         if thanks:
             return [Event(EventType.CUSTOMER_THANKS, now, now)]
         known_at = before.resolution_known_at
-        if before.state is TicketState.CLOSED or known_at is None or now > reopens_until(known_at):
+        if before.state is TicketState.CLOSED or known_at is None or at > reopens_until(known_at):
             raise FollowUpRequired(
                 "the ticket does not reopen any more; open one that follows it",
                 [("STATE", before.state, "")],
@@ -293,12 +301,13 @@ def _message(
 
 
 def _check(before: Standing, action: Action, now: datetime) -> None:
-    violations = []
+    violations: list[Violation] = []
     field, at = _moment_of(action)
-    if at is not None and at > now:
-        violations.append(Violation(field, "IN_FUTURE", "must not lie in the future"))
-    if at is not None and before.opened_at is not None and at < before.opened_at:
-        violations.append(Violation(field, "BEFORE_OPENING", "must not lie before the ticket was opened"))
+    if at is not None and before.opened_at is not None:
+        violations += moment_faults(field, at, before.opened_at, now)
+    if not violations and isinstance(action, Close) and _precedes_resolution(action, before):
+        text = "must not lie before the resolution, which is what the customer confirms"
+        violations.append(Violation(field, "BEFORE_RESOLUTION", text))
     if isinstance(action, Wait | RaisePriority) and not action.reason.strip():
         violations.append(Violation("reason", "REQUIRED", "must say why"))
     if isinstance(action, Close) and not action.confirmed_by.strip():
@@ -313,6 +322,28 @@ def _check(before: Standing, action: Action, now: datetime) -> None:
         violations.append(Violation("priority", "NOT_RAISED", f"must be more urgent than {before.priority}"))
     if violations:
         raise InvalidInput(violations)
+
+
+def _precedes_resolution(action: Close, before: Standing) -> bool:
+    resolved_at = before.resolved_at if before.state is TicketState.RESOLVED else None
+    return resolved_at is not None and action.confirmed_at < resolved_at
+
+
+def _fits_from(ticket_id: str, events: Sequence[Event], added: Sequence[Event], now: datetime) -> datetime:
+    """From when on what an action adds leaves sense to all that is stored.
+
+    Raises what `standing` raises where it does not even now: then it is the state that refuses it, and not the moment.
+    """
+
+    def check(at: datetime) -> datetime:
+        standing(ticket_id, [*events, *(replace(event, occurred_at=at) for event in added)])
+        return at
+
+    found = check(now)
+    with suppress(SlaEventExists, SlaEventNotAllowed):
+        for event in reversed(in_order(events)):
+            found = check(event.occurred_at)
+    return found
 
 
 def _moment_of(action: Action) -> tuple[str, datetime | None]:

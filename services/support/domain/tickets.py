@@ -168,10 +168,15 @@ def text_to_classify(subject: str, body: str) -> str:
     return f"{subject}\n{body}" if subject and body else subject or body
 
 
-def opening_priority(classified: Priority, minimum: Priority | None) -> Priority:
-    """The priority a ticket opens at: people may ask for a more urgent one, nobody for a less urgent one."""
+def opening_priority(classified: Priority, minimum: Priority | None, actor: ActorLike) -> Priority:
+    """The priority a ticket opens at: a person may ask for a more urgent one, nobody for a less urgent one.
+
+    Raises ``PersonRequired`` where software asks for a more urgent one.
+    """
     if minimum is None or urgency(classified) <= urgency(minimum):
         return classified
+    if actor.kind != "person":
+        raise PersonRequired("only a person raises a priority", action="raise_priority")
     return minimum
 
 
@@ -179,16 +184,30 @@ def opening_priority(classified: Priority, minimum: Priority | None) -> Priority
 _RECORDABLE = frozenset({EventType.FIRST_RESPONSE, EventType.RESOLVED, EventType.ESCALATED})
 
 
-def check_record(ticket: Ticket, kind: EventType, actor: ActorLike, sent: SentRecord | None) -> None:
-    """Whether an event of this kind may be recorded by itself, by this actor, with or without a record of sending.
+def moment_faults(field: str, at: datetime, opened_at: datetime, now: datetime) -> list[Violation]:
+    """What is wrong with the moment at which something is said to have happened to a ticket."""
+    if at > now:
+        return [Violation(field, "IN_FUTURE", "must not lie in the future")]
+    if at < opened_at:
+        return [Violation(field, "BEFORE_OPENING", "must not lie before the ticket was opened")]
+    return []
 
-    Raises ``InvalidInput`` (a sending that is missing, or out of place), ``SlaEventNotAllowed`` (events that belong to a
-    transition of their own, and anything on a closed ticket) or ``PersonRequired``.
+
+def check_record(
+    ticket: Ticket,
+    kind: EventType,
+    actor: ActorLike,
+    occurred_at: datetime | None,
+    sent: SentRecord | None,
+    now: datetime,
+) -> None:
+    """Whether an event of this kind may be recorded by itself, by this actor, with or without a time and a record of sending.
+
+    Raises ``InvalidInput`` with every fault (a sending or a time that is missing, out of place, in the future or before the
+    opening), ``SlaEventNotAllowed`` (events that belong to a transition of their own, and anything on a closed ticket) or
+    ``PersonRequired``.
     """
-    if kind is EventType.FIRST_RESPONSE and sent is None:
-        raise InvalidInput([Violation("sent", "REQUIRED", "a first response counts only with a record of its sending")])
-    if kind is not EventType.FIRST_RESPONSE and sent is not None:
-        raise InvalidInput([Violation("sent", "NOT_ALLOWED", "only a first response has a record of its sending")])
+    _check_times_of_record(ticket, kind, occurred_at, sent, now)
     if (kind not in _RECORDABLE and kind is not EventType.OPENED) or ticket.state is TicketState.CLOSED:
         raise SlaEventNotAllowed(
             f"{kind} cannot be recorded by itself on a ticket in state {ticket.state}",
@@ -200,3 +219,25 @@ def check_record(ticket: Ticket, kind: EventType, actor: ActorLike, sent: SentRe
         for field, who in (("actor", actor), ("sent.sender", sent.sender)):
             if who.kind != "person":
                 raise PersonRequired(f"{field} must be a person", action="record_first_response")
+
+
+def _check_times_of_record(
+    ticket: Ticket, kind: EventType, occurred_at: datetime | None, sent: SentRecord | None, now: datetime
+) -> None:
+    faults: list[Violation] = []
+    if kind is EventType.FIRST_RESPONSE:
+        if occurred_at is not None:
+            text = "the time of the sending counts; leave this unset"
+            faults.append(Violation("occur_time", "NOT_ALLOWED", text))
+        if sent is None:
+            text = "a first response counts only with a record of its sending"
+            faults.append(Violation("sent", "REQUIRED", text))
+        else:
+            faults += moment_faults("sent.send_time", sent.sent_at, ticket.created_at, now)
+    else:
+        if occurred_at is not None:
+            faults += moment_faults("occur_time", occurred_at, ticket.created_at, now)
+        if sent is not None:
+            faults.append(Violation("sent", "NOT_ALLOWED", "only a first response has a record of its sending"))
+    if faults:
+        raise InvalidInput(faults)

@@ -189,6 +189,26 @@ def test_seven_days_count_to_the_very_moment(late: timedelta, reopens: bool) -> 
     assert ticket.then(THANKS, at).state is RESOLVED
 
 
+@pytest.mark.parametrize(
+    ("received", "reopens"),
+    [
+        pytest.param(minute(2), True, id="before the resolution"),
+        pytest.param(minute(5) + REOPENS_WITHIN, True, id="at the last moment"),
+        pytest.param(minute(5) + REOPENS_WITHIN + TICK, False, id="after it"),
+    ],
+)
+def test_when_a_message_was_received_decides_and_not_when_it_was_recorded(received: datetime, reopens: bool) -> None:
+    ticket, now = told("resolved"), minute(5) + timedelta(days=30)
+    if not reopens:
+        with pytest.raises(FollowUpRequired):
+            ticket.then(ReceiveMessage(received_at=received), now)
+        return
+    found = ticket.then(ReceiveMessage(received_at=received), now)
+    assert found.state is PROGRESS
+    # The clock resumes when we know of it.
+    assert [(e.type, e.occurred_at) for e in found.events] == [(E.CUSTOMER_MESSAGE, now), (E.REOPENED, now)]
+
+
 def test_the_seven_days_begin_when_the_resolution_became_known() -> None:
     ticket = told("in progress")
     ticket.then(Resolve(minute(2)), minute(2) + timedelta(days=6))
@@ -275,6 +295,19 @@ def test_faulty_input_is_named_all_at_once(action: Action, faults: list[tuple[st
     assert [(v.field, v.reason) for v in refusal.value.violations] == faults
 
 
+def test_a_confirmation_is_of_the_resolution_that_stands() -> None:
+    def close(at: datetime) -> Close:
+        return Close("the customer", Channel.PHONE, at)
+
+    ticket = told("reopened")
+    ticket.then(Resolve(minute(20)), 30)
+    for at, reason in ((minute(20) - TICK, "BEFORE_RESOLUTION"), (T0 - TICK, "BEFORE_OPENING")):
+        with pytest.raises(InvalidInput) as refusal:
+            ticket.then(close(at), 100)
+        assert [(v.field, v.reason) for v in refusal.value.violations] == [("confirm_time", reason)]
+    assert ticket.then(close(minute(20)), 100).state is CLOSED
+
+
 @pytest.mark.parametrize("at", [T0, minute(100)])
 def test_the_opening_and_this_very_moment_are_within_bounds(at: datetime) -> None:
     assert told("awaiting").then(RecordFirstResponse(at), 100).standing.first_response_at == at
@@ -289,11 +322,39 @@ def test_a_first_response_recorded_late_takes_its_place() -> None:
     assert (found.state, found.standing.first_response_at) == (RESOLVED, minute(3))
 
 
-def test_a_late_record_that_leaves_no_sense_to_what_came_after_is_refused() -> None:
-    ticket = told("waiting on the customer")
+RAISED = (RaisePriority(P1, "why"), 9)
+
+
+@pytest.mark.parametrize(
+    ("life", "at", "fits_from"),
+    [
+        pytest.param([ANSWERED, (WAIT, 5)], 3, 5, id="before the wait that holds"),
+        pytest.param([ANSWERED, (WAIT, 5), (RESUME, 9)], 7, 9, id="within a wait that ended"),
+        pytest.param([ANSWERED, (WAIT, 5), (RESUME, 9), (ESCALATE, 12)], 5, 9, id="as a wait began that ended"),
+        pytest.param([ANSWERED, (WAIT, 5), (RESUME, 7), RAISED], 6, 9, id="before a wait's end and a raise"),
+        pytest.param([ANSWERED, (RESOLVE, 5), (MESSAGE, 9)], 2, 9, id="before a resolution that did not hold"),
+    ],
+)
+def test_a_late_resolution_that_leaves_no_sense_to_what_came_after_is_refused_by_its_time(
+    life: list[tuple[Action, float]], at: float, fits_from: float
+) -> None:
+    ticket = Told()
+    for action, when in life:
+        ticket.then(action, when)
+    with pytest.raises(InvalidInput) as refusal:
+        ticket.then(Resolve(minute(at)), 100)
+    (fault,) = refusal.value.violations
+    assert (fault.field, fault.reason) == ("occur_time", "OUT_OF_ORDER")
+    assert str(minute(fits_from)) in fault.description
+    with pytest.raises(InvalidInput):
+        ticket.then(Resolve(minute(fits_from) - TICK), 100)
+    assert ticket.then(Resolve(minute(fits_from)), 100).state is RESOLVED
+
+
+def test_a_late_resolution_of_a_closed_ticket_is_refused_by_its_state() -> None:
     with pytest.raises(SlaEventNotAllowed) as refusal:
-        ticket.then(Resolve(minute(3)), 100)
-    assert (refusal.value.metadata["type"], refusal.value.metadata["state"]) == ("paused", "resolved")
+        told("closed").then(Resolve(minute(3)), 100)
+    assert refusal.value.metadata["state"] == "closed"
 
 
 @pytest.mark.parametrize("at", [2, 50])

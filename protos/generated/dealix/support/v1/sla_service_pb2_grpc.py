@@ -106,7 +106,7 @@ class SlaServiceServicer:
         FIRST_RESPONSE or RESOLVED: ALREADY_EXISTS (SLA_EVENT_EXISTS). Events that belong to a transition of their own, or that
         the ticket's state does not allow: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED). Unknown ticket: NOT_FOUND
         (TICKET_NOT_FOUND). Recorded by software where a person is needed: PERMISSION_DENIED (PERSON_REQUIRED). A time in the
-        future or before the ticket was opened: INVALID_ARGUMENT (INVALID_FIELDS).
+        future, before the ticket was opened, or that does not fit what happened after it: INVALID_ARGUMENT (INVALID_FIELDS).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -137,6 +137,8 @@ class SlaServiceServicer:
 
     def GetSlaHealthReport(self, request, context):
         """Computes the health of the stored tickets that were opened in a period, as it stood at `as_of_time`.
+
+        A period that ends before it starts or is longer than 366 days, an instant in the future: INVALID_ARGUMENT (INVALID_FIELDS).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -43,7 +43,7 @@ class SlaServiceStub:
     FIRST_RESPONSE or RESOLVED: ALREADY_EXISTS (SLA_EVENT_EXISTS). Events that belong to a transition of their own, or that
     the ticket's state does not allow: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED). Unknown ticket: NOT_FOUND
     (TICKET_NOT_FOUND). Recorded by software where a person is needed: PERMISSION_DENIED (PERSON_REQUIRED). A time in the
-    future or before the ticket was opened: INVALID_ARGUMENT (INVALID_FIELDS).
+    future, before the ticket was opened, or that does not fit what happened after it: INVALID_ARGUMENT (INVALID_FIELDS).
     """
     ClassifySlaBreach: _grpc.UnaryUnaryMultiCallable[_sla_service_pb2.ClassifySlaBreachRequest, _sla_service_pb2.ClassifySlaBreachResponse]
     """Says whether given times break the promises of a priority. Stores nothing. Equal to the target is not a breach.
@@ -55,7 +55,10 @@ class SlaServiceStub:
     GetDemoSlaHealthReport: _grpc.UnaryUnaryMultiCallable[_sla_service_pb2.GetDemoSlaHealthReportRequest, _sla_service_pb2.GetDemoSlaHealthReportResponse]
     """Computes a health report over made-up tickets, to show its shape. Reads and stores nothing."""
     GetSlaHealthReport: _grpc.UnaryUnaryMultiCallable[_sla_service_pb2.GetSlaHealthReportRequest, _sla_service_pb2.GetSlaHealthReportResponse]
-    """Computes the health of the stored tickets that were opened in a period, as it stood at `as_of_time`."""
+    """Computes the health of the stored tickets that were opened in a period, as it stood at `as_of_time`.
+
+    A period that ends before it starts or is longer than 366 days, an instant in the future: INVALID_ARGUMENT (INVALID_FIELDS).
+    """
     ReviewSlaWeek: _grpc.UnaryUnaryMultiCallable[_sla_service_pb2.ReviewSlaWeekRequest, _sla_service_pb2.ReviewSlaWeekResponse]
     """Reviews a week: computes the health of the tickets that were opened in it, and writes into the ledger who reviewed it, with what
     verdict.
@@ -102,7 +105,7 @@ class SlaServiceAsyncStub(SlaServiceStub):
     FIRST_RESPONSE or RESOLVED: ALREADY_EXISTS (SLA_EVENT_EXISTS). Events that belong to a transition of their own, or that
     the ticket's state does not allow: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED). Unknown ticket: NOT_FOUND
     (TICKET_NOT_FOUND). Recorded by software where a person is needed: PERMISSION_DENIED (PERSON_REQUIRED). A time in the
-    future or before the ticket was opened: INVALID_ARGUMENT (INVALID_FIELDS).
+    future, before the ticket was opened, or that does not fit what happened after it: INVALID_ARGUMENT (INVALID_FIELDS).
     """
     ClassifySlaBreach: _aio.UnaryUnaryMultiCallable[_sla_service_pb2.ClassifySlaBreachRequest, _sla_service_pb2.ClassifySlaBreachResponse]  # type: ignore[assignment]
     """Says whether given times break the promises of a priority. Stores nothing. Equal to the target is not a breach.
@@ -114,7 +117,10 @@ class SlaServiceAsyncStub(SlaServiceStub):
     GetDemoSlaHealthReport: _aio.UnaryUnaryMultiCallable[_sla_service_pb2.GetDemoSlaHealthReportRequest, _sla_service_pb2.GetDemoSlaHealthReportResponse]  # type: ignore[assignment]
     """Computes a health report over made-up tickets, to show its shape. Reads and stores nothing."""
     GetSlaHealthReport: _aio.UnaryUnaryMultiCallable[_sla_service_pb2.GetSlaHealthReportRequest, _sla_service_pb2.GetSlaHealthReportResponse]  # type: ignore[assignment]
-    """Computes the health of the stored tickets that were opened in a period, as it stood at `as_of_time`."""
+    """Computes the health of the stored tickets that were opened in a period, as it stood at `as_of_time`.
+
+    A period that ends before it starts or is longer than 366 days, an instant in the future: INVALID_ARGUMENT (INVALID_FIELDS).
+    """
     ReviewSlaWeek: _aio.UnaryUnaryMultiCallable[_sla_service_pb2.ReviewSlaWeekRequest, _sla_service_pb2.ReviewSlaWeekResponse]  # type: ignore[assignment]
     """Reviews a week: computes the health of the tickets that were opened in it, and writes into the ledger who reviewed it, with what
     verdict.
@@ -164,7 +170,7 @@ class SlaServiceServicer(metaclass=_abc_1.ABCMeta):
         FIRST_RESPONSE or RESOLVED: ALREADY_EXISTS (SLA_EVENT_EXISTS). Events that belong to a transition of their own, or that
         the ticket's state does not allow: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED). Unknown ticket: NOT_FOUND
         (TICKET_NOT_FOUND). Recorded by software where a person is needed: PERMISSION_DENIED (PERSON_REQUIRED). A time in the
-        future or before the ticket was opened: INVALID_ARGUMENT (INVALID_FIELDS).
+        future, before the ticket was opened, or that does not fit what happened after it: INVALID_ARGUMENT (INVALID_FIELDS).
         """
 
     @_abc_1.abstractmethod
@@ -200,7 +206,10 @@ class SlaServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _sla_service_pb2.GetSlaHealthReportRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_sla_service_pb2.GetSlaHealthReportResponse, _abc.Awaitable[_sla_service_pb2.GetSlaHealthReportResponse]]:
-        """Computes the health of the stored tickets that were opened in a period, as it stood at `as_of_time`."""
+        """Computes the health of the stored tickets that were opened in a period, as it stood at `as_of_time`.
+
+        A period that ends before it starts or is longer than 366 days, an instant in the future: INVALID_ARGUMENT (INVALID_FIELDS).
+        """
 
     @_abc_1.abstractmethod
     def ReviewSlaWeek(

@@ -181,7 +181,7 @@ class RouteTicketRequest(_message.Message):
     channel: _channel_pb2.Channel.ValueType
     """The channel it arrived on."""
     minimum_priority: _classification_pb2.Priority.ValueType
-    """The lowest urgency a person wants; unspecified leaves it to the classifier."""
+    """The lowest urgency a person wants; unspecified leaves it to the classifier. Software as the actor raises none."""
     follows_ticket_id: _builtins.str
     """The ticket that this one follows up; empty for none."""
     @_builtins.property
@@ -438,7 +438,7 @@ class ListTicketsRequest(_message.Message):
 
     @_builtins.property
     def create_time_before(self) -> _timestamp_pb2.Timestamp:
-        """Only tickets opened before this instant."""
+        """Only tickets opened before this instant. Later than `create_time_from`."""
 
     def __init__(
         self,

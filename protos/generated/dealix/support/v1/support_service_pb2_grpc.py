@@ -168,8 +168,9 @@ class SupportServiceServicer:
         then waits for a person (ApprovalService).
 
         The same request_id with the same content answers the ticket that was opened then. A `minimum_priority` below the
-        classified priority has no effect: nobody lowers a ticket. A text that ClassifyTicket refuses: INVALID_ARGUMENT
-        (INVALID_FIELDS, field `body`). A `follows_ticket_id` that does not exist: NOT_FOUND (TICKET_NOT_FOUND).
+        classified priority has no effect: nobody lowers a ticket. Above it only a person may give one; software:
+        PERMISSION_DENIED (PERSON_REQUIRED). A text that ClassifyTicket refuses: INVALID_ARGUMENT (INVALID_FIELDS, field `body`).
+        A `follows_ticket_id` that does not exist: NOT_FOUND (TICKET_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -193,6 +194,8 @@ class SupportServiceServicer:
 
     def ListTickets(self, request, context):
         """Lists tickets, newest first. No match answers an empty page.
+
+        A `create_time_before` that is not later than `create_time_from`: INVALID_ARGUMENT (INVALID_FIELDS).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -213,10 +216,11 @@ class SupportServiceServicer:
     def AddCustomerMessage(self, request, context):
         """Adds what the customer wrote to a ticket. Software may do this: nothing is decided here, and no answer is made.
 
-        It ends a wait, and reopens a resolved ticket within seven days of its resolution, the last instant included, unless the
-        whole text is thanks: that is added and flagged. After the seven days, or on a closed ticket: FAILED_PRECONDITION
-        (TICKET_FOLLOW_UP_REQUIRED), open a new ticket with `follows_ticket_id`. A blank text, a time in the future or before the
-        ticket was opened: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND (TICKET_NOT_FOUND).
+        It ends a wait, and reopens a resolved ticket where it was received by its `reopen_until_time`, the last instant included,
+        unless the whole text is thanks: that is added and flagged. When it is recorded does not matter, but the clock resumes only
+        then. Received after the seven days, or on a closed ticket: FAILED_PRECONDITION (TICKET_FOLLOW_UP_REQUIRED), open a new
+        ticket with `follows_ticket_id`. A blank text, a time in the future or before the ticket was opened: INVALID_ARGUMENT
+        (INVALID_FIELDS). Unknown: NOT_FOUND (TICKET_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -226,8 +230,8 @@ class SupportServiceServicer:
         """Drafts an answer to the customer after the first response. It waits for a person (ApprovalService), and the clocks run on.
 
         Before the first response was sent, edit its draft instead: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED), as on a closed
-        ticket. An identifier of a ticket, an incident or a draft in a text: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND
-        (TICKET_NOT_FOUND).
+        ticket. An identifier of a ticket, an incident or a draft in a text, however it is spelt: INVALID_ARGUMENT
+        (INVALID_FIELDS). Unknown: NOT_FOUND (TICKET_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -281,8 +285,9 @@ class SupportServiceServicer:
         """Resolves a ticket: its resolution clock stops, it waits for the customer's confirmation, and reopens within seven days.
 
         A first response that was never sent stays due: its clock runs on. Resolved before: ALREADY_EXISTS (SLA_EVENT_EXISTS).
-        Closed: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED). A time in the future or before the opening: INVALID_ARGUMENT
-        (INVALID_FIELDS). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Unknown: NOT_FOUND (TICKET_NOT_FOUND).
+        Closed: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED). A time in the future, before the opening, or that does not fit what
+        happened after it (within or before a wait, before a raise or an earlier resolution): INVALID_ARGUMENT (INVALID_FIELDS,
+        field `occur_time`). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Unknown: NOT_FOUND (TICKET_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -291,9 +296,9 @@ class SupportServiceServicer:
     def CloseTicket(self, request, context):
         """Closes a resolved ticket with the customer's confirmation: who, how and when.
 
-        Unless it is RESOLVED: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED). A confirmation in the future or before the opening:
-        INVALID_ARGUMENT (INVALID_FIELDS). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Unknown: NOT_FOUND
-        (TICKET_NOT_FOUND).
+        Unless it is RESOLVED: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED). A confirmation in the future or before the resolution
+        (its `resolve_time`): INVALID_ARGUMENT (INVALID_FIELDS). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED).
+        Unknown: NOT_FOUND (TICKET_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

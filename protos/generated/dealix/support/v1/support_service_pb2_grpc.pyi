@@ -52,8 +52,9 @@ class SupportServiceStub:
     then waits for a person (ApprovalService).
 
     The same request_id with the same content answers the ticket that was opened then. A `minimum_priority` below the
-    classified priority has no effect: nobody lowers a ticket. A text that ClassifyTicket refuses: INVALID_ARGUMENT
-    (INVALID_FIELDS, field `body`). A `follows_ticket_id` that does not exist: NOT_FOUND (TICKET_NOT_FOUND).
+    classified priority has no effect: nobody lowers a ticket. Above it only a person may give one; software:
+    PERMISSION_DENIED (PERSON_REQUIRED). A text that ClassifyTicket refuses: INVALID_ARGUMENT (INVALID_FIELDS, field `body`).
+    A `follows_ticket_id` that does not exist: NOT_FOUND (TICKET_NOT_FOUND).
     """
     GetFirstResponseTemplate: _grpc.UnaryUnaryMultiCallable[_support_service_pb2.GetFirstResponseTemplateRequest, _support_service_pb2.GetFirstResponseTemplateResponse]
     """Returns the first-response draft for a priority. The text is a draft; nothing is stored."""
@@ -63,7 +64,10 @@ class SupportServiceStub:
     Unknown: NOT_FOUND (TICKET_NOT_FOUND).
     """
     ListTickets: _grpc.UnaryUnaryMultiCallable[_support_service_pb2.ListTicketsRequest, _support_service_pb2.ListTicketsResponse]
-    """Lists tickets, newest first. No match answers an empty page."""
+    """Lists tickets, newest first. No match answers an empty page.
+
+    A `create_time_before` that is not later than `create_time_from`: INVALID_ARGUMENT (INVALID_FIELDS).
+    """
     RaiseTicketPriority: _grpc.UnaryUnaryMultiCallable[_support_service_pb2.RaiseTicketPriorityRequest, _support_service_pb2.RaiseTicketPriorityResponse]
     """Raises a ticket's priority; nobody lowers one. Targets are recomputed from the original start, and breaches that were
     recorded stay. A first response that was not sent yet is drafted anew for the new priority; its approval is void.
@@ -75,17 +79,18 @@ class SupportServiceStub:
     AddCustomerMessage: _grpc.UnaryUnaryMultiCallable[_support_service_pb2.AddCustomerMessageRequest, _support_service_pb2.AddCustomerMessageResponse]
     """Adds what the customer wrote to a ticket. Software may do this: nothing is decided here, and no answer is made.
 
-    It ends a wait, and reopens a resolved ticket within seven days of its resolution, the last instant included, unless the
-    whole text is thanks: that is added and flagged. After the seven days, or on a closed ticket: FAILED_PRECONDITION
-    (TICKET_FOLLOW_UP_REQUIRED), open a new ticket with `follows_ticket_id`. A blank text, a time in the future or before the
-    ticket was opened: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND (TICKET_NOT_FOUND).
+    It ends a wait, and reopens a resolved ticket where it was received by its `reopen_until_time`, the last instant included,
+    unless the whole text is thanks: that is added and flagged. When it is recorded does not matter, but the clock resumes only
+    then. Received after the seven days, or on a closed ticket: FAILED_PRECONDITION (TICKET_FOLLOW_UP_REQUIRED), open a new
+    ticket with `follows_ticket_id`. A blank text, a time in the future or before the ticket was opened: INVALID_ARGUMENT
+    (INVALID_FIELDS). Unknown: NOT_FOUND (TICKET_NOT_FOUND).
     """
     DraftReply: _grpc.UnaryUnaryMultiCallable[_support_service_pb2.DraftReplyRequest, _support_service_pb2.DraftReplyResponse]
     """Drafts an answer to the customer after the first response. It waits for a person (ApprovalService), and the clocks run on.
 
     Before the first response was sent, edit its draft instead: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED), as on a closed
-    ticket. An identifier of a ticket, an incident or a draft in a text: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND
-    (TICKET_NOT_FOUND).
+    ticket. An identifier of a ticket, an incident or a draft in a text, however it is spelt: INVALID_ARGUMENT
+    (INVALID_FIELDS). Unknown: NOT_FOUND (TICKET_NOT_FOUND).
     """
     RecordFirstResponseSent: _grpc.UnaryUnaryMultiCallable[_support_service_pb2.RecordFirstResponseSentRequest, _support_service_pb2.RecordFirstResponseSentResponse]
     """Records that the approved first response was sent, outside this system: this, and not the approval, stops its clock. The
@@ -119,15 +124,16 @@ class SupportServiceStub:
     """Resolves a ticket: its resolution clock stops, it waits for the customer's confirmation, and reopens within seven days.
 
     A first response that was never sent stays due: its clock runs on. Resolved before: ALREADY_EXISTS (SLA_EVENT_EXISTS).
-    Closed: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED). A time in the future or before the opening: INVALID_ARGUMENT
-    (INVALID_FIELDS). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Unknown: NOT_FOUND (TICKET_NOT_FOUND).
+    Closed: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED). A time in the future, before the opening, or that does not fit what
+    happened after it (within or before a wait, before a raise or an earlier resolution): INVALID_ARGUMENT (INVALID_FIELDS,
+    field `occur_time`). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Unknown: NOT_FOUND (TICKET_NOT_FOUND).
     """
     CloseTicket: _grpc.UnaryUnaryMultiCallable[_support_service_pb2.CloseTicketRequest, _support_service_pb2.CloseTicketResponse]
     """Closes a resolved ticket with the customer's confirmation: who, how and when.
 
-    Unless it is RESOLVED: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED). A confirmation in the future or before the opening:
-    INVALID_ARGUMENT (INVALID_FIELDS). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Unknown: NOT_FOUND
-    (TICKET_NOT_FOUND).
+    Unless it is RESOLVED: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED). A confirmation in the future or before the resolution
+    (its `resolve_time`): INVALID_ARGUMENT (INVALID_FIELDS). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED).
+    Unknown: NOT_FOUND (TICKET_NOT_FOUND).
     """
     LinkTickets: _grpc.UnaryUnaryMultiCallable[_support_service_pb2.LinkTicketsRequest, _support_service_pb2.LinkTicketsResponse]
     """Links two tickets. The link shows on both.
@@ -174,8 +180,9 @@ class SupportServiceAsyncStub(SupportServiceStub):
     then waits for a person (ApprovalService).
 
     The same request_id with the same content answers the ticket that was opened then. A `minimum_priority` below the
-    classified priority has no effect: nobody lowers a ticket. A text that ClassifyTicket refuses: INVALID_ARGUMENT
-    (INVALID_FIELDS, field `body`). A `follows_ticket_id` that does not exist: NOT_FOUND (TICKET_NOT_FOUND).
+    classified priority has no effect: nobody lowers a ticket. Above it only a person may give one; software:
+    PERMISSION_DENIED (PERSON_REQUIRED). A text that ClassifyTicket refuses: INVALID_ARGUMENT (INVALID_FIELDS, field `body`).
+    A `follows_ticket_id` that does not exist: NOT_FOUND (TICKET_NOT_FOUND).
     """
     GetFirstResponseTemplate: _aio.UnaryUnaryMultiCallable[_support_service_pb2.GetFirstResponseTemplateRequest, _support_service_pb2.GetFirstResponseTemplateResponse]  # type: ignore[assignment]
     """Returns the first-response draft for a priority. The text is a draft; nothing is stored."""
@@ -185,7 +192,10 @@ class SupportServiceAsyncStub(SupportServiceStub):
     Unknown: NOT_FOUND (TICKET_NOT_FOUND).
     """
     ListTickets: _aio.UnaryUnaryMultiCallable[_support_service_pb2.ListTicketsRequest, _support_service_pb2.ListTicketsResponse]  # type: ignore[assignment]
-    """Lists tickets, newest first. No match answers an empty page."""
+    """Lists tickets, newest first. No match answers an empty page.
+
+    A `create_time_before` that is not later than `create_time_from`: INVALID_ARGUMENT (INVALID_FIELDS).
+    """
     RaiseTicketPriority: _aio.UnaryUnaryMultiCallable[_support_service_pb2.RaiseTicketPriorityRequest, _support_service_pb2.RaiseTicketPriorityResponse]  # type: ignore[assignment]
     """Raises a ticket's priority; nobody lowers one. Targets are recomputed from the original start, and breaches that were
     recorded stay. A first response that was not sent yet is drafted anew for the new priority; its approval is void.
@@ -197,17 +207,18 @@ class SupportServiceAsyncStub(SupportServiceStub):
     AddCustomerMessage: _aio.UnaryUnaryMultiCallable[_support_service_pb2.AddCustomerMessageRequest, _support_service_pb2.AddCustomerMessageResponse]  # type: ignore[assignment]
     """Adds what the customer wrote to a ticket. Software may do this: nothing is decided here, and no answer is made.
 
-    It ends a wait, and reopens a resolved ticket within seven days of its resolution, the last instant included, unless the
-    whole text is thanks: that is added and flagged. After the seven days, or on a closed ticket: FAILED_PRECONDITION
-    (TICKET_FOLLOW_UP_REQUIRED), open a new ticket with `follows_ticket_id`. A blank text, a time in the future or before the
-    ticket was opened: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND (TICKET_NOT_FOUND).
+    It ends a wait, and reopens a resolved ticket where it was received by its `reopen_until_time`, the last instant included,
+    unless the whole text is thanks: that is added and flagged. When it is recorded does not matter, but the clock resumes only
+    then. Received after the seven days, or on a closed ticket: FAILED_PRECONDITION (TICKET_FOLLOW_UP_REQUIRED), open a new
+    ticket with `follows_ticket_id`. A blank text, a time in the future or before the ticket was opened: INVALID_ARGUMENT
+    (INVALID_FIELDS). Unknown: NOT_FOUND (TICKET_NOT_FOUND).
     """
     DraftReply: _aio.UnaryUnaryMultiCallable[_support_service_pb2.DraftReplyRequest, _support_service_pb2.DraftReplyResponse]  # type: ignore[assignment]
     """Drafts an answer to the customer after the first response. It waits for a person (ApprovalService), and the clocks run on.
 
     Before the first response was sent, edit its draft instead: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED), as on a closed
-    ticket. An identifier of a ticket, an incident or a draft in a text: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND
-    (TICKET_NOT_FOUND).
+    ticket. An identifier of a ticket, an incident or a draft in a text, however it is spelt: INVALID_ARGUMENT
+    (INVALID_FIELDS). Unknown: NOT_FOUND (TICKET_NOT_FOUND).
     """
     RecordFirstResponseSent: _aio.UnaryUnaryMultiCallable[_support_service_pb2.RecordFirstResponseSentRequest, _support_service_pb2.RecordFirstResponseSentResponse]  # type: ignore[assignment]
     """Records that the approved first response was sent, outside this system: this, and not the approval, stops its clock. The
@@ -241,15 +252,16 @@ class SupportServiceAsyncStub(SupportServiceStub):
     """Resolves a ticket: its resolution clock stops, it waits for the customer's confirmation, and reopens within seven days.
 
     A first response that was never sent stays due: its clock runs on. Resolved before: ALREADY_EXISTS (SLA_EVENT_EXISTS).
-    Closed: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED). A time in the future or before the opening: INVALID_ARGUMENT
-    (INVALID_FIELDS). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Unknown: NOT_FOUND (TICKET_NOT_FOUND).
+    Closed: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED). A time in the future, before the opening, or that does not fit what
+    happened after it (within or before a wait, before a raise or an earlier resolution): INVALID_ARGUMENT (INVALID_FIELDS,
+    field `occur_time`). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Unknown: NOT_FOUND (TICKET_NOT_FOUND).
     """
     CloseTicket: _aio.UnaryUnaryMultiCallable[_support_service_pb2.CloseTicketRequest, _support_service_pb2.CloseTicketResponse]  # type: ignore[assignment]
     """Closes a resolved ticket with the customer's confirmation: who, how and when.
 
-    Unless it is RESOLVED: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED). A confirmation in the future or before the opening:
-    INVALID_ARGUMENT (INVALID_FIELDS). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Unknown: NOT_FOUND
-    (TICKET_NOT_FOUND).
+    Unless it is RESOLVED: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED). A confirmation in the future or before the resolution
+    (its `resolve_time`): INVALID_ARGUMENT (INVALID_FIELDS). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED).
+    Unknown: NOT_FOUND (TICKET_NOT_FOUND).
     """
     LinkTickets: _aio.UnaryUnaryMultiCallable[_support_service_pb2.LinkTicketsRequest, _support_service_pb2.LinkTicketsResponse]  # type: ignore[assignment]
     """Links two tickets. The link shows on both.
@@ -311,8 +323,9 @@ class SupportServiceServicer(metaclass=_abc_1.ABCMeta):
         then waits for a person (ApprovalService).
 
         The same request_id with the same content answers the ticket that was opened then. A `minimum_priority` below the
-        classified priority has no effect: nobody lowers a ticket. A text that ClassifyTicket refuses: INVALID_ARGUMENT
-        (INVALID_FIELDS, field `body`). A `follows_ticket_id` that does not exist: NOT_FOUND (TICKET_NOT_FOUND).
+        classified priority has no effect: nobody lowers a ticket. Above it only a person may give one; software:
+        PERMISSION_DENIED (PERSON_REQUIRED). A text that ClassifyTicket refuses: INVALID_ARGUMENT (INVALID_FIELDS, field `body`).
+        A `follows_ticket_id` that does not exist: NOT_FOUND (TICKET_NOT_FOUND).
         """
 
     @_abc_1.abstractmethod
@@ -340,7 +353,10 @@ class SupportServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _support_service_pb2.ListTicketsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_support_service_pb2.ListTicketsResponse, _abc.Awaitable[_support_service_pb2.ListTicketsResponse]]:
-        """Lists tickets, newest first. No match answers an empty page."""
+        """Lists tickets, newest first. No match answers an empty page.
+
+        A `create_time_before` that is not later than `create_time_from`: INVALID_ARGUMENT (INVALID_FIELDS).
+        """
 
     @_abc_1.abstractmethod
     def RaiseTicketPriority(
@@ -364,10 +380,11 @@ class SupportServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_support_service_pb2.AddCustomerMessageResponse, _abc.Awaitable[_support_service_pb2.AddCustomerMessageResponse]]:
         """Adds what the customer wrote to a ticket. Software may do this: nothing is decided here, and no answer is made.
 
-        It ends a wait, and reopens a resolved ticket within seven days of its resolution, the last instant included, unless the
-        whole text is thanks: that is added and flagged. After the seven days, or on a closed ticket: FAILED_PRECONDITION
-        (TICKET_FOLLOW_UP_REQUIRED), open a new ticket with `follows_ticket_id`. A blank text, a time in the future or before the
-        ticket was opened: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND (TICKET_NOT_FOUND).
+        It ends a wait, and reopens a resolved ticket where it was received by its `reopen_until_time`, the last instant included,
+        unless the whole text is thanks: that is added and flagged. When it is recorded does not matter, but the clock resumes only
+        then. Received after the seven days, or on a closed ticket: FAILED_PRECONDITION (TICKET_FOLLOW_UP_REQUIRED), open a new
+        ticket with `follows_ticket_id`. A blank text, a time in the future or before the ticket was opened: INVALID_ARGUMENT
+        (INVALID_FIELDS). Unknown: NOT_FOUND (TICKET_NOT_FOUND).
         """
 
     @_abc_1.abstractmethod
@@ -379,8 +396,8 @@ class SupportServiceServicer(metaclass=_abc_1.ABCMeta):
         """Drafts an answer to the customer after the first response. It waits for a person (ApprovalService), and the clocks run on.
 
         Before the first response was sent, edit its draft instead: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED), as on a closed
-        ticket. An identifier of a ticket, an incident or a draft in a text: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND
-        (TICKET_NOT_FOUND).
+        ticket. An identifier of a ticket, an incident or a draft in a text, however it is spelt: INVALID_ARGUMENT
+        (INVALID_FIELDS). Unknown: NOT_FOUND (TICKET_NOT_FOUND).
         """
 
     @_abc_1.abstractmethod
@@ -444,8 +461,9 @@ class SupportServiceServicer(metaclass=_abc_1.ABCMeta):
         """Resolves a ticket: its resolution clock stops, it waits for the customer's confirmation, and reopens within seven days.
 
         A first response that was never sent stays due: its clock runs on. Resolved before: ALREADY_EXISTS (SLA_EVENT_EXISTS).
-        Closed: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED). A time in the future or before the opening: INVALID_ARGUMENT
-        (INVALID_FIELDS). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Unknown: NOT_FOUND (TICKET_NOT_FOUND).
+        Closed: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED). A time in the future, before the opening, or that does not fit what
+        happened after it (within or before a wait, before a raise or an earlier resolution): INVALID_ARGUMENT (INVALID_FIELDS,
+        field `occur_time`). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Unknown: NOT_FOUND (TICKET_NOT_FOUND).
         """
 
     @_abc_1.abstractmethod
@@ -456,9 +474,9 @@ class SupportServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_support_service_pb2.CloseTicketResponse, _abc.Awaitable[_support_service_pb2.CloseTicketResponse]]:
         """Closes a resolved ticket with the customer's confirmation: who, how and when.
 
-        Unless it is RESOLVED: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED). A confirmation in the future or before the opening:
-        INVALID_ARGUMENT (INVALID_FIELDS). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Unknown: NOT_FOUND
-        (TICKET_NOT_FOUND).
+        Unless it is RESOLVED: FAILED_PRECONDITION (SLA_EVENT_NOT_ALLOWED). A confirmation in the future or before the resolution
+        (its `resolve_time`): INVALID_ARGUMENT (INVALID_FIELDS). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED).
+        Unknown: NOT_FOUND (TICKET_NOT_FOUND).
         """
 
     @_abc_1.abstractmethod

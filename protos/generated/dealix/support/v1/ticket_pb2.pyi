@@ -256,7 +256,7 @@ class Ticket(_message.Message):
 
     @_builtins.property
     def reopen_until_time(self) -> _timestamp_pb2.Timestamp:
-        """Until when a message of the customer reopens it, UTC, this instant included; set in state RESOLVED."""
+        """A message that is received by then reopens it, UTC, this instant included; set in state RESOLVED."""
 
     @_builtins.property
     def confirmation(self) -> Global___CustomerConfirmation:
@@ -313,7 +313,7 @@ class CustomerConfirmation(_message.Message):
     """Where it can be found, such as the message id of the mail system; may be empty for a call."""
     @_builtins.property
     def confirm_time(self) -> _timestamp_pb2.Timestamp:
-        """When, UTC. Not before the opening, not in the future."""
+        """When, UTC. Not before the `resolve_time` of the ticket, not in the future."""
 
     def __init__(
         self,
