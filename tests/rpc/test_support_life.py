@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -312,6 +312,12 @@ async def test_a_confirmation_of_what_cannot_be_confirmed_then_is_refused_by_its
     assert await desk.ticket(ticket_id) == resolved
 
 
+async def test_a_report_reaches_to_the_last_day_of_the_calendar(desk: Desk) -> None:
+    last = datetime.max.replace(tzinfo=UTC)
+    period = {"period_start_time": timestamp(last - timedelta(days=1)), "period_end_time": timestamp(last)}
+    assert (await desk.ask(sla.GetSlaHealthReportRequest(**period))).report.total_tickets == 0
+
+
 async def test_a_resolution_within_a_wait_that_ended_is_refused_by_its_time(desk: Desk) -> None:
     ticket_id = await desk.open(P1)
     await desk.answer(ticket_id)
@@ -366,7 +372,7 @@ async def test_a_draft_never_holds_the_id_of_its_ticket_however_it_is_spelt(
 
 
 async def test_software_opens_no_ticket_above_what_its_text_says(desk: Desk) -> None:
-    asked = {"actor": SOFTWARE, "customer_id": "asks-for-more"}
+    asked: dict[str, Any] = {"actor": SOFTWARE, "customer_id": "asks-for-more"}
     refusal = await refused(desk.route(P3, minimum_priority=P0, **asked))
     assert (refusal.code.name, refusal.reason) == ("PERMISSION_DENIED", "PERSON_REQUIRED")
     assert refusal.metadata == {"action": "raise_priority"}
