@@ -2,16 +2,17 @@
 
 The phrases, and what counts as a plain negation, are data: ``claims.toml`` beside this file, which describes its own
 notation. Matching works on folded tokens, so letter twins, harakat, tatweel, invisible characters and case make no
-difference; attached particles are generated for each listed word and never stripped from the text, because stripping
-makes different words alike.
+difference, and in a word that mixes alphabets letters count as the Latin ones they look like; attached particles are
+generated for each listed word and never stripped from the text, because stripping makes different words alike.
 
-A claim under a plain negation («لا نضمن», "we do not scrape") is allowed. The rule leans to refusing: between the negator
-and the claim only listed words may stand, so an unusual negation has to be reworded, and an unusual claim does not
-slip through as a negated one.
+A claim under a plain negation («لا نضمن», "we do not scrape", "scraping is not something we do") is allowed. The rule
+leans to refusing: between the negator and the claim only listed words may stand, so an unusual negation has to be
+reworded, and an unusual claim does not slip through as a negated one.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
@@ -25,7 +26,7 @@ from services.domain.texts import Bilingual, Reader, TextsFile
 
 CLAIMS_FILE = Path(__file__).resolve().parent / "claims.toml"
 
-MAX_BRIDGES = 4
+MAX_BRIDGES = 5
 """Most words between a negator and what it negates."""
 
 MAX_OBJECT = 2
@@ -82,13 +83,14 @@ class ProhibitedClaim(PreconditionFailed):
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """One place of a phrase: any of ``words``, or a number, or (``gap`` > 0) up to ``gap`` words of any kind.
+    """One place of a phrase: any of ``words``, or a number, or the end of a clause, or up to ``gap`` (> 0) words of any kind.
 
     Words are written as in the file, kind included (``n:نتائج``); `Vocabulary` knows the forms they take.
     """
 
     words: frozenset[str] = frozenset()
     number: bool = False
+    end: bool = False
     optional: bool = False
     gap: int = 0
 
@@ -102,7 +104,7 @@ class Phrase:
 
 @dataclass(frozen=True, slots=True)
 class Negation:
-    """Words; ``claims.toml`` says what each list does."""
+    """Words, and the phrases behind a claim; ``claims.toml`` says what each list does."""
 
     negators: frozenset[str]
     weak_negators: frozenset[str]
@@ -110,6 +112,7 @@ class Negation:
     bridges: frozenset[str]
     coordinators: frozenset[str]
     undone_by: frozenset[str]
+    denied_by: tuple[tuple[Element, ...], ...]
 
 
 class Vocabulary:
@@ -175,10 +178,11 @@ def load_claims(path: Path | None = None) -> Claims:
                 elements = _parse(written, sets, table, language.value)
                 if elements:
                     phrases.append(Phrase(category, language, elements))
-    negation = _read_negation(file.table("negation"))
+    negation = _read_negation(file.table("negation"), sets)
     file.finish()
-    words = {word for phrase in phrases for element in phrase.elements for word in element.words}
-    vocabulary = Vocabulary(words.union(*(getattr(negation, field.name) for field in fields(Negation))))
+    rows = [*(phrase.elements for phrase in phrases), *negation.denied_by]
+    words = {word for elements in rows for element in elements for word in element.words}
+    vocabulary = Vocabulary(words.union(*(getattr(negation, name) for name in _NEGATION_WORDS)))
     return Claims(version, MappingProxyType(labels), tuple(phrases), negation, vocabulary)
 
 
@@ -209,7 +213,7 @@ class ClaimChecker:
 
         `InvalidInput` (``TEXT_TOO_LONG`` at ``field``) beyond the length that texts are folded to.
         """
-        folded = fold(text, field=field)
+        folded = fold(_in_latin(text), field=field)
         tokens = tokenize(folded)
         words = [
             _Word(token, self._claims.vocabulary.words_of(token))
@@ -263,7 +267,8 @@ class ClaimChecker:
             end = self._match(words, at + 1, elements, place + 1)
             if end is not None:
                 return end
-        return self._match(words, at, elements, place + 1) if element.optional else None
+        left_out = element.optional or (element.end and (at >= len(words) or words[at].stops))
+        return self._match(words, at, elements, place + 1) if left_out else None
 
     def _match_gap(self, words: list[_Word], at: int, elements: tuple[Element, ...], place: int) -> int | None:
         skipped = 0
@@ -286,7 +291,9 @@ class ClaimChecker:
         negated: set[int] = set()
         ends: set[int] = set()
         for index, (first, last, _) in enumerate(found):
-            if not self._undone(words, last) and (self._has_negator(words, first) or self._shares(words, first, ends)):
+            if not self._undone(words, last) and (
+                self._has_negator(words, first) or self._shares(words, first, ends) or self._denied(words, last)
+            ):
                 negated.add(index)
                 ends.add(last - 1)
         return negated
@@ -300,7 +307,7 @@ class ClaimChecker:
                 return not (place > 0 and self._negates(words[place - 1]))
             if words[place].is_in(rules.weak_negators):
                 heads = place == 0 or words[place - 1].stops or words[place - 1].is_in(rules.pronouns)
-                return heads and place == first - 1 and not words[first].token.endswith(("ه", "ها"))
+                return heads and not words[first].token.endswith(("ه", "ها"))
             if not words[place].is_in(rules.bridges):
                 return False
         return False
@@ -318,6 +325,10 @@ class ClaimChecker:
             if words[before].token in HARD_STOPS:
                 return False
         return False
+
+    def _denied(self, words: list[_Word], last: int) -> bool:
+        """Whether the claim is the subject of its denial."""
+        return any(self._match(words, last, phrase, 0) is not None for phrase in self._claims.negation.denied_by)
 
     def _undone(self, words: list[_Word], last: int) -> bool:
         for word in words[last : last + UNDOING_REACH]:
@@ -346,11 +357,24 @@ class _Word:
         return self.is_in(element.words) or (element.number and self.token.isdecimal())
 
 
+# Letters that look like Latin ones, each above its twin.
+_TWINS = str.maketrans(
+    "асԁеёһіїјкӏмнопрԛгѕтувԝхѵАВСЕЁНІЇЈКМОРԚЅТУХѴԜαάβγεέηήιίκνοόρτυύχωϲϳΑΒΕΖΗΙΚΜΝΟΡΤΥΧɑɡհոօսց",
+    "acdeehiijklmhonpqrstybwxvABCEEHIIJKMOPQSTYXVWaabyeenniikvooptuuxwcjABEZHIKMNOPTYXaghnoug",
+)
+_WRITTEN_TOGETHER = re.compile(r"\S+")
+_LATIN = re.compile("[A-Za-zＡ-Ｚａ-ｚ]")
+
 _CONJUNCTIONS = ("", "و", "ف")
 _VERB_PREFIXES = ("", "س", "ل", "ب", "ح", "ه")
 _VERB_SUFFIXES = ("", "ه", "ها", "هم", "ك", "كم", "نا", "لك", "لكم")
 _NOUN_PREFIXES = ("", "ال", "بال", "كال", "لل", "ب", "ل", "ك")
 _NOUN_SUFFIXES = ("", "ه", "ها", "هم", "ك", "كم", "نا", "ي")
+
+
+def _in_latin(text: str) -> str:
+    """The text, as long as before, with Latin letters for their twins in words that have Latin letters too."""
+    return _WRITTEN_TOGETHER.sub(lambda word: word[0].translate(_TWINS) if _LATIN.search(word[0]) else word[0], text)
 
 
 def _parse(written: str, sets: Mapping[str, tuple[str, ...]], table: Reader, key: str) -> tuple[Element, ...]:
@@ -369,12 +393,12 @@ def _parse(written: str, sets: Mapping[str, tuple[str, ...]], table: Reader, key
                 table.problem(key, f"{written!r}: there is no set {name!r}")
                 return ()
             names += sets[name[1:]] if name.startswith("@") else [name]
-        words = frozenset(name for name in names if name != "#")
+        words = frozenset(name for name in names if name not in ("#", "."))
         if not all(map(_is_word, words)):
             table.problem(key, f"{written!r}: {part!r} holds what is not one word")
             return ()
-        elements.append(Element(words, number="#" in names, optional=part.endswith("?")))
-    if not elements or elements[0].gap or elements[0].optional or elements[-1].gap:
+        elements.append(Element(words, "#" in names, "." in names, optional=part.endswith("?")))
+    if not elements or elements[0].gap or elements[0].end or elements[0].optional or elements[-1].gap:
         table.problem(key, f"{written!r}: begins or ends with what may be left out")
         return ()
     return tuple(elements)
@@ -393,22 +417,31 @@ def _is_word(word: str) -> bool:
 
 
 def _noun_endings(folded: str) -> set[str]:
-    """The noun with what may be attached behind it: ة opens to ت, and a plural in ـون or ـين loses its ن, before it."""
+    """The noun with what may be attached behind it.
+
+    Before it ة opens to ت, a plural in ـون or ـين loses its ن, and the hamza of ـاء takes a seat: عملائكم, عملاؤكم.
+    """
     endings = {folded}
     if folded.endswith("ه"):
         return endings | {f"{folded[:-1]}ت{suffix}" for suffix in _NOUN_SUFFIXES}
     endings |= {folded + suffix for suffix in _NOUN_SUFFIXES} | {folded + "ا"}
     if folded.endswith(("ين", "ون")):
         endings |= {folded[:-1] + suffix for suffix in _NOUN_SUFFIXES}
+    if folded.endswith("اء"):
+        endings |= {folded[:-1] + seat + suffix for seat in "يو" for suffix in _NOUN_SUFFIXES if suffix}
     return endings
 
 
-def _read_negation(table: Reader) -> Negation:
-    lists = {field.name: frozenset(table.strings(field.name)) for field in fields(Negation)}
+_NEGATION_WORDS = tuple(field.name for field in fields(Negation) if field.name != "denied_by")
+
+
+def _read_negation(table: Reader, sets: Mapping[str, tuple[str, ...]]) -> Negation:
+    lists = {name: frozenset(table.strings(name)) for name in _NEGATION_WORDS}
     for name, words in lists.items():
         if not all(map(_is_word, words)):
             table.problem(name, "holds what is not one word")
-    return Negation(**lists)
+    phrases = (_parse(written, sets, table, "denied_by") for written in table.strings("denied_by"))
+    return Negation(**lists, denied_by=tuple(elements for elements in phrases if elements))
 
 
 @cache

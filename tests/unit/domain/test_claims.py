@@ -420,6 +420,8 @@ def test_invisible_characters_change_nothing(text: str, data: st.DataObject) -> 
         ('"foolproof"', '"very? foolproof"', "begins or ends"),
         ('"foolproof"', '"very ..x foolproof"', "is not a gap"),
         ('"foolproof"', '"foolproof", "foolproof"', "repeats"),
+        ('"foolproof"', '". foolproof"', "begins or ends"),
+        ("@arent_en something", "@arent something", "negation.denied_by"),
         ('weak_negators = ["ما"]', "weak_negators = []", "negation.weak_negators"),
         ('weak_negators = ["ما"]', 'weak_negators = ["ما لا"]', "holds what is not one word"),
     ],
