@@ -13,6 +13,7 @@ from services.domain.drafts import Draft, DraftKind, DraftState, NewDraft
 from services.domain.errors import check_etag
 from services.domain.riyadh import riyadh_date, week_key
 from services.storage.database import Tx, UnitOfWork
+from services.storage.paging import Key
 from services.storage.timers import Timer, cancel_timer, set_timer
 from services.success import activity_handlers, handlers, store
 from services.success.domain.activity import Activity, NewActivity, week_facts
@@ -20,7 +21,6 @@ from services.success.domain.catalog import Catalog
 from services.success.domain.check_ins import write_check_in
 from services.success.domain.days import day_number, number_of
 from services.success.domain.errors import (
-    CheckInSuppressed,
     PlanNotFound,
     TouchpointExists,
     TouchpointHeld,
@@ -46,6 +46,7 @@ from services.success.domain.touchpoints import (
     RENEWALS,
     SUPPRESSIBLE,
     UNPLANNED,
+    Completion,
     Hold,
     HoldKind,
     Slot,
@@ -53,6 +54,7 @@ from services.success.domain.touchpoints import (
     TouchpointKind,
     TouchpointState,
     added_slot,
+    check_in_suppressed,
     complete,
     context_holds,
     dated_slots,
@@ -60,10 +62,12 @@ from services.success.domain.touchpoints import (
     due_moment,
     extended_until,
     holds,
+    kind_holds,
     planned_line,
     renewal_slots,
     reschedule,
     title,
+    unmet,
     week_of_day,
     what_falls_due,
 )
@@ -73,7 +77,7 @@ PLAN_TIMER = "plan"
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A touchpoint with what stands in its way on a day.
+    """A touchpoint with what stands in its way on a day; one that was drafted is held while anything does.
 
     ``due_day`` is the number of the day on which it was due then; ``undecided``: its draft waits for a person.
     """
@@ -430,9 +434,7 @@ def add_touchpoint(
 def complete_touchpoint(
     unit: UnitOfWork,
     touchpoint_id: str,
-    completed_at: datetime,
-    note: str,
-    reference: str,
+    said: Completion,
     etag: str,
     catalog: Catalog,
 ) -> Touchpoint:
@@ -443,9 +445,7 @@ def complete_touchpoint(
     found = complete(
         before,
         unit.actor,
-        completed_at,
-        note,
-        reference,
+        said,
         unit.now,
         began_on=get_plan(unit.tx, before.customer_id).began_on,
         proof_pack_delivered=store.proof_pack_delivered(unit.tx, before.customer_id, today),
@@ -492,12 +492,7 @@ def require_usable(unit: UnitOfWork, draft: Draft, context: Context, catalog: Ca
         if hold.kind is HoldKind.OPEN_INCIDENT
     ]
     if draft.kind is DraftKind.CHECK_IN and against:
-        raise CheckInSuppressed(
-            "no weekly check-in while a grave incident is open",
-            _missing(draft.customer_id, against),
-            customer_id=draft.customer_id,
-            severity=against[0].detail,
-        )
+        raise check_in_suppressed(draft.customer_id, against)
     found = store.get_touchpoint(unit.tx, draft.subject.removeprefix("touchpoint/"))
     if draft.kind is DraftKind.TOUCHPOINT and found is not None:
         delivered = store.proof_pack_delivered(unit.tx, found.customer_id, day_number(unit.now))
@@ -509,7 +504,7 @@ def require_usable(unit: UnitOfWork, draft: Draft, context: Context, catalog: Ca
         if found.kind in SUPPRESSIBLE and in_the_way:
             raise TouchpointHeld(
                 "the offer is held back",
-                _missing(found.customer_id, in_the_way),
+                unmet(found.customer_id, in_the_way),
                 touchpoint_id=found.touchpoint_id,
                 customer_id=found.customer_id,
             )
@@ -535,25 +530,41 @@ def shown(
     undecided = store.undecided(tx, [one.touchpoint.draft_id for one in found if one.touchpoint.draft_id], now)
     if not incidents:
         context = Context(freezes=context.freezes)
-    return [
-        Shown(
-            waiting.touchpoint,
-            holds(
-                waiting.touchpoint,
-                channels.get(waiting.touchpoint.customer_id, Channel.UNSPECIFIED),
-                context,
-                catalog.cadence,
-                proof_pack_delivered=waiting.touchpoint.customer_id in delivered,
-            ),
-            waiting.due_day,
-            waiting.touchpoint.draft_id in undecided,
+    made = []
+    for waiting in found:
+        one = waiting.touchpoint
+        against = holds(
+            one,
+            channels.get(one.customer_id, Channel.UNSPECIFIED),
+            context,
+            catalog.cadence,
+            proof_pack_delivered=one.customer_id in delivered,
         )
-        for waiting in found
+        if against and one.state is TouchpointState.DRAFTED:
+            one = replace(one, state=TouchpointState.HELD)
+        made.append(Shown(one, against, waiting.due_day, one.draft_id in undecided))
+    return made
+
+
+def page_of_touchpoints(
+    tx: Tx,
+    customer_id: str,
+    state: TouchpointState | None,
+    after: Key | None,
+    limit: int,
+    day: int,
+    context: Context,
+    catalog: Catalog,
+) -> list[Touchpoint]:
+    """A page of a customer's touchpoints in a state, or in any, as `shown` shows them on a day."""
+    delivered = bool(store.with_proof_pack(tx, [customer_id], day))
+    channel = store.channels_of(tx, [customer_id]).get(customer_id, Channel.UNSPECIFIED)
+    held = [
+        kind
+        for kind in SUPPRESSIBLE
+        if kind_holds(kind, customer_id, channel, context, catalog.cadence, proof_pack_delivered=delivered)
     ]
-
-
-def _missing(customer_id: str, found: Sequence[Hold]) -> list[tuple[str, str, str]]:
-    return [(hold.kind.name, f"customer/{customer_id}", f"{hold.reason.ar}\n{hold.reason.en}") for hold in found]
+    return store.page_of_touchpoints(tx, customer_id, state, held, after, limit)
 
 
 def _refresh_timer(unit: UnitOfWork, customer_id: str, catalog: Catalog) -> None:

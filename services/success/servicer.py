@@ -8,7 +8,7 @@ from dealix.success.v1 import success_service_pb2 as pb
 
 from services.domain.drafts import DraftState
 from services.runtime.call import Call
-from services.runtime.wire import context_of, moment_at
+from services.runtime.wire import context_of
 from services.storage import paging
 from services.storage.database import Tx, UnitOfWork
 from services.success import activity_handlers, handlers, plan_handlers, store, wire
@@ -179,7 +179,9 @@ class SuccessServicer:
         state = wire.state_filter(request.state)
 
         def listed(tx: Tx) -> tuple[list[Shown], str]:
-            found = store.page_of_touchpoints(tx, request.customer_id, state, after, size + 1)
+            found = plan_handlers.page_of_touchpoints(
+                tx, request.customer_id, state, after, size + 1, day, context, self._catalog
+            )
             page, token = paging.cut_page(found, size, query, store.touchpoint_key)
             waiting = [store.Waiting(one, number_of(one.due_on)) for one in page]
             return plan_handlers.shown(tx, waiting, day, call.now, context, self._catalog), token
@@ -218,18 +220,10 @@ class SuccessServicer:
         return await call.write(request, add)
 
     async def CompleteTouchpoint(self, request: pb.CompleteTouchpointRequest, call: Call) -> bytes:
-        completed_at = moment_at(request.complete_time, "complete_time")
+        said = wire.completion(request)
 
         def complete(unit: UnitOfWork) -> pb.CompleteTouchpointResponse:
-            found = plan_handlers.complete_touchpoint(
-                unit,
-                request.touchpoint_id,
-                completed_at,
-                request.note,
-                request.reference,
-                request.etag,
-                self._catalog,
-            )
+            found = plan_handlers.complete_touchpoint(unit, request.touchpoint_id, said, request.etag, self._catalog)
             return pb.CompleteTouchpointResponse(touchpoint=wire.touchpoint(found, self._catalog))
 
         return await call.write(request, complete)

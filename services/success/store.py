@@ -11,7 +11,7 @@ day, each by its index, and costs the same with any number of customers.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from functools import cache
@@ -586,9 +586,17 @@ def undecided(tx: Tx, draft_ids: Sequence[str], now: datetime) -> set[str]:
 
 
 def page_of_touchpoints(
-    tx: Tx, customer_id: str, state: TouchpointState | None, after: Key | None, limit: int
+    tx: Tx,
+    customer_id: str,
+    state: TouchpointState | None,
+    held: Collection[TouchpointKind],
+    after: Key | None,
+    limit: int,
 ) -> list[Touchpoint]:
-    """At most ``limit`` touchpoints of a customer by due day, in a state or in any, after a key of `touchpoint_key`."""
+    """At most ``limit`` touchpoints of a customer by due day, in a state or in any, after a key of `touchpoint_key`.
+
+    Drafted ones of the kinds ``held`` count as held.
+    """
     due_day, touchpoint_id = after if after is not None else (-1, "")
     params: dict[str, object] = {
         "customer_id": customer_id,
@@ -597,7 +605,7 @@ def page_of_touchpoints(
         "limit": limit,
     }
     if state is not None:
-        params["state"] = state.value
+        params |= {"state": state.value, "held": sorted(held)}
     return [_touchpoint(row) for row in tx.all(_touchpoints_statement(state is not None), params)]
 
 
@@ -609,7 +617,9 @@ def touchpoint_key(found: Touchpoint) -> Key:
 @cache
 def _touchpoints_statement(in_state: bool) -> sa.Select[Any]:
     table = touchpoints.c
-    state = (table.state == sa.bindparam("state"),) if in_state else ()
+    held = sa.and_(table.state == TouchpointState.DRAFTED.value, table.kind.in_(sa.bindparam("held", expanding=True)))
+    now = sa.case((held, TouchpointState.HELD.value), else_=table.state)
+    state = (now == sa.bindparam("state", type_=sa.Text),) if in_state else ()
     return (
         sa.select(touchpoints)
         .where(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime
 
 from dealix.common.v1 import approval_pb2
@@ -33,7 +34,7 @@ from services.success.domain.stored_plans import (
     StoredPlan,
     check_renewal,
 )
-from services.success.domain.touchpoints import Touchpoint, TouchpointKind, TouchpointState, title
+from services.success.domain.touchpoints import Completion, Touchpoint, TouchpointKind, TouchpointState, title
 from services.success.handlers import CreateCheckIn
 from services.success.plan_handlers import Shown
 
@@ -319,6 +320,25 @@ def shown_touchpoint(found: Shown, day: int, catalog: Catalog) -> plan_pb2.Touch
         for hold in found.holds
     )
     return message
+
+
+def completion(request: pb.CompleteTouchpointRequest) -> Completion:
+    """What took place. Incidents that were opened only afterwards have nothing to do with it."""
+    completed_at = moment_at(request.complete_time, "complete_time")
+    context = context_of(request)
+    later = {
+        incident.incident_id
+        for incident in request.context.incidents
+        if moment_at(incident.create_time, "context.incidents.create_time") > completed_at
+    }
+    before = tuple(incident for incident in context.incidents if incident.incident_id not in later)
+    return Completion(
+        completed_at=completed_at,
+        note=request.note,
+        reference=request.reference,
+        customer_id=request.customer_id,
+        context=replace(context, incidents=before),
+    )
 
 
 def state_filter(number: int) -> TouchpointState | None:

@@ -113,6 +113,20 @@ def test_a_plan_is_worked_on_from_the_command_line(command: Command) -> None:
         assert part in shown.out
 
 
+def test_a_check_in_is_not_done_while_an_incident_of_its_customer_is_open(command: Command) -> None:
+    name = "qassim-growth-test"
+    dates = ("--start", riyadh_day(0), "--renewal", riyadh_day(200))
+    made = command("success", "activate", name, "growth_starter", *dates, *AS, "--json")
+    found = json.loads(made.out)["touchpoints"]
+    check_in = next(one["touchpoint_id"] for one in found if one["kind"] == "TOUCHPOINT_KIND_WEEKLY_CHECK_IN")
+    declared = command("incidents", "declare", "رسائل دون اعتماد", "--unauthorized-send", "--customer", name, *AS)
+    assert declared.code == 0, declared.err
+    ended = command("success", "done", check_in, *AS)
+    assert ended.code != 0
+    assert "CHECK_IN_SUPPRESSED" in ended.err
+    assert "SEV1" in ended.err
+
+
 def test_a_refusal_says_why(command: Command) -> None:
     ended = command("success", "plan", "nobody-at-all")
     assert ended.code != 0

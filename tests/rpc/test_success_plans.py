@@ -131,6 +131,7 @@ class Desk:
                     "request_id": new_request_id(),
                     "actor": PERSON,
                     "touchpoint_id": found.touchpoint_id,
+                    "customer_id": found.customer_id,
                     "complete_time": at(self.clock.now),
                     **fields,
                 }
@@ -578,6 +579,52 @@ async def test_check_ins_and_offers_wait_while_an_incident_is_open_or_the_channe
     offer = next(one for one in found if kind_of(one) == "UPGRADE_TALK")
     asked = pb.GetTouchpointRequest(touchpoint_id=offer.touchpoint_id, customer_id="acme", context=context)
     assert (await desk.stub.GetTouchpoint(asked)).touchpoint == offer
+
+
+async def test_what_was_drafted_is_held_while_an_incident_is_open_and_goes_on_afterwards(on_each_engine: Desk) -> None:
+    desk = on_each_engine
+    await desk.activate()
+    await desk.record("PROOF_PACK_DELIVERED", SUNDAY)
+    await desk.catch_up(datetime(2026, 3, 14, 6, 0, tzinfo=UTC))
+    waiting = {"WEEKLY_CHECK_IN", "UPGRADE_TALK"}
+
+    async def in_state(name: str, context: context_pb2.Context) -> list[tuple[str, str]]:
+        found = await desk.touchpoints(state=model.TouchpointState.Value(f"TOUCHPOINT_STATE_{name}"), context=context)
+        return [(kind_of(one), state_of(one)) for one in found]
+
+    assert set(await in_state("HELD", SEV1)) == {(kind, "HELD") for kind in waiting}
+    assert set(await in_state("DRAFTED", SEV1)) == {("PLAN_STEP", "DRAFTED")}
+    assert await in_state("HELD", context_pb2.Context()) == []
+    assert {kind for kind, _ in await in_state("DRAFTED", context_pb2.Context())} == {"PLAN_STEP", *waiting}
+    request = pb.ListDueTouchpointsRequest(page_size=200, customer_id="acme", context=SEV1)
+    due = (await desk.stub.ListDueTouchpoints(request)).touchpoints
+    assert {kind_of(one): state_of(one) for one in due} == {
+        "PLAN_STEP": "DRAFTED",
+        "WEEKLY_CHECK_IN": "HELD",
+        "UPGRADE_TALK": "HELD",
+    }
+
+
+async def test_a_check_in_is_not_completed_while_an_incident_is_open_that_was_so_at_its_time(desk: Desk) -> None:
+    await desk.activate()
+    await desk.catch_up(datetime(2026, 3, 14, 6, 0, tzinfo=UTC))
+    found = await desk.one("WEEKLY_CHECK_IN")
+    refusal = await refused(desk.complete(found, customer_id=""))
+    assert refusal.fields == {"customer_id": "REQUIRED"}
+    refusal = await refused(desk.complete(found, context=SEV1))
+    assert (refusal.code, refusal.reason) == (PRECONDITION, "CHECK_IN_SUPPRESSED")
+    assert refusal.metadata == {"customer_id": "acme", "severity": "SEV1"}
+    ((what, _, said),) = refusal.missing
+    assert what == "OPEN_INCIDENT"
+    assert "SEV1" in said.split("\n")[0]
+    assert state_of(await desk.one("WEEKLY_CHECK_IN")) == "DRAFTED"
+    # One that was opened only after the talk had nothing to do with it.
+    later = context_pb2.Context()
+    later.CopyFrom(SEV1)
+    later.incidents[0].create_time.CopyFrom(at(desk.clock.now))
+    before = at(desk.clock.now - timedelta(hours=1))
+    done = await desk.complete(found, context=later, complete_time=before)
+    assert state_of(done.touchpoint) == "COMPLETED"
 
 
 @pytest.mark.parametrize("name", ["WEEKLY_CHECK_IN", "UPGRADE_TALK"])

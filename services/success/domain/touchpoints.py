@@ -14,7 +14,7 @@ are made, so making them twice makes them once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -24,13 +24,13 @@ from types import MappingProxyType
 from services.domain.actors import ActorLike
 from services.domain.channels import Channel
 from services.domain.checks import Checks
-from services.domain.context import Context
+from services.domain.context import NOTHING_KNOWN, Context
 from services.domain.errors import PersonRequired
 from services.domain.riyadh import day_start, week_key
 from services.domain.texts import Bilingual, Reader, TextsFile
 from services.success.domain.at_risk import RiskLevel
 from services.success.domain.check_in import SUPPRESSING
-from services.success.domain.errors import TouchpointHeld, TouchpointStateRefused, WeekTaken
+from services.success.domain.errors import CheckInSuppressed, TouchpointHeld, TouchpointStateRefused, WeekTaken
 from services.success.domain.plans import Bundle, PlanLine, PlanTexts
 
 MAX_PLAN_YEARS = 5
@@ -161,6 +161,20 @@ class Touchpoint:
         return f"r{self.revision}"
 
 
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What a person says of a touchpoint that took place at a time, UTC; ``note`` and ``reference`` may be empty.
+
+    ``context`` is what was known of the incidents of the customer ``customer_id``, which is empty where nobody named it.
+    """
+
+    completed_at: datetime
+    note: str = ""
+    reference: str = ""
+    customer_id: str = ""
+    context: Context = NOTHING_KNOWN
+
+
 def load_cadence_texts(folder: Path) -> CadenceTexts:
     """Read ``cadence.toml`` in ``folder``; `TextsError` names every fault of it."""
     file = TextsFile(folder / "cadence.toml")
@@ -285,11 +299,24 @@ def holds(
     """Everything that stands in the way of an open touchpoint, as far as it is known."""
     if not found.open:
         return ()
+    return kind_holds(found.kind, found.customer_id, channel, context, texts, proof_pack_delivered=proof_pack_delivered)
+
+
+def kind_holds(
+    kind: TouchpointKind,
+    customer_id: str,
+    channel: Channel,
+    context: Context,
+    texts: CadenceTexts,
+    *,
+    proof_pack_delivered: bool,
+) -> tuple[Hold, ...]:
+    """Everything that stands in the way of a customer's open touchpoints of a kind, as far as it is known."""
     reasons = []
-    if found.kind is TouchpointKind.UPGRADE_TALK and not proof_pack_delivered:
+    if kind is TouchpointKind.UPGRADE_TALK and not proof_pack_delivered:
         reasons.append(Hold(HoldKind.NO_PROOF_PACK_YET, texts.holds[HoldKind.NO_PROOF_PACK_YET]))
-    if found.kind in SUPPRESSIBLE:
-        reasons += context_holds(channel, found.customer_id, context, texts)
+    if kind in SUPPRESSIBLE:
+        reasons += context_holds(channel, customer_id, context, texts)
     return tuple(reasons)
 
 
@@ -338,12 +365,15 @@ def draft_body(found: Touchpoint, renewal: date, plans: PlanTexts, texts: Cadenc
     )
 
 
+def unmet(customer_id: str, found: Sequence[Hold]) -> list[tuple[str, str, str]]:
+    """What a refusal says of each reason: its kind, whom it is about, and the text in Arabic and English."""
+    return [(hold.kind.name, f"customer/{customer_id}", f"{hold.reason.ar}\n{hold.reason.en}") for hold in found]
+
+
 def complete(
     found: Touchpoint,
     actor: ActorLike,
-    completed_at: datetime,
-    note: str,
-    reference: str,
+    said: Completion,
     now: datetime,
     *,
     began_on: date,
@@ -352,34 +382,51 @@ def complete(
 ) -> Touchpoint:
     """The touchpoint that took place. ``began_on`` is the day on which its plan began.
 
-    Raises ``PersonRequired``, ``InvalidInput``, ``TouchpointStateRefused`` and ``TouchpointHeld``.
+    Raises ``PersonRequired``, ``InvalidInput``, ``TouchpointStateRefused``, ``CheckInSuppressed`` and ``TouchpointHeld``.
     """
     require_person(actor, "complete_touchpoint")
     checks = Checks()
     earliest = min(began_on, found.planned_on) - timedelta(days=LEAD_DAYS)
-    if completed_at > now:
+    if said.completed_at > now:
         checks.note("complete_time", "IN_FUTURE", "must not lie in the future")
-    elif completed_at < day_start(earliest):
+    elif said.completed_at < day_start(earliest):
         checks.note("complete_time", "BEFORE_PLAN", f"must not lie before {earliest}, {LEAD_DAYS} days before the plan")
+    if said.customer_id and said.customer_id != found.customer_id:
+        checks.note("customer_id", "OTHER_CUSTOMER", "must be the touchpoint's customer")
+    elif not said.customer_id and found.kind in SUPPRESSIBLE:
+        checks.note("customer_id", "REQUIRED", "must name the touchpoint's customer, whose open incidents hold it back")
     checks.done()
     require_open(found)
-    if found.kind is TouchpointKind.UPGRADE_TALK and not proof_pack_delivered:
-        reason = texts.holds[HoldKind.NO_PROOF_PACK_YET]
+    # A freeze holds what is sent over a channel, not the record of a talk that took place: inside Dealix there is none.
+    against = holds(found, Channel.INTERNAL, said.context, texts, proof_pack_delivered=proof_pack_delivered)
+    if against and found.kind is TouchpointKind.WEEKLY_CHECK_IN:
+        raise check_in_suppressed(found.customer_id, against)
+    if against:
         raise TouchpointHeld(
-            "no upgrade is offered before the first Proof Pack is delivered",
-            [(HoldKind.NO_PROOF_PACK_YET.name, f"customer/{found.customer_id}", f"{reason.ar}\n{reason.en}")],
+            "the offer is held back",
+            unmet(found.customer_id, against),
             touchpoint_id=found.touchpoint_id,
             customer_id=found.customer_id,
         )
     return replace(
         found,
         state=TouchpointState.COMPLETED,
-        completed_at=completed_at,
+        completed_at=said.completed_at,
         completer=actor,
         # Why it was added stays where nothing else is noted.
-        note=note or found.note,
-        reference=reference,
+        note=said.note or found.note,
+        reference=said.reference,
         revision=found.revision + 1,
+    )
+
+
+def check_in_suppressed(customer_id: str, against: Sequence[Hold]) -> CheckInSuppressed:
+    """The refusal of a check-in while a SEV1 or SEV2 is open."""
+    return CheckInSuppressed(
+        "no weekly check-in while a grave incident is open",
+        unmet(customer_id, against),
+        customer_id=customer_id,
+        severity=against[0].detail,
     )
 
 

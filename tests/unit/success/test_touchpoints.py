@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -15,10 +16,11 @@ from services.domain.context import ChannelFreeze, Context, OpenIncident
 from services.domain.errors import InvalidInput, PersonRequired
 from services.storage.database import Actor
 from services.success.domain.catalog import load_catalog
-from services.success.domain.errors import TouchpointHeld, TouchpointStateRefused, WeekTaken
+from services.success.domain.errors import CheckInSuppressed, TouchpointHeld, TouchpointStateRefused, WeekTaken
 from services.success.domain.plans import Bundle
 from services.success.domain.touchpoints import (
     RENEWALS,
+    Completion,
     HoldKind,
     Slot,
     Touchpoint,
@@ -308,8 +310,11 @@ def test_the_drafts_of_every_line_of_a_kind_of_its_own_are_clean(bundle: Bundle)
             assert "{" not in body.ar + body.en
 
 
-def done(found: Touchpoint, actor: Actor = PERSON, at: datetime = NOW, delivered: bool = True) -> Touchpoint:
-    return complete(found, actor, at, "note", "ref", NOW, began_on=START, proof_pack_delivered=delivered, texts=TEXTS)
+def done(
+    found: Touchpoint, actor: Actor = PERSON, at: datetime = NOW, delivered: bool = True, **said: Any
+) -> Touchpoint:
+    completion = Completion(at, **{"note": "note", "reference": "ref", "customer_id": "acme", **said})
+    return complete(found, actor, completion, NOW, began_on=START, proof_pack_delivered=delivered, texts=TEXTS)
 
 
 def test_a_person_completes_a_touchpoint() -> None:
@@ -356,6 +361,58 @@ def test_nothing_took_place_long_before_its_plan(planned: date, at: datetime, ta
         done(found, at=at)
     assert [(v.field, v.reason) for v in refused.value.violations] == [("complete_time", "BEFORE_PLAN")]
     assert "2026-02-22" in refused.value.violations[0].description
+
+
+@pytest.mark.parametrize(
+    ("kind", "severity", "refusal"),
+    [
+        (CHECK_IN, "SEV1", CheckInSuppressed),
+        (CHECK_IN, "SEV2", CheckInSuppressed),
+        (CHECK_IN, "SEV3", None),
+        (UPGRADE, "SEV2", TouchpointHeld),
+        # What cannot wait took place all the same; so did what took place over another channel than the frozen one.
+        (TouchpointKind.RENEWAL_7_DAY, "SEV1", None),
+        (CHECK_IN, "", None),
+    ],
+)
+def test_what_waits_for_an_incident_is_not_completed_while_it_is_open(
+    kind: TouchpointKind, severity: str, refusal: type[Exception] | None
+) -> None:
+    incidents = (OpenIncident("i", severity),) if severity else ()
+    context = Context((replace(FROZEN_MAIL, channel=None),), incidents)
+    if refusal is None:
+        assert done(touchpoint(kind), context=context).state is TouchpointState.COMPLETED
+        return
+    with pytest.raises((CheckInSuppressed, TouchpointHeld)) as refused:
+        done(touchpoint(kind), context=context)
+    assert type(refused.value) is refusal
+    ((why, _, said),) = refused.value.missing
+    assert why == "OPEN_INCIDENT"
+    assert severity in said
+
+
+@pytest.mark.parametrize(
+    ("kind", "customer_id", "reason"),
+    [
+        (CHECK_IN, "", "REQUIRED"),
+        (UPGRADE, "", "REQUIRED"),
+        (CHECK_IN, "zain", "OTHER_CUSTOMER"),
+        (TouchpointKind.PLAN_STEP, "zain", "OTHER_CUSTOMER"),
+        (TouchpointKind.PLAN_STEP, "", None),
+    ],
+)
+def test_what_waits_for_incidents_is_completed_for_its_customer(
+    kind: TouchpointKind, customer_id: str, reason: str | None
+) -> None:
+    if reason is None:
+        assert done(touchpoint(kind), customer_id=customer_id).state is TouchpointState.COMPLETED
+        return
+    with pytest.raises(InvalidInput) as refused:
+        done(touchpoint(kind), customer_id=customer_id, at=NOW + timedelta(days=1))
+    assert {v.field: v.reason for v in refused.value.violations} == {
+        "complete_time": "IN_FUTURE",
+        "customer_id": reason,
+    }
 
 
 def test_no_upgrade_is_offered_before_the_first_proof_pack() -> None:
