@@ -393,8 +393,8 @@ def complete(
         checks.note("complete_time", "BEFORE_PLAN", f"must not lie before {earliest}, {LEAD_DAYS} days before the plan")
     if said.customer_id and said.customer_id != found.customer_id:
         checks.note("customer_id", "OTHER_CUSTOMER", "must be the touchpoint's customer")
-    elif not said.customer_id and found.kind in SUPPRESSIBLE:
-        checks.note("customer_id", "REQUIRED", "must name the touchpoint's customer, whose open incidents hold it back")
+    elif not said.customer_id and found.kind is TouchpointKind.WEEKLY_CHECK_IN:
+        checks.note("customer_id", "REQUIRED", "must name the customer of a check-in: open incidents hold it back")
     checks.done()
     require_open(found)
     # A freeze holds what is sent over a channel, not the record of a talk that took place: inside Dealix there is none.

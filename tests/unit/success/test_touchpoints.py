@@ -395,13 +395,13 @@ def test_what_waits_for_an_incident_is_not_completed_while_it_is_open(
     ("kind", "customer_id", "reason"),
     [
         (CHECK_IN, "", "REQUIRED"),
-        (UPGRADE, "", "REQUIRED"),
+        (UPGRADE, "", None),
         (CHECK_IN, "zain", "OTHER_CUSTOMER"),
         (TouchpointKind.PLAN_STEP, "zain", "OTHER_CUSTOMER"),
         (TouchpointKind.PLAN_STEP, "", None),
     ],
 )
-def test_what_waits_for_incidents_is_completed_for_its_customer(
+def test_a_check_in_is_completed_for_its_customer_and_nothing_for_another(
     kind: TouchpointKind, customer_id: str, reason: str | None
 ) -> None:
     if reason is None:

@@ -1540,7 +1540,7 @@ class CompleteTouchpointRequest(_message.Message):
     etag: _builtins.str
     """The etag as the caller read it; empty skips the check."""
     customer_id: _builtins.str
-    """Its customer: then the gateway can say what stands in the way. Needed for a check-in and an upgrade offer; may be empty otherwise."""
+    """Its customer: then the gateway can say what stands in the way. Needed for a check-in; may be empty otherwise."""
     @_builtins.property
     def actor(self) -> _actor_pb2.Actor:
         """Who asks for it."""
