@@ -3,8 +3,9 @@
     context   freezes and open incidents, from incidents
     cadence   whether the customer's success cadence is active, from success
 
-Whatever a client put there is overwritten. For a write the service that knows has to answer: where nobody knows whether a
-channel is frozen, nothing is approved. A read is answered without.
+Both are of the customer whom the request names, or to whom what it names belongs: a draft, a touchpoint.
+Whatever a client put there is overwritten. For a write the service that knows has to answer: where nobody knows what is frozen
+or what is open, nothing is approved or completed. A read is answered without.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ from services.runtime.call import Call
 from services.runtime.failure import RpcFailure
 from services.runtime.methods import Method
 from services.runtime.pipeline import Stage, malformed
+
+# What is looked up for its customer, where a request names it and not the customer.
+_OWNED = ("draft", "touchpoint")
 
 # What fills a field of a request in; None leaves it unset, where the service will refuse the request anyway.
 Fetch = Callable[[Any, Call], Awaitable[Message | None]]
@@ -83,8 +87,8 @@ class Bringer:
         found: dict[str, Fetch] = {}
         # Incidents looks into its own tables.
         if "context" in brought and service != "incidents":
-            by_draft = "customer_id" not in fields
-            found["context"] = self._context_of_draft(service, method) if by_draft else self._context_of_customer
+            named = "customer_id" in fields
+            found["context"] = self._context_of_customer if named else self._context_of_owned(service, method)
         if "cadence" in brought:
             found["cadence"] = self._cadence
         return found
@@ -92,14 +96,15 @@ class Bringer:
     async def _context_of_customer(self, request: Any, call: Call) -> Message:
         return await self._context(request.customer_id, call)
 
-    def _context_of_draft(self, service: str, method: Method) -> Fetch:
-        """The context of the customer of the draft that a request names."""
-        path = f"/{method.service}/GetDraft"
-        get_draft: Any = self._methods[path].request_class
+    def _context_of_owned(self, service: str, method: Method) -> Fetch:
+        """The context of the customer of the draft or the touchpoint that a request names."""
+        (noun,) = (noun for noun in _OWNED if f"{noun}_id" in method.request_class.DESCRIPTOR.fields_by_name)
+        key, path = f"{noun}_id", f"/{method.service}/Get{noun.capitalize()}"
+        get: Any = self._methods[path].request_class
 
         async def fetch(request: Any, call: Call) -> Message | None:
-            found = await self._composer.ask(service, path, get_draft(draft_id=request.draft_id), call)
-            return await self._context(found.draft.customer_id, call)
+            found = await self._composer.ask(service, path, get(**{key: getattr(request, key)}), call)
+            return await self._context(getattr(found, noun).customer_id, call)
 
         return fetch
 

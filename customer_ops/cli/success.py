@@ -337,8 +337,6 @@ def done(
         etag=etag,
     )
     with connect(address) as client:
-        asked = pb.GetTouchpointRequest(touchpoint_id=touchpoint)
-        request.customer_id = client.call(client.success.GetTouchpoint, asked).touchpoint.customer_id
         answer = client.call(client.success.CompleteTouchpoint, request)
     show(answer, live.touchpoint(answer.touchpoint), as_json)
 

@@ -336,7 +336,6 @@ def completion(request: pb.CompleteTouchpointRequest) -> Completion:
         completed_at=completed_at,
         note=request.note,
         reference=request.reference,
-        customer_id=request.customer_id,
         context=replace(context, incidents=before),
     )
 

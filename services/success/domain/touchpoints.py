@@ -165,13 +165,12 @@ class Touchpoint:
 class Completion:
     """What a person says of a touchpoint that took place at a time, UTC; ``note`` and ``reference`` may be empty.
 
-    ``context`` is what was known of the incidents of the customer ``customer_id``, which is empty where nobody named it.
+    ``context`` is what was known of incidents that were open then.
     """
 
     completed_at: datetime
     note: str = ""
     reference: str = ""
-    customer_id: str = ""
     context: Context = NOTHING_KNOWN
 
 
@@ -391,10 +390,6 @@ def complete(
         checks.note("complete_time", "IN_FUTURE", "must not lie in the future")
     elif said.completed_at < day_start(earliest):
         checks.note("complete_time", "BEFORE_PLAN", f"must not lie before {earliest}, {LEAD_DAYS} days before the plan")
-    if said.customer_id and said.customer_id != found.customer_id:
-        checks.note("customer_id", "OTHER_CUSTOMER", "must be the touchpoint's customer")
-    elif not said.customer_id and found.kind is TouchpointKind.WEEKLY_CHECK_IN:
-        checks.note("customer_id", "REQUIRED", "must name the customer of a check-in: open incidents hold it back")
     checks.done()
     require_open(found)
     # A freeze holds what is sent over a channel, not the record of a talk that took place: inside Dealix there is none.

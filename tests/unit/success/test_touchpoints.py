@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 
 from services.domain.channels import Channel
 from services.domain.claims import ClaimChecker, load_claims
-from services.domain.context import ChannelFreeze, Context, OpenIncident
+from services.domain.context import NOTHING_KNOWN, ChannelFreeze, Context, OpenIncident
 from services.domain.errors import InvalidInput, PersonRequired
 from services.storage.database import Actor
 from services.success.domain.catalog import load_catalog
@@ -311,10 +310,14 @@ def test_the_drafts_of_every_line_of_a_kind_of_its_own_are_clean(bundle: Bundle)
 
 
 def done(
-    found: Touchpoint, actor: Actor = PERSON, at: datetime = NOW, delivered: bool = True, **said: Any
+    found: Touchpoint,
+    actor: Actor = PERSON,
+    at: datetime = NOW,
+    delivered: bool = True,
+    context: Context = NOTHING_KNOWN,
 ) -> Touchpoint:
-    completion = Completion(at, **{"note": "note", "reference": "ref", "customer_id": "acme", **said})
-    return complete(found, actor, completion, NOW, began_on=START, proof_pack_delivered=delivered, texts=TEXTS)
+    said = Completion(at, "note", "ref", context)
+    return complete(found, actor, said, NOW, began_on=START, proof_pack_delivered=delivered, texts=TEXTS)
 
 
 def test_a_person_completes_a_touchpoint() -> None:
@@ -389,30 +392,6 @@ def test_what_waits_for_an_incident_is_not_completed_while_it_is_open(
     ((why, _, said),) = refused.value.missing
     assert why == "OPEN_INCIDENT"
     assert severity in said
-
-
-@pytest.mark.parametrize(
-    ("kind", "customer_id", "reason"),
-    [
-        (CHECK_IN, "", "REQUIRED"),
-        (UPGRADE, "", None),
-        (CHECK_IN, "zain", "OTHER_CUSTOMER"),
-        (TouchpointKind.PLAN_STEP, "zain", "OTHER_CUSTOMER"),
-        (TouchpointKind.PLAN_STEP, "", None),
-    ],
-)
-def test_a_check_in_is_completed_for_its_customer_and_nothing_for_another(
-    kind: TouchpointKind, customer_id: str, reason: str | None
-) -> None:
-    if reason is None:
-        assert done(touchpoint(kind), customer_id=customer_id).state is TouchpointState.COMPLETED
-        return
-    with pytest.raises(InvalidInput) as refused:
-        done(touchpoint(kind), customer_id=customer_id, at=NOW + timedelta(days=1))
-    assert {v.field: v.reason for v in refused.value.violations} == {
-        "complete_time": "IN_FUTURE",
-        "customer_id": reason,
-    }
 
 
 def test_no_upgrade_is_offered_before_the_first_proof_pack() -> None:

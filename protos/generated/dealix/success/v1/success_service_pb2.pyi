@@ -1527,7 +1527,6 @@ class CompleteTouchpointRequest(_message.Message):
     NOTE_FIELD_NUMBER: _builtins.int
     REFERENCE_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
-    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
     CONTEXT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """UUID of this write, made by the caller; repeat it to repeat the call safely."""
@@ -1539,8 +1538,6 @@ class CompleteTouchpointRequest(_message.Message):
     """Where more is found, such as the minutes; may be empty."""
     etag: _builtins.str
     """The etag as the caller read it; empty skips the check."""
-    customer_id: _builtins.str
-    """Its customer: then the gateway can say what stands in the way. Needed for a check-in; may be empty otherwise."""
     @_builtins.property
     def actor(self) -> _actor_pb2.Actor:
         """Who asks for it."""
@@ -1551,7 +1548,7 @@ class CompleteTouchpointRequest(_message.Message):
 
     @_builtins.property
     def context(self) -> _context_pb2.Context:
-        """Open incidents and freezes; the gateway fills it."""
+        """Open incidents and freezes of the touchpoint's customer; the gateway fills it."""
 
     def __init__(
         self,
@@ -1563,12 +1560,11 @@ class CompleteTouchpointRequest(_message.Message):
         note: _builtins.str = ...,
         reference: _builtins.str = ...,
         etag: _builtins.str = ...,
-        customer_id: _builtins.str = ...,
         context: _context_pb2.Context | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "complete_time", b"complete_time", "context", b"context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "complete_time", b"complete_time", "context", b"context", "customer_id", b"customer_id", "etag", b"etag", "note", b"note", "reference", b"reference", "request_id", b"request_id", "touchpoint_id", b"touchpoint_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "complete_time", b"complete_time", "context", b"context", "etag", b"etag", "note", b"note", "reference", b"reference", "request_id", b"request_id", "touchpoint_id", b"touchpoint_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -130,12 +130,11 @@ class SuccessServiceStub:
     """Records that a touchpoint took place, whether its draft was made or not. A draft of it that nobody decided on is withdrawn.
 
     No person: PERMISSION_DENIED (PERSON_REQUIRED). A time in the future, or more than a week before both the plan and the day on which it
-    put the touchpoint; another customer than the touchpoint's, or none for a check-in: INVALID_ARGUMENT
-    (INVALID_FIELDS). Unknown: NOT_FOUND (TOUCHPOINT_NOT_FOUND). Completed, missed or cancelled: FAILED_PRECONDITION
-    (TOUCHPOINT_STATE_REFUSED). A SEV1 or SEV2, as the gateway brings it along, that is open and was so when it took place: of a check-in
-    FAILED_PRECONDITION (CHECK_IN_SUPPRESSED), of an upgrade offer, as before the first Proof Pack is delivered, FAILED_PRECONDITION
-    (TOUCHPOINT_HELD); the PreconditionFailure detail gives the reason in Arabic and English. Another etag than the present one:
-    ABORTED (ETAG_MISMATCH).
+    put the touchpoint: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND (TOUCHPOINT_NOT_FOUND). Completed, missed or cancelled:
+    FAILED_PRECONDITION (TOUCHPOINT_STATE_REFUSED). A SEV1 or SEV2, as the gateway brings it along, that is open and was so when it took
+    place: of a check-in FAILED_PRECONDITION (CHECK_IN_SUPPRESSED), of an upgrade offer, as before the first Proof Pack is delivered,
+    FAILED_PRECONDITION (TOUCHPOINT_HELD); the PreconditionFailure detail gives the reason in Arabic and English. Another etag than the
+    present one: ABORTED (ETAG_MISMATCH).
     """
     RescheduleTouchpoint: _grpc.UnaryUnaryMultiCallable[_success_service_pb2.RescheduleTouchpointRequest, _success_service_pb2.RescheduleTouchpointResponse]
     """Moves an open touchpoint to another day, with a reason. A draft of it that nobody decided on is withdrawn; it is drafted anew when
@@ -281,12 +280,11 @@ class SuccessServiceAsyncStub(SuccessServiceStub):
     """Records that a touchpoint took place, whether its draft was made or not. A draft of it that nobody decided on is withdrawn.
 
     No person: PERMISSION_DENIED (PERSON_REQUIRED). A time in the future, or more than a week before both the plan and the day on which it
-    put the touchpoint; another customer than the touchpoint's, or none for a check-in: INVALID_ARGUMENT
-    (INVALID_FIELDS). Unknown: NOT_FOUND (TOUCHPOINT_NOT_FOUND). Completed, missed or cancelled: FAILED_PRECONDITION
-    (TOUCHPOINT_STATE_REFUSED). A SEV1 or SEV2, as the gateway brings it along, that is open and was so when it took place: of a check-in
-    FAILED_PRECONDITION (CHECK_IN_SUPPRESSED), of an upgrade offer, as before the first Proof Pack is delivered, FAILED_PRECONDITION
-    (TOUCHPOINT_HELD); the PreconditionFailure detail gives the reason in Arabic and English. Another etag than the present one:
-    ABORTED (ETAG_MISMATCH).
+    put the touchpoint: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND (TOUCHPOINT_NOT_FOUND). Completed, missed or cancelled:
+    FAILED_PRECONDITION (TOUCHPOINT_STATE_REFUSED). A SEV1 or SEV2, as the gateway brings it along, that is open and was so when it took
+    place: of a check-in FAILED_PRECONDITION (CHECK_IN_SUPPRESSED), of an upgrade offer, as before the first Proof Pack is delivered,
+    FAILED_PRECONDITION (TOUCHPOINT_HELD); the PreconditionFailure detail gives the reason in Arabic and English. Another etag than the
+    present one: ABORTED (ETAG_MISMATCH).
     """
     RescheduleTouchpoint: _aio.UnaryUnaryMultiCallable[_success_service_pb2.RescheduleTouchpointRequest, _success_service_pb2.RescheduleTouchpointResponse]  # type: ignore[assignment]
     """Moves an open touchpoint to another day, with a reason. A draft of it that nobody decided on is withdrawn; it is drafted anew when
@@ -537,12 +535,11 @@ class SuccessServiceServicer(metaclass=_abc_1.ABCMeta):
         """Records that a touchpoint took place, whether its draft was made or not. A draft of it that nobody decided on is withdrawn.
 
         No person: PERMISSION_DENIED (PERSON_REQUIRED). A time in the future, or more than a week before both the plan and the day on which it
-        put the touchpoint; another customer than the touchpoint's, or none for a check-in: INVALID_ARGUMENT
-        (INVALID_FIELDS). Unknown: NOT_FOUND (TOUCHPOINT_NOT_FOUND). Completed, missed or cancelled: FAILED_PRECONDITION
-        (TOUCHPOINT_STATE_REFUSED). A SEV1 or SEV2, as the gateway brings it along, that is open and was so when it took place: of a check-in
-        FAILED_PRECONDITION (CHECK_IN_SUPPRESSED), of an upgrade offer, as before the first Proof Pack is delivered, FAILED_PRECONDITION
-        (TOUCHPOINT_HELD); the PreconditionFailure detail gives the reason in Arabic and English. Another etag than the present one:
-        ABORTED (ETAG_MISMATCH).
+        put the touchpoint: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND (TOUCHPOINT_NOT_FOUND). Completed, missed or cancelled:
+        FAILED_PRECONDITION (TOUCHPOINT_STATE_REFUSED). A SEV1 or SEV2, as the gateway brings it along, that is open and was so when it took
+        place: of a check-in FAILED_PRECONDITION (CHECK_IN_SUPPRESSED), of an upgrade offer, as before the first Proof Pack is delivered,
+        FAILED_PRECONDITION (TOUCHPOINT_HELD); the PreconditionFailure detail gives the reason in Arabic and English. Another etag than the
+        present one: ABORTED (ETAG_MISMATCH).
         """
 
     @_abc_1.abstractmethod
