@@ -259,8 +259,10 @@ def _plain(request: Callable[[], Message]) -> Callable[[Ask], Awaitable[Message]
 
 def _on_ticket(kind: str, **fields: Any) -> Callable[[Ask], Awaitable[Message]]:
     async def make(ask: Ask) -> Message:
+        # Of the ticket first: what is made for it then lies after its opening.
+        ticket_id = (await samples.new_ticket(ask)).ticket_id
         given = {name: value() if callable(value) else value for name, value in fields.items()}
-        return _event((await samples.new_ticket(ask)).ticket_id, kind, **given)
+        return _event(ticket_id, kind, **given)
 
     return make
 
