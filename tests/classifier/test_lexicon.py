@@ -453,15 +453,15 @@ def test_star_stands_for_one_word_of_any_kind() -> None:
 
 
 def test_an_entry_may_count_by_itself_like_a_base_keyword() -> None:
-    texts = ("We saw a keylogger today", "شفنا keylogger على جهاز المحاسب، ومتى موعد الاجتماع؟")
+    texts = ("We saw a bluesnarfing today", "شفنا bluesnarfing على جهاز المحاسب، ومتى موعد الاجتماع؟")
     for always in (False, True):
         raw = copy.deepcopy(dict(RAW))
-        raw["entry"].append(dict(entry(raw, "hacked"), id="probe", words=["keylogger"], always=always))
+        raw["entry"].append(dict(entry(raw, "hacked"), id="probe", words=["bluesnarfing"], always=always))
         for kind in ("rule", "nouns", "verbs", "past", "present", "arabizi", "bare", "owned"):
             raw["entry"][-1].pop(kind, None)
         classifier = Classifier(compile_lexicon(raw, VERSION))
         assert all((classifier.classify(text).priority == "P0") is always for text in texts)
-    assert classifier.classify("there is no keylogger").priority == "P3"
+    assert classifier.classify("there is no bluesnarfing").priority == "P3"
 
 
 def test_noun_takes_the_closed_set_of_clitics() -> None:

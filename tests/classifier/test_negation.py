@@ -267,8 +267,8 @@ def test_no_before_digits_is_number(classifier: Classifier, text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["oh no our account was hacked", "لا يا اخوان حسابنا تهكر", "لا بالله رسلتوا الرسالة لعميل غلط", "لا لا حسابنا تهكر",
-     "بدل ما ترسلون العقد لي أرسلتوه لمورد ثاني"],
+    ["oh no our account was hacked", "لا يا جماعة رسلتوا الرسالة لعميل غلط", "لا بالله رسلتوا الرسالة لعميل غلط",
+     "لا لا حسابنا تهكر", "بدل ما ترسلون العقد لي أرسلتوه لمورد ثاني"],
 )  # fmt: skip
 def test_who_exclaims_denies_nothing(classifier: Classifier, text: str) -> None:
     assert classifier.classify(text).priority == "P0"

@@ -14,7 +14,7 @@ import itertools
 import random
 import re
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ from services.domain.arabic import HARD_STOPS
 from services.support.domain.classifier import Classifier
 from services.support.domain.lexicon import DEFAULT_DIRECTORY, load_lexicon
 from services.support.domain.weighing import TOLD_AT_ONCE
-from services.support.domain.weights import FILE, UNIT, VERDICTS, Weights, parts_of, unmarked, without_and
+from services.support.domain.weights import FILE, UNIT, VERDICTS, Weights, parts_of
 from tests.classifier.evaluate import SETS
 from tests.classifier.labelled import Row, read, read_pieces
 from tests.classifier.test_products import PRODUCTS, texts
@@ -207,18 +207,10 @@ class Weighed(NamedTuple):
     column: str
     share: float
 
-    def parts(self, known: Container[str]) -> Counter[str]:
-        """How many of the words have each part; of those that are not known with «و», without it."""
-        words = [without_and(word, known.__contains__) for word in self.words]
-        return Counter(part for word in words for part in set(parts_of(word)))
-
-
-def known_words(some: Iterable[Weighed]) -> frozenset[str]:
-    """The words of some rows but for those with «و» ("and") joined to a word that is as usual without it."""
-    rows = Counter(unmarked(word)[1] for one in some for word in one.words if " " not in word)
-    return frozenset(
-        [word for word, count in rows.items() if word[0] != "و" or rows[word[1:]] < max(count, LEAST_ROWS)]
-    )
+    @property
+    def parts(self) -> Counter[str]:
+        """How many of the words have each part."""
+        return Counter(part for word in self.words for part in set(parts_of(word)))
 
 
 def weighed(classifier: Classifier, some: Iterable[tuple[Row, float]]) -> list[Weighed]:
@@ -278,14 +270,13 @@ def main() -> None:
     written = rows(classifier)
     some = weighed(classifier, written)
     # What is only seen in slips is not worth its place in the table.
-    known = known_words(some)
-    frequency = Counter(part for one in some for part in one.parts(known))
+    frequency = Counter(part for one in some for part in one.parts)
     learnt = {p for p, n in frequency.items() if n >= (LEAST_ROWS_OF_A_PAIR if " " in p else LEAST_ROWS)}
     pieces = [classifier.words_weighed(piece.text) for piece in read_pieces("beside")]
     some += joined(some) + accompanied(some, pieces) + weighed(classifier, with_slips(written))
     vectors = DictVectorizer()
-    table = vectors.fit_transform([{p: n for p, n in one.parts(known).items() if p in learnt} for one in some])
-    model = LogisticRegression(C=STRENGTH, max_iter=300, tol=1e-4)
+    table = vectors.fit_transform([{p: n for p, n in one.parts.items() if p in learnt} for one in some])
+    model = LogisticRegression(C=STRENGTH, max_iter=400, tol=1e-4)
     model.fit(table, [one.column for one in some], sample_weight=[one.share for one in some])
     place = {str(code): number for number, code in enumerate(model.classes_)}
     codes = [v.code for v in VERDICTS]

@@ -14,7 +14,7 @@ from __future__ import annotations
 import itertools
 import math
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -48,9 +48,6 @@ DENIED: Final = "¬"
 UNREAL: Final = "~"
 """Before a word: what it is part of is told as feared, supposed, taken back, long ago or elsewhere."""
 _MARKS: Final = (DENIED, UNREAL)
-_AND: Final = "و"
-# How many letters a word has at least that may be another with «و» joined to it.
-_LEAST_WITH_AND: Final = 5
 
 V = TypeVar("V")
 
@@ -148,14 +145,6 @@ def parts_of(word: str) -> list[str]:
     return parts
 
 
-def without_and(word: str, knows: Callable[[str], bool]) -> str:
-    """The word without the «و» ("and") joined to it, where only the rest is known."""
-    mark, plain = unmarked(word)
-    if len(plain) < _LEAST_WITH_AND or plain[0] != _AND or knows(plain) or not knows(plain[1:]):
-        return word
-    return mark + plain[1:]
-
-
 class Weights:
     """The table, immutable but for the words that it remembers; safe to share on one event loop.
 
@@ -222,7 +211,6 @@ class _Known(Remembered[int]):
 
     def made(self, word: str) -> int:
         rows = self._rows
-        word = without_and(word, lambda plain: "=" + plain in rows)
         return sum([packed(rows[part]) for part in {*parts_of(word)} if part in rows])
 
 
