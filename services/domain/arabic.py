@@ -230,7 +230,7 @@ def parted(folded: str, how: Folded) -> str:
     """
     if how == "by table":
         folded = _PICTURES.sub(lambda some: ",".ljust(len(some[0])), folded)
-    if "|" in folded or "•" in folded or " / " in folded or " + " in folded:
+    if "|" in folded or "•" in folded or "/" in folded or "+" in folded:
         folded = _PARTING.sub(",", folded)
     if "\t" in folded:
         folded = "\n".join(map(_cells, folded.split("\n")))
