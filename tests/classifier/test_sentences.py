@@ -11,7 +11,8 @@ from services.domain.arabic import fold_and_tokenize
 from services.support.domain.classifier import Classifier
 from services.support.domain.lexicon import load_lexicon
 from services.support.domain.matching import Match, Matcher
-from services.support.domain.weighing import Weigher, _borders, _Text
+from services.support.domain.weighing import Weigher, _borders, _Judged, _may_hide_more, _Text
+from services.support.domain.weights import LEVELS, VERDICTS
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +115,9 @@ def test_a_lesser_complaint_hides_nothing(classifier: Classifier, urgent: str, l
         ("Google Sheets stopped updating and our customer list leaked", "P0"),
         ("الواتساب مفصول والبايلوت متوقف", "P1"),
         ("Gmail keeps disconnecting and the pilot stopped", "P1"),
+        ("proof pack overdue and the service has been dead since Monday", "P1"),
+        ("proof pack won't download and bulk message went to the wrong segment", "P0"),
+        ("الواتساب انقطع، العرض انطرش للزبون قبل لا نوافق", "P0"),
         # What comes of a lesser trouble is no trouble of its own.
         ("صفحة التقارير ما تفتح، وكل الموظفين يشوفون خطأ", "P1"),
         ("يفشل الاتصال بنماذج العملاء المحتملين في لينكدإن، وتظهر رسالة خطأ عند كل محاولة.", "P2"),
@@ -123,6 +127,42 @@ def test_a_lesser_complaint_hides_nothing(classifier: Classifier, urgent: str, l
 )
 def test_a_clause_beside_a_lesser_complaint_is_told_by_itself(classifier: Classifier, text: str, priority: str) -> None:
     assert classifier.classify(text).priority == priority
+
+
+def test_of_several_sentences_the_most_urgent_decides(classifier: Classifier) -> None:
+    told = ("الانستغرام لا يعمل", "مافيه بروف باك", "احدهم دخل وحذف كل العملاء")
+    for order in itertools.permutations(told):
+        assert classifier.classify(". ".join(order)).priority == "P0", order
+
+
+def test_a_rule_joins_nothing_across_a_blank_line() -> None:
+    matcher = Matcher(load_lexicon())
+
+    def found(joint: str) -> bool:
+        return bool(matcher.find(fold_and_tokenize(f"the offer was sent{joint}to the wrong customer")[2]).matches)
+
+    assert (found(" "), found("\n"), found("\n\n")) == (True, True, False)
+
+
+def test_a_letter_is_read_in_pairs_of_sentences_for_what_is_more_urgent_alone(weigher: Weigher) -> None:
+    letter = "The drafts service is down since noon. We wrote twice. Our team waits for it. Two of us are on leave this week. "
+    text, matches = read(weigher, letter + "Please call me about it in the afternoon.")
+    place = (0, len(text.tokens))
+    judged = weigher._judged(text, place, matches)
+    assert judged.level == 1
+    asked = len(text.judged)
+    assert weigher._told_together(text, matches, place, 1) is judged
+    assert len(text.judged) == asked
+    weigher._told_together(text, matches, place, 3)
+    assert len(text.judged) > asked
+
+
+@pytest.mark.parametrize(
+    ("critical", "lesser", "may"), [(-0.5, 3, False), (0.5, 3, True), (0.5, 7, False), (2, 7, True)]
+)
+def test_what_is_less_likely_than_nothing_is_not_looked_for(critical: float, lesser: float, may: bool) -> None:
+    odds = [critical] + [-9.0] * (len(LEVELS[0]) - 1) + [lesser] * (len(VERDICTS) - len(LEVELS[0]))
+    assert _may_hide_more(_Judged(1, odds, (0, 1))) is may
 
 
 @pytest.mark.parametrize(

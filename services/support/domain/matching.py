@@ -911,9 +911,7 @@ class Matcher:
                 continue
             # "An outage? No, …" answers its own question, and so does "outage: none".
             asked = spans[at][0] - 1
-            answered = (
-                at_end and asked - last <= 1 and tokens[asked] in _ANSWERED and not reading.clause_ends(last, asked)
-            )
+            answered = at_end and asked - last <= 1 and tokens[asked] in _ANSWERED
             if not answered and reading.clause_ends(last, spans[at][0]):
                 continue
             end = spans[at][1]
