@@ -32,12 +32,16 @@ class Checks:
         if not has_visible_text(value):
             self.note(name, "REQUIRED", "must hold at least one visible character")
 
-    def readable(self, name: str, value: str) -> None:
-        """Within the bounds to which texts are folded, as given and as folded: no rule reads a longer one."""
+    def readable(self, name: str, value: str) -> str:
+        """Within the bounds to which texts are folded, as given and as folded: no rule reads a longer one.
+
+        Returns the text as folded, empty where it is beyond them.
+        """
         try:
-            fold(value, field=name)
+            return fold(value, field=name)
         except InvalidInput as refused:
             self.violations += refused.violations
+            return ""
 
     def count(self, name: str, value: int | None, minimum: int = 0, maximum: int = MAX_COUNT) -> None:
         """A whole number within bounds, both allowed. None (unknown) passes."""

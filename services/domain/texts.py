@@ -34,9 +34,11 @@ class Bilingual:
     ar: str
     en: str
 
-    def format(self, **values: str) -> Bilingual:
-        """Fill in the same values in both languages; a missing one is a ``KeyError``."""
-        return Bilingual(self.ar.format_map(values), self.en.format_map(values))
+    def format(self, **values: str | Bilingual) -> Bilingual:
+        """Fill in values: a text in both languages, of a bilingual one each its own; a missing one is a ``KeyError``."""
+        ar = {name: value.ar if isinstance(value, Bilingual) else value for name, value in values.items()}
+        en = {name: value.en if isinstance(value, Bilingual) else value for name, value in values.items()}
+        return Bilingual(self.ar.format_map(ar), self.en.format_map(en))
 
 
 class Reader:

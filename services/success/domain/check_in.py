@@ -231,19 +231,15 @@ def check_in_title(week: date, line: Bilingual | None, texts: CheckInTexts) -> B
     """What a check-in's draft is called; ``line`` is the plan's own for it, if there is one."""
     if line is None:
         return texts.draft_title.format(week=week.isoformat())
-    title = texts.planned_title
-    return Bilingual(
-        title.ar.format(line=line.ar, week=week.isoformat()), title.en.format(line=line.en, week=week.isoformat())
-    )
+    return texts.planned_title.format(line=line, week=week.isoformat())
 
 
 def check_in_text(draft: CheckIn, line: Bilingual | None, texts: CheckInTexts) -> Bilingual:
     """The check-in as one text, as it is put before a person and would reach the customer; ``line`` as for its title."""
-    ar = texts.planned.ar.format(line=line.ar) if line is not None else ""
-    en = texts.planned.en.format(line=line.en) if line is not None else ""
-    return Bilingual(
-        texts.draft_body.ar.format(agenda=_lines(draft.agenda_ar), planned=ar, points=_lines(draft.talking_points_ar)),
-        texts.draft_body.en.format(agenda=_lines(draft.agenda_en), planned=en, points=_lines(draft.talking_points_en)),
+    return texts.draft_body.format(
+        agenda=Bilingual(_lines(draft.agenda_ar), _lines(draft.agenda_en)),
+        planned=texts.planned.format(line=line) if line is not None else "",
+        points=Bilingual(_lines(draft.talking_points_ar), _lines(draft.talking_points_en)),
     )
 
 

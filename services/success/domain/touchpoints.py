@@ -355,12 +355,11 @@ def draft_body(found: Touchpoint, renewal: date, plans: PlanTexts, texts: Cadenc
     if body is None:
         raise ValueError(f"a {found.kind} has a text of its own")
     said, line = title(found, plans, texts), planned_line(found, plans)
-    facts = {"date": found.due_on.isoformat(), "renewal": renewal.isoformat()}
-    planned_ar = texts.planned.ar.format(line=line.ar) if line is not None else ""
-    planned_en = texts.planned.en.format(line=line.en) if line is not None else ""
-    return Bilingual(
-        body.ar.format_map({**facts, "line": said.ar, "planned": planned_ar}),
-        body.en.format_map({**facts, "line": said.en, "planned": planned_en}),
+    return body.format(
+        date=found.due_on.isoformat(),
+        renewal=renewal.isoformat(),
+        line=said,
+        planned=texts.planned.format(line=line) if line is not None else "",
     )
 
 
