@@ -23,7 +23,6 @@ from services.success.domain.days import day_number, number_of
 from services.success.domain.errors import (
     PlanNotFound,
     TouchpointExists,
-    TouchpointHeld,
     TouchpointNotFound,
     TouchpointStateRefused,
 )
@@ -63,11 +62,11 @@ from services.success.domain.touchpoints import (
     extended_until,
     holds,
     kind_holds,
+    offer_held,
     planned_line,
     renewal_slots,
     reschedule,
     title,
-    unmet,
     week_of_day,
     what_falls_due,
 )
@@ -502,12 +501,7 @@ def require_usable(unit: UnitOfWork, draft: Draft, context: Context, catalog: Ca
             if hold.kind is not HoldKind.FROZEN_CHANNEL
         ]
         if found.kind in SUPPRESSIBLE and in_the_way:
-            raise TouchpointHeld(
-                "the offer is held back",
-                unmet(found.customer_id, in_the_way),
-                touchpoint_id=found.touchpoint_id,
-                customer_id=found.customer_id,
-            )
+            raise offer_held(found, in_the_way)
 
 
 def shown(

@@ -363,7 +363,7 @@ def draft_body(found: Touchpoint, renewal: date, plans: PlanTexts, texts: Cadenc
     )
 
 
-def unmet(customer_id: str, found: Sequence[Hold]) -> list[tuple[str, str, str]]:
+def _unmet(customer_id: str, found: Sequence[Hold]) -> list[tuple[str, str, str]]:
     """What a refusal says of each reason: its kind, whom it is about, and the text in Arabic and English."""
     return [(hold.kind.name, f"customer/{customer_id}", f"{hold.reason.ar}\n{hold.reason.en}") for hold in found]
 
@@ -396,12 +396,7 @@ def complete(
     if against and found.kind is TouchpointKind.WEEKLY_CHECK_IN:
         raise check_in_suppressed(found.customer_id, against)
     if against:
-        raise TouchpointHeld(
-            "the offer is held back",
-            unmet(found.customer_id, against),
-            touchpoint_id=found.touchpoint_id,
-            customer_id=found.customer_id,
-        )
+        raise offer_held(found, against)
     return replace(
         found,
         state=TouchpointState.COMPLETED,
@@ -414,11 +409,21 @@ def complete(
     )
 
 
+def offer_held(found: Touchpoint, against: Sequence[Hold]) -> TouchpointHeld:
+    """The refusal of an offer while something stands in its way."""
+    return TouchpointHeld(
+        "the offer is held back",
+        _unmet(found.customer_id, against),
+        touchpoint_id=found.touchpoint_id,
+        customer_id=found.customer_id,
+    )
+
+
 def check_in_suppressed(customer_id: str, against: Sequence[Hold]) -> CheckInSuppressed:
     """The refusal of a check-in while a SEV1 or SEV2 is open."""
     return CheckInSuppressed(
         "no weekly check-in while a grave incident is open",
-        unmet(customer_id, against),
+        _unmet(customer_id, against),
         customer_id=customer_id,
         severity=against[0].detail,
     )
