@@ -76,6 +76,9 @@ _MANY = 14
 _DENIED = packed_for(LEVELS[0], round(6.0 / UNIT))
 _QUIET = reaches(QUIET)
 _POSSIBLE = reaches(POSSIBLE)
+# By how much P0 must be likelier than all else by the words alone for their pairs to be left out: they never turn it over.
+_BEYOND_PAIRS = 8.0
+_FAR = reaches(round(_BEYOND_PAIRS / UNIT))
 # How many words after a denial, in its clause, are weighed as denied; and after a preposition that denies ("without").
 _DENIAL_REACHES = 5
 _WITHOUT_REACHES = 2
@@ -208,7 +211,7 @@ class Weigher:
             if match.plan.level < most.level:
                 supported = self._supported(text, match)
                 if not supported.level:
-                    return self._of_its_kind(text, matches), None
+                    return self._of_its_kind(text, matches, supported.odds), None
                 most = min(most, supported, key=_level_of)
         of_all = self._most_urgent(text, matches, most.level)
         most = min(of_all, most, key=_level_of)
@@ -236,12 +239,17 @@ class Weigher:
             return self._by_weight.get(_likeliest(LEVELS[0], judged.odds))
         return None
 
-    def _of_its_kind(self, text: _Text, matches: list[Match]) -> list[Match]:
+    def _of_its_kind(self, text: _Text, matches: list[Match], odds: Sequence[float]) -> list[Match]:
         """The matches, those of a P0 whose words clearly tell of another kind of it as findings of that kind.
 
         Who works on a ticket, and whether it is an incident, depends on the kind: "950 riyals left our account" was not sent.
+        ``odds``: those of the words that support the P0; where they tell of the kind that was found, nothing is in doubt.
         """
         found = [match for match in matches if not (match.plan.level or match.plan.sure or match.denied)]
+        if odds:
+            told = self._by_weight.get(_likeliest(LEVELS[0], odds))
+            if told is None or all(_alike(told, match) for match in found):
+                return matches
         settled = {}
         for match in found[:_READ_AGAIN]:
             first, last, _ = self._sentence(text, match)
@@ -421,7 +429,12 @@ class Weigher:
         total = weights.start + weights.of(words)
         if level == 3 and not speaks(total, _QUIET):
             return _Judged(3, (), place)
-        total += weights.of_pairs(tokens) + found
+        total += found
+        if speaks(total, _FAR):
+            odds = odds_of(total)
+            if lead(odds) >= _BEYOND_PAIRS:
+                return _Judged(0, odds, place, 1.0)
+        total += weights.of_pairs(tokens)
         if not speaks(total, _POSSIBLE):
             return _Judged(3, (), place)
         odds = odds_of(total)
