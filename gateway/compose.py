@@ -60,6 +60,7 @@ class Composer:
 
     async def ask(self, service: str, path: str, request: Message, call: Call, deadline: float | None = None) -> Any:
         """The verified answer of a service. Raises ``RpcFailure``."""
+        call.go_on()
         return await self.fetch(service, path, request, call.correlation_id, deadline or call.deadline)
 
     async def fetch(self, service: str, path: str, request: Message, correlation_id: str, deadline: float) -> Any:

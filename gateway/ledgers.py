@@ -24,6 +24,7 @@ async def list_ledger(composer: Composer, request: pb.ListLedgerRequest, call: C
     if any(int(position) < 0 for position in key):
         raise InvalidInput([Violation("page_token", "PAGE_TOKEN_INVALID", "must be a next_page_token, unchanged")])
     read_to = {service: int(position) for service, position in zip(SERVICES, key, strict=True)}
+    call.go_on()
     pages = await asyncio.gather(
         *(
             page(

@@ -36,7 +36,7 @@ class Call:
     and in the services that the gateway asks for it.
     """
 
-    __slots__ = ("correlation_id", "deadline", "environment", "method", "peer_cancelled", "request", "started")
+    __slots__ = ("correlation_id", "deadline", "environment", "method", "peer_cancelled", "request", "started", "tried")
 
     def __init__(
         self, environment: Environment, method: Method, correlation_id: str, started: float, deadline: float
@@ -48,6 +48,13 @@ class Call:
         self.deadline = deadline
         self.request: Message | None = None
         self.peer_cancelled: Callable[[], bool] | None = None
+        # Its request is faulty and only asked what else is wrong with it (`services.runtime.trial`): nothing may stay of it.
+        self.tried = False
+
+    def go_on(self) -> None:
+        """What comes before a call reads the store or asks anybody: one that is only tried ends there."""
+        if self.tried:
+            raise _Tried
 
     @property
     def now(self) -> datetime:
@@ -56,6 +63,7 @@ class Call:
 
     async def read(self, work: Callable[[Tx], T]) -> T:
         """Runs ``work`` in one read transaction, off the event loop."""
+        self.go_on()
         return await self._database.read(work, deadline=self.deadline)
 
     async def write(self, request: Any, work: Callable[[UnitOfWork], Message]) -> bytes:
@@ -65,6 +73,9 @@ class Call:
         is the method's request. Raises what ``work`` raises, after undoing everything, and ``RequestIdReused``.
         """
         method = self.method
+        if self.tried:
+            await self._database.attempt(actor_of(request.actor), self.now, work, deadline=self.deadline)
+            raise _Tried
 
         def stamped(unit: UnitOfWork) -> bytes:
             response = work(unit)
@@ -90,6 +101,10 @@ class Call:
         if database is None:
             raise RuntimeError(f"{self.method.path} asks for a database and its server has none")
         return database
+
+
+class _Tried(Exception):
+    """Ends a call that is only tried."""
 
 
 def _fingerprint(request: Message) -> bytes:

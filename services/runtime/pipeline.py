@@ -9,7 +9,7 @@ gRPC's own interceptors would do the same work for every call anew, and cannot b
     deadline    refuses what cannot be answered in time any more
     limit       refuses above a number of calls at work, before anything is parsed
     decode      bytes to the request message, or MALFORMED_REQUEST
-    validate    the bounds of the contract, all faulty fields at once
+    validate    the bounds of the contract; what breaks them is refused with all faulty fields, the domain's too (`trial`)
     stamp       live_send_allowed=false and approval_required on what leaves, and its serialisation
 
 A method that streams has the same stages in the same order, each a generator around the next: a refusal comes before the
@@ -31,11 +31,13 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError, Message
 
+from services.domain.errors import InvalidInput
 from services.policy import live_send
 from services.runtime.call import Call
 from services.runtime.failure import RpcFailure, failure_of
 from services.runtime.methods import Method
 from services.runtime.observe import Observer
+from services.runtime.trial import faults_of_domain
 from services.runtime.validation import RequestValidator
 from services.storage.database import Database
 
@@ -361,20 +363,23 @@ def malformed(method: Method) -> RpcFailure:
 
 
 def _validate(environment: Environment, inner: Stage) -> Stage:
-    check = environment.validator
+    faults_of = environment.validator.faults
 
     async def validate(request: Message, call: Call) -> Any:
-        check(request)
+        faults = faults_of(request)
+        if faults:
+            raise InvalidInput([*faults, *await faults_of_domain(inner, request, call, faults)])
         return await inner(request, call)
 
     return validate
 
 
 def _validate_stream(environment: Environment, inner: StreamStage) -> StreamStage:
-    check = environment.validator
+    faults_of = environment.validator.faults
 
     async def validate(request: Message, call: Call) -> AsyncGenerator[Any, None]:
-        check(request)
+        if faults := faults_of(request):
+            raise InvalidInput(faults)
         async with aclosing(inner(request, call)) as answers:
             async for answer in answers:
                 yield answer

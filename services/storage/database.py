@@ -13,16 +13,19 @@ connection). It must not wait for anything.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.sql import Executable
 
 from services.storage import ids
 from services.storage.transaction import (
+    NO_PARAMS,
     Actor,
     Row,
     StorageHealth,
@@ -113,6 +116,20 @@ class Database(ABC):
         ``deadline`` is a point on ``time.monotonic()``'s scale; a read that outlives it ends with ``DeadlinePassed``.
         """
 
+    async def attempt(
+        self, actor: Actor, now: datetime, work: Callable[[UnitOfWork], object], *, deadline: float | None = None
+    ) -> None:
+        """Run ``work`` as a write would at ``now``, up to the first thing that it would change: nothing is.
+
+        Raises what ``work`` raises before that.
+        """
+
+        def until_change(tx: Tx) -> None:
+            with suppress(_WouldChange):
+                work(UnitOfWork(_Unchanging(tx), now, actor, "", ids.new_id, 0, b""))
+
+        await self.read(until_change, deadline=deadline)
+
     @abstractmethod
     async def health(self) -> StorageHealth:
         """Ask the store; never raises."""
@@ -120,6 +137,21 @@ class Database(ABC):
     @abstractmethod
     async def close(self) -> None:
         """Finish the writes that were accepted, then let go of the database. Idempotent."""
+
+
+class _WouldChange(Exception):
+    """Ends an attempt."""
+
+
+class _Unchanging:
+    """A transaction that reads only."""
+
+    def __init__(self, tx: Tx) -> None:
+        self.all = tx.all
+        self.one = tx.one
+
+    def run(self, _stmt: Executable, _params: Mapping[str, object] = NO_PARAMS, *, counts: bool = True) -> int:  # noqa: ARG002
+        raise _WouldChange
 
 
 async def open_database(

@@ -210,8 +210,8 @@ def build_check_in(facts: CheckInFacts, texts: CheckInTexts) -> CheckIn:
     """
     checks = Checks()
     for topic in _COUNTED:
-        checks.count(topic.value, getattr(facts, topic.value))
-    checks.amount(Topic.PIPELINE_SAR.value, facts.pipeline_sar, MAX_SAR)
+        checks.count(f"metrics.{topic.value}", getattr(facts, topic.value))
+    checks.amount(f"metrics.{Topic.PIPELINE_SAR.value}", facts.pipeline_sar, MAX_SAR)
     checks.done()
     points = []
     for topic in _COUNTED:

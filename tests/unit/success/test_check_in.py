@@ -89,11 +89,11 @@ def test_every_bad_number_is_named(amount: float) -> None:
     with pytest.raises(InvalidInput) as refused:
         build_check_in(bad, TEXTS)
     assert {v.field for v in refused.value.violations} == {
-        "drafts_approved",
-        "replies",
-        "meetings",
-        "risks_blocked",
-        "pipeline_sar",
+        "metrics.drafts_approved",
+        "metrics.replies",
+        "metrics.meetings",
+        "metrics.risks_blocked",
+        "metrics.pipeline_sar",
     }
 
 
@@ -101,7 +101,7 @@ def test_every_bad_number_is_named(amount: float) -> None:
 def test_one_bad_number_is_enough(field: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         build_check_in(replace(WEEK, **{field: -1}), TEXTS)
-    assert [(v.field, v.reason) for v in refused.value.violations] == [(field, "NEGATIVE")]
+    assert [(v.field, v.reason) for v in refused.value.violations] == [(f"metrics.{field}", "NEGATIVE")]
 
 
 @pytest.mark.parametrize(
