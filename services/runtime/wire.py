@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -40,12 +41,15 @@ def moment(message: Any, field: str) -> datetime | None:
 
 
 def moment_at(stamp: Timestamp, path: str) -> datetime:
-    """The time of a timestamp at a path. ``InvalidInput`` for one outside of the years 1 to 9999."""
-    try:
-        return stamp.ToDatetime(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        violation = Violation(path, "TIME_OUT_OF_RANGE", "must be a time in the years 1 to 9999.")
-        raise InvalidInput([violation]) from None
+    """The time of a timestamp at a path. ``InvalidInput`` for one outside of the years 2 to 9998.
+
+    The first and the last year that there are leave no room for Riyadh's clock and for deadlines.
+    """
+    with suppress(ValueError, OverflowError):
+        found = stamp.ToDatetime(tzinfo=UTC)
+        if 1 < found.year < 9999:
+            return found
+    raise InvalidInput([Violation(path, "TIME_OUT_OF_RANGE", "must be a time in the years 2 to 9998.")])
 
 
 def actor(actor: ActorLike) -> actor_pb2.Actor:

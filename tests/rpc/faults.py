@@ -100,6 +100,7 @@ def impossible_times(request: Message) -> Iterator[Fault]:
     for path, reach in _messages(type(request).DESCRIPTOR, TIMESTAMP):
         for what, seconds, nanos in (
             ("after the year 9999", 253_402_300_800, 0),
+            ("the last hours of the year 9999, which is another year in Riyadh", 253_402_290_000, 0),
             ("before the year 1", -62_135_596_801, 0),
             ("far away", 2**62, 0),
             ("far back", -(2**62), 0),
