@@ -11,7 +11,7 @@ from services.domain.channels import Channel
 from services.domain.checks import Checks
 from services.domain.claims import ClaimChecker
 from services.domain.drafts import DraftState
-from services.incidents import store, store_freezes
+from services.incidents import store
 from services.incidents.case import Case
 from services.incidents.domain import communications as rules
 from services.incidents.domain.book import Book
@@ -20,7 +20,7 @@ from services.incidents.domain.errors import IncidentNotFound
 from services.incidents.domain.lifecycle import IncidentState
 from services.incidents.domain.parity import ParityBroken, ParityChecker, ParityKind
 from services.incidents.domain.timeline import TimelineKind
-from services.incidents.freezes import MAX_ACTIVE
+from services.incidents.freezes import active_freezes
 from services.storage.database import Tx, UnitOfWork
 
 MAX_CUSTOMERS = 100
@@ -107,8 +107,7 @@ def draft(unit: UnitOfWork, command: DraftCommunication, kit: Kit) -> list[Draft
 
 def frozen_channels(tx: Tx, customer_id: str) -> tuple[Channel | None, ...]:
     """The channels that freezes hold for a customer now, each once; None among them: every channel."""
-    held = store_freezes.active_of_customer(tx, customer_id, MAX_ACTIVE)
-    return tuple(dict.fromkeys(freeze.scope.channel for freeze in held))
+    return tuple(dict.fromkeys(freeze.channel for freeze in active_freezes(tx, customer_id)))
 
 
 def check_approval(found: Draft, kit: Kit) -> None:

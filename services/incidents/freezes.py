@@ -16,7 +16,7 @@ from services.incidents.domain.timeline import TimelineKind
 from services.storage.database import Tx, UnitOfWork
 
 MAX_ACTIVE = 500
-"""The most freezes that are told of one customer: as many as a `dealix.common.v1.Context` holds."""
+"""The most freezes that are told at once: as many as a `dealix.common.v1.Context` holds; one customer never has so many."""
 
 MAX_REMAINING = 100
 
@@ -37,7 +37,7 @@ def freeze_channel(unit: UnitOfWork, command: FreezeChannel, book: Book) -> tupl
     """
     if command.incident_id and store.get_incident(unit.tx, command.incident_id) is None:
         raise IncidentNotFound("no such incident", incident_id=command.incident_id)
-    active = tuple(store_freezes.active_of_scope(unit.tx, command.scope, MAX_ACTIVE))
+    active = tuple(store_freezes.active_of_cause(unit.tx, command.scope, command.incident_id, command.reason))
     found, new = rules.freeze(
         unit.new_id("frz"), command.scope, command.reason, command.incident_id, unit.actor, unit.now, active
     )
@@ -61,17 +61,16 @@ def release_freeze(unit: UnitOfWork, freeze_id: str, reason: str, book: Book) ->
     store_freezes.save_release(unit.tx, released)
     _record(unit, "freeze.released", released, ("active", "release"))
     _tell(unit, released, TimelineKind.FREEZE_RELEASED, book)
-    others = store_freezes.active_of_customer(unit.tx, held.scope.customer_id, MAX_ACTIVE)
-    remaining = [other for other in others if _overlap(other.scope, held.scope)]
-    return released, remaining[:MAX_REMAINING]
+    overlapping = store_freezes.FreezeFilter(True, held.scope.channel, held.scope.customer_id or None)
+    return released, store_freezes.page_of_freezes(unit.tx, overlapping, None, MAX_REMAINING)
 
 
 def active_freezes(tx: Tx, customer_id: str) -> tuple[ChannelFreeze, ...]:
-    """The active freezes that hold a customer, those for all customers included, newest first; at most 500.
+    """What to decide by for a customer: of each channel that is frozen for it or for everybody, the oldest active freeze.
 
-    Of an empty ``customer_id``, what concerns nobody in particular: every active freeze.
+    Of an empty ``customer_id``, what concerns nobody in particular: the oldest of each channel and customer, at most 500.
     """
-    return tuple(freeze.as_context for freeze in store_freezes.active_of_customer(tx, customer_id, MAX_ACTIVE))
+    return tuple(freeze.as_context for freeze in store_freezes.decisive(tx, customer_id, MAX_ACTIVE))
 
 
 def own_context(tx: Tx, customer_id: str, brought: Context) -> Context:
@@ -83,12 +82,6 @@ def is_frozen(tx: Tx, channel: Channel, customer_id: str) -> bool:
     """Whether a freeze holds a channel of a customer; of an empty one, for every customer."""
     wanted = store_freezes.FreezeFilter(holding=True, channel=channel, customer_id=customer_id)
     return bool(store_freezes.page_of_freezes(tx, wanted, None, 1))
-
-
-def _overlap(first: Scope, second: Scope) -> bool:
-    channels = first.channel is None or second.channel is None or first.channel is second.channel
-    customers = not first.customer_id or not second.customer_id or first.customer_id == second.customer_id
-    return channels and customers
 
 
 def _tell(unit: UnitOfWork, freeze: Freeze, kind: TimelineKind, book: Book) -> None:

@@ -65,20 +65,41 @@ _RELEASE = (
 _NEWEST_FIRST = (freezes.c.freeze_us.desc(), freezes.c.freeze_id.desc())
 _ACTIVE = sa.select(freezes).where(freezes.c.is_active == 1)
 _LIMIT = sa.bindparam("limit", type_=sa.Integer)
-_ACTIVE_OF_CUSTOMER = (
-    _ACTIVE.where(freezes.c.customer_id.in_([sa.literal(""), sa.bindparam("customer_id", type_=sa.Text)]))
-    .order_by(*_NEWEST_FIRST)
-    .limit(_LIMIT)
+_OLDEST_FIRST = (freezes.c.freeze_us, freezes.c.freeze_id)
+_ACTIVE_OF_CAUSE = _ACTIVE.where(
+    freezes.c.customer_id == sa.bindparam("customer_id", type_=sa.Text),
+    freezes.c.channel == sa.bindparam("channel", type_=sa.Text),
+    freezes.c.incident_id == sa.bindparam("incident_id", type_=sa.Text),
+    sa.or_(freezes.c.incident_id != "", freezes.c.reason == sa.bindparam("reason", type_=sa.Text)),
 )
-_ACTIVE_OF_ALL = _ACTIVE.order_by(*_NEWEST_FIRST).limit(_LIMIT)
-_ACTIVE_OF_SCOPE = (
-    _ACTIVE.where(
-        freezes.c.customer_id == sa.bindparam("customer_id"),
-        freezes.c.channel == sa.bindparam("channel"),
+
+
+def _one_of_each_scope(*of_whom: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """The oldest active freeze of each channel and customer; the first of each channel before the second of any."""
+    of_scope = sa.func.row_number().over(
+        partition_by=(freezes.c.channel, freezes.c.customer_id), order_by=_OLDEST_FIRST
     )
-    .order_by(*_NEWEST_FIRST)
-    .limit(_LIMIT)
+    # The freeze of a channel for all customers is its first: the empty customer_id is the smallest.
+    of_channel = sa.func.row_number().over(
+        partition_by=freezes.c.channel, order_by=(freezes.c.customer_id, *_OLDEST_FIRST)
+    )
+    ranked = (
+        sa.select(freezes, of_scope.label("of_scope"), of_channel.label("of_channel"))
+        .where(freezes.c.is_active == 1, *of_whom)
+        .subquery()
+    )
+    return (
+        sa.select(ranked)
+        .where(ranked.c.of_scope == 1)
+        .order_by(ranked.c.of_channel, ranked.c.freeze_us, ranked.c.freeze_id)
+        .limit(_LIMIT)
+    )
+
+
+_DECISIVE_OF_CUSTOMER = _one_of_each_scope(
+    freezes.c.customer_id.in_([sa.literal(""), sa.bindparam("customer_id", type_=sa.Text)])
 )
+_DECISIVE_OF_ALL = _one_of_each_scope()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,17 +159,22 @@ def get_freeze(tx: Tx, freeze_id: str) -> Freeze | None:
     return _freeze(row) if row is not None else None
 
 
-def active_of_scope(tx: Tx, scope: Scope, limit: int) -> list[Freeze]:
-    """The active freezes of exactly this scope, newest first."""
-    params = {"channel": _channel(scope), "customer_id": scope.customer_id, "limit": limit}
-    return [_freeze(row) for row in tx.all(_ACTIVE_OF_SCOPE, params)]
+def active_of_cause(tx: Tx, scope: Scope, incident_id: str, reason: str) -> list[Freeze]:
+    """The active freezes of exactly this scope for an incident, or for this reason where ``incident_id`` is empty."""
+    cause = {"incident_id": incident_id, "reason": reason}
+    params = {"channel": _channel(scope), "customer_id": scope.customer_id, **cause}
+    return [_freeze(row) for row in tx.all(_ACTIVE_OF_CAUSE, params)]
 
 
-def active_of_customer(tx: Tx, customer_id: str, limit: int) -> list[Freeze]:
-    """The active freezes that hold a customer, newest first; of every customer where ``customer_id`` is empty."""
+def decisive(tx: Tx, customer_id: str, limit: int) -> list[Freeze]:
+    """At most ``limit`` of the active freezes that hold a customer: the oldest of each channel and customer.
+
+    Of an empty ``customer_id``: those of every customer, with at least one of each channel that is frozen for anybody, and
+    all that hold everybody, before the limit cuts any.
+    """
     if not customer_id:
-        return [_freeze(row) for row in tx.all(_ACTIVE_OF_ALL, {"limit": limit})]
-    return [_freeze(row) for row in tx.all(_ACTIVE_OF_CUSTOMER, {"customer_id": customer_id, "limit": limit})]
+        return [_freeze(row) for row in tx.all(_DECISIVE_OF_ALL, {"limit": limit})]
+    return [_freeze(row) for row in tx.all(_DECISIVE_OF_CUSTOMER, {"customer_id": customer_id, "limit": limit})]
 
 
 def page_of_freezes(tx: Tx, wanted: FreezeFilter, after: Key | None, limit: int) -> list[Freeze]:

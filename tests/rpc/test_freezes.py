@@ -29,6 +29,9 @@ from services.approvals import drafts
 from services.approvals.drafts import DraftKind, NewDraft
 from services.domain.channels import Channel
 from services.domain.texts import Bilingual
+from services.incidents.domain.book import load_book
+from services.incidents.domain.freezes import Scope
+from services.incidents.freezes import FreezeChannel, freeze_channel
 from services.incidents.service import DEFINITION
 from services.runtime.testing import Running, running_service
 from services.storage.database import Actor, UnitOfWork, WriteRequest
@@ -296,6 +299,44 @@ async def test_active_freezes_are_found_by_what_they_hold_and_the_history_by_wha
     ).context
     assert context.freezes_known
     assert {f.freeze_id for f in context.freezes} == {ids[0], ids[1], ids[3]}
+
+
+async def latch(client: Client, freezes: list[tuple[str, str]]) -> None:
+    """Freezes WhatsApp for each (customer, reason), in one write."""
+    book = load_book()
+
+    def work(unit: UnitOfWork) -> bytes:
+        for customer_id, reason in freezes:
+            freeze_channel(unit, FreezeChannel(Scope(Channel.WHATSAPP, customer_id), reason, ""), book)
+        return b"x"
+
+    request = WriteRequest(new_request_id(), "test", b"x", Actor("service", "test"))
+    await client.running.service.database.write(request, work)
+
+
+async def test_a_freeze_holds_however_many_others_were_latched_since(on_each_engine: Client) -> None:
+    client = on_each_engine
+    email = await client.draft(Channel.EMAIL)
+    of_nobody = await client.draft(Channel.EMAIL, "")
+    held = await client.freeze(channel=EMAIL)
+    everybody = await client.freeze(channel=channel_pb2.CHANNEL_PHONE, customer_id="", all_customers=True)
+    # Others of one customer, each with a reason of its own, and one for each of many customers.
+    await latch(client, [("acme", f"block rate 3.{number} %") for number in range(501)])
+    await latch(client, [(f"customer-{number}", "block rate") for number in range(510)])
+    for draft in (email, of_nobody):
+        refusal = await refused(client.approve(draft))
+        assert (refusal.reason, held.freeze_id in refusal.metadata["freeze_ids"]) == ("CHANNEL_FROZEN", True)
+    for customer_id in ("acme", ""):
+        told = (
+            await client.incidents.GetOperatingContext(incidents_pb.GetOperatingContextRequest(customer_id=customer_id))
+        ).context.freezes
+        assert {held.freeze_id, everybody.freeze_id} < {freeze.freeze_id for freeze in told}
+        assert len({(freeze.channel, freeze.customer_id) for freeze in told}) == len(told) <= 500
+    # The same again is the same freeze, and what remains is told of the channel that was released.
+    assert (await client.freeze(channel=EMAIL)).freeze_id == held.freeze_id
+    other = await client.freeze(channel=EMAIL, reason="شكاوى")
+    released = await client.release(held)
+    assert [freeze.freeze_id for freeze in released.remaining] == [other.freeze_id]
 
 
 async def test_the_freezes_of_an_incident_are_found(on_each_engine: Client) -> None:

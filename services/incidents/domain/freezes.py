@@ -113,7 +113,7 @@ def freeze(
     now: datetime,
     active: tuple[Freeze, ...],
 ) -> tuple[Freeze, bool]:
-    """The freeze that holds from now on, and whether it is a new one; ``active`` are the active ones of the same scope."""
+    """The freeze that holds from now on, and whether it is a new one; ``active`` are those of the same scope and cause."""
     for held in active:
         same = held.incident_id == incident_id if incident_id else not held.incident_id and held.reason == reason
         if held.active and held.scope == scope and same:

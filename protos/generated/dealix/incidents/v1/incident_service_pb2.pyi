@@ -551,7 +551,7 @@ class GetOperatingContextRequest(_message.Message):
 
     CUSTOMER_ID_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
-    """The customer; empty for every freeze, and for the incidents that concern everybody."""
+    """The customer; empty for the freezes of anyone, and for the incidents that concern everybody."""
     def __init__(
         self,
         *,
@@ -580,7 +580,10 @@ class GetOperatingContextResponse(_message.Message):
     """Whether the answer holds something that a person must approve before it is used outside; false here."""
     @_builtins.property
     def context(self) -> _context_pb2.Context:
-        """Active freezes and open incidents, both known, the gravest and oldest incidents first; at most 500 of each."""
+        """Active freezes and open incidents, both known, the gravest and oldest incidents first; at most 500 incidents. One freeze for
+        each channel and customer, so all that hold a customer; for the empty customer at most 500, none left out that holds
+        everybody, nor every one of a channel.
+        """
 
     def __init__(
         self,

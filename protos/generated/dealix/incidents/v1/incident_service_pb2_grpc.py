@@ -190,7 +190,8 @@ class IncidentServiceServicer:
 
         An incident counts while it is not resolved, closed or cancelled, is no drill and no duplicate, and names the customer or nobody (then it
         concerns everybody). A customer that nobody has heard of is answered by what concerns everybody; so is the empty customer, but
-        with every freeze that holds for anyone.
+        with the freezes that hold for anyone. Of freezes of the same channel and customer one is told, the oldest: it decides as all
+        of them do, and FreezeService.GetFreezes lists them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

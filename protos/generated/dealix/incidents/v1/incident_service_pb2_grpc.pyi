@@ -70,7 +70,8 @@ class IncidentServiceStub:
 
     An incident counts while it is not resolved, closed or cancelled, is no drill and no duplicate, and names the customer or nobody (then it
     concerns everybody). A customer that nobody has heard of is answered by what concerns everybody; so is the empty customer, but
-    with every freeze that holds for anyone.
+    with the freezes that hold for anyone. Of freezes of the same channel and customer one is told, the oldest: it decides as all
+    of them do, and FreezeService.GetFreezes lists them.
     """
     ListIncidentTimeline: _grpc.UnaryUnaryMultiCallable[_incident_service_pb2.ListIncidentTimelineRequest, _incident_service_pb2.ListIncidentTimelineResponse]
     """Lists the timeline of an incident, oldest first.
@@ -185,7 +186,8 @@ class IncidentServiceAsyncStub(IncidentServiceStub):
 
     An incident counts while it is not resolved, closed or cancelled, is no drill and no duplicate, and names the customer or nobody (then it
     concerns everybody). A customer that nobody has heard of is answered by what concerns everybody; so is the empty customer, but
-    with every freeze that holds for anyone.
+    with the freezes that hold for anyone. Of freezes of the same channel and customer one is told, the oldest: it decides as all
+    of them do, and FreezeService.GetFreezes lists them.
     """
     ListIncidentTimeline: _aio.UnaryUnaryMultiCallable[_incident_service_pb2.ListIncidentTimelineRequest, _incident_service_pb2.ListIncidentTimelineResponse]  # type: ignore[assignment]
     """Lists the timeline of an incident, oldest first.
@@ -339,7 +341,8 @@ class IncidentServiceServicer(metaclass=_abc_1.ABCMeta):
 
         An incident counts while it is not resolved, closed or cancelled, is no drill and no duplicate, and names the customer or nobody (then it
         concerns everybody). A customer that nobody has heard of is answered by what concerns everybody; so is the empty customer, but
-        with every freeze that holds for anyone.
+        with the freezes that hold for anyone. Of freezes of the same channel and customer one is told, the oldest: it decides as all
+        of them do, and FreezeService.GetFreezes lists them.
         """
 
     @_abc_1.abstractmethod
