@@ -24,15 +24,15 @@ _SHOWN = 160
 # Why a person should read a text whose priority something lesser decides.
 _DOUBTS = {
     "denied": (
-        " وفي النص كلمة حرجة منفية؛ يُرجى أن يقرأه شخص.",
+        " وفي النص كلمة حرجة منفية؛ يُرجى أن يطّلع عليه أحد المختصين.",
         " The text also denies a critical word, so a person should read it.",
     ),
     "aside": (
-        " وفيه ما يشبه أمرًا حرجًا وبقية النص لا تؤيده؛ يُرجى أن يقرأه شخص.",
+        " وفيه ما يشبه أمرًا حرجًا وبقية النص لا تؤيده؛ يُرجى أن يطّلع عليه أحد المختصين.",
         " It also holds what looks critical, which the rest of the text speaks against, so a person should read it.",
     ),
     "possible": (
-        " وقد تعني كلماته أمرًا حرجًا دون أن تجزم به؛ يُرجى أن يقرأه شخص.",
+        " وقد تعني كلماته أمرًا حرجًا دون أن تجزم به؛ يُرجى أن يطّلع عليه أحد المختصين.",
         " Its words may also tell of something critical, though not clearly, so a person should read it.",
     ),
 }
@@ -126,6 +126,7 @@ class Classifier:
         self.lexicon = lexicon
         self._matcher = Matcher(lexicon)
         self._weigher = Weigher(lexicon)
+        self._base_keywords = frozenset([entry.keyword for entry in lexicon.entries if entry.base])
         self._reasons: dict[tuple[int, str], tuple[str, str]] = {}
         self._nothing = Classification(
             priority=Priority.P3,
@@ -182,10 +183,10 @@ class Classifier:
     def _set_aside(self, plan: Plan) -> Classification:
         keyword = plan.entry.keyword
         if plan.weighed:
-            reason_ar = f"الأولوية P3: قد تعني كلمات النص «{keyword}» دون أن تجزم به؛ يُرجى أن يقرأه شخص."
+            reason_ar = f"الأولوية P3: قد تعني كلمات النص «{keyword}» دون أن تجزم به؛ يُرجى أن يطّلع عليه أحد المختصين."
             reason_en = f"P3: the words may tell of {keyword}, though not clearly; a person should read it."
         else:
-            reason_ar = f"الأولوية P3: ورد ما يشبه «{keyword}» وبقية النص لا تؤيده؛ يُرجى أن يقرأه شخص."
+            reason_ar = f"الأولوية P3: ورد ما يشبه «{keyword}» وبقية النص لا تؤيده؛ يُرجى أن يطّلع عليه أحد المختصين."
             reason_en = (
                 f"P3: something like {keyword} is there, but the rest of the text speaks against it;"
                 " a person should read it."
@@ -296,8 +297,11 @@ class Classifier:
         if reason is None:
             entry = plan.entry
             p = entry.priority
-            reason_ar = f"الأولوية {p}: {entry.meaning_ar} (الكلمة المرجعية: «{entry.keyword}»)."
-            reason_en = f"{p}: {entry.meaning_en} (keyword: {entry.keyword})."
+            # A keyword of the base list that the text has in another form, or in other words.
+            otherwise = not entry.base and entry.keyword in self._base_keywords
+            how_ar, how_en = ("، بصيغة أخرى", ", in another form") if otherwise else ("", "")
+            reason_ar = f"الأولوية {p}: {entry.meaning_ar} (الكلمة المرجعية: «{entry.keyword}»{how_ar})."
+            reason_en = f"{p}: {entry.meaning_en} (keyword: {entry.keyword}{how_en})."
             if doubt:
                 more_ar, more_en = _DOUBTS[doubt]
                 reason_ar += more_ar
@@ -308,7 +312,7 @@ class Classifier:
     def _denied_reason(self, entry: Entry, hedged: bool) -> tuple[str, str]:
         if hedged:
             return (
-                f"الأولوية P2: ورد ما يشبه «{entry.keyword}» بنفي غير جازم؛ يُرجى أن يراجعه شخص.",
+                f"الأولوية P2: ورد ما يشبه «{entry.keyword}» بنفي غير جازم؛ يُرجى أن يراجعه أحد المختصين.",
                 f"P2: something like {entry.keyword} is denied without certainty; a person should review it.",
             )
         return (
