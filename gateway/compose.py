@@ -20,6 +20,7 @@ from google.protobuf.message import Message
 
 from gateway.guard import Guard
 from gateway.upstreams import Upstream
+from services.domain.arabic import fold_character
 from services.domain.checks import Checks, has_visible_text
 from services.domain.errors import InvalidInput
 from services.runtime.call import Call
@@ -240,6 +241,12 @@ def known_by(request_id: str) -> Iterator[None]:
 
 
 def _title(subject: str, body: str) -> str:
-    """An incident's title from a ticket: its subject, else the first line that says something."""
-    lines = [line.strip() for line in (subject, *body.splitlines())]
-    return next((line for line in lines if has_visible_text(line)), "P0")[:_MAX_TITLE]
+    """An incident's title from a ticket: its subject, else the first line that says something, from where it does so.
+
+    Mail often begins with hundreds of invisible characters; a title that shows nothing would be refused.
+    """
+    for line in (subject, *body.splitlines()):
+        shown = next((at for at, char in enumerate(line) if has_visible_text(fold_character(char))), None)
+        if shown is not None:
+            return line[shown : shown + _MAX_TITLE].rstrip()
+    return "P0"

@@ -183,6 +183,16 @@ async def test_a_critical_ticket_declares_freezes_and_links_in_one_call_that_is_
     assert (refusal.reason, refusal.metadata) == ("REQUEST_ID_REUSED", {"request_id": request.request_id})
 
 
+@pytest.mark.parametrize(
+    ("subject", "padding"), [("", "\u200c \u200c" * 120), ("", "\u0640" * 310), ("\u0640\u200b", "\u202b")]
+)
+async def test_an_incident_is_titled_by_what_can_be_seen_of_a_ticket(front, subject, padding):
+    request = ticket(subject=subject, body=f"{padding}{LEAK}\nنرجو الرد")
+    handled = await gw_rpc.GatewayServiceStub(front.channel).HandleTicket(request)
+    assert (handled.incident.title, handled.incident.severity) == (LEAK, incident_pb2.SEVERITY_SEV1)
+    assert handled.freeze.freeze_id
+
+
 async def test_a_call_that_ended_half_way_is_finished_by_repeating_it(front):
     request = ticket()
     targets = {name: running.address for name, running in front.services.items() if name != "incidents"}
