@@ -1,4 +1,5 @@
-"""What a service is told of the others before it decides: freezes and open incidents, as incidents knows them.
+"""What a service is told of the others before it decides: freezes and open incidents, as incidents knows them, and the first
+Proof Pack, as onboarding does.
 
 Services do not ask each other; the gateway brings this along.
 """
@@ -6,6 +7,7 @@ Services do not ask each other; the gateway brings this along.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
 
 from services.domain.channels import Channel
@@ -30,18 +32,40 @@ class ChannelFreeze:
 
 @dataclass(frozen=True, slots=True)
 class OpenIncident:
-    """An incident that is not resolved, and no drill. ``severity``: ``SEV1``, ``SEV2`` or ``SEV3``."""
+    """An incident that is not resolved, and no drill. ``severity``: ``SEV1``, ``SEV2`` or ``SEV3``.
+
+    ``customer_ids``: whom it concerns, where the context is of all customers; empty for everybody.
+    """
 
     incident_id: str
     severity: str
+    customer_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FirstProofPack:
+    """What onboarding has on record of a customer's first Proof Pack. ``delivered_at``, UTC, is None while there is none."""
+
+    delivered_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Active freezes and open incidents that concern one customer; empty where nobody was asked."""
+    """Active freezes and open incidents that concern one customer, or all; empty where nobody was asked.
+
+    ``incidents_known`` false: it was asked for and nobody could tell; what is listed is not all. ``all_customers``: the
+    incidents are those of all, each with its customers. ``first_proof_pack`` is None where nobody was asked.
+    """
 
     freezes: tuple[ChannelFreeze, ...] = ()
     incidents: tuple[OpenIncident, ...] = ()
+    incidents_known: bool = True
+    all_customers: bool = False
+    first_proof_pack: FirstProofPack | None = None
+
+    def open_for(self, customer_id: str) -> tuple[OpenIncident, ...]:
+        """The open incidents that concern a customer."""
+        return tuple(found for found in self.incidents if not found.customer_ids or customer_id in found.customer_ids)
 
     def frozen(self, channel: Channel, customer_id: str) -> tuple[ChannelFreeze, ...]:
         """The freezes that hold a channel of a customer.

@@ -12,7 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.domain.actors import ActorLike
 from services.domain.channels import Channel
-from services.domain.context import NOTHING_KNOWN, ChannelFreeze, Context, OpenIncident
+from services.domain.context import NOTHING_KNOWN, ChannelFreeze, Context, FirstProofPack, OpenIncident
 from services.domain.errors import InvalidInput, Violation
 from services.domain.sent import SentRecord
 from services.runtime.call import actor_of
@@ -30,14 +30,14 @@ def timestamp(moment: datetime) -> Timestamp:
     return Timestamp(seconds=seconds, nanos=micros * 1000)
 
 
-def moment(message: Any, field: str) -> datetime | None:
+def moment(message: Any, field: str, at: str = "") -> datetime | None:
     """The time in a field, UTC, whole microseconds; None where it is unset.
 
-    ``InvalidInput`` naming the field for a time that no calendar has.
+    ``InvalidInput`` naming the field, behind the path ``at`` of the message, for a time that no calendar has.
     """
     if not message.HasField(field):
         return None
-    return moment_at(getattr(message, field), field)
+    return moment_at(getattr(message, field), f"{at}{field}")
 
 
 def moment_at(stamp: Timestamp, path: str) -> datetime:
@@ -111,12 +111,13 @@ def sent_record_of(sent: sent_record_pb2.SentRecordInput, path: str) -> SentReco
 def context_of(message: Any) -> Context:
     """What the gateway brought along in a request's field ``context``; nothing known where it is unset.
 
-    ``InvalidInput`` for an answer of incidents at a time that no calendar has.
+    ``InvalidInput`` for a time that no calendar has.
     """
     if not message.HasField("context"):
         return NOTHING_KNOWN
     found: context_pb2.Context = message.context
     moment_at(found.as_of_time, "context.as_of_time")
+    delivered_at = moment(found, "first_proof_pack_delivery_time", "context.")
     return Context(
         freezes=tuple(
             ChannelFreeze(
@@ -127,5 +128,11 @@ def context_of(message: Any) -> Context:
             )
             for freeze in found.freezes
         ),
-        incidents=tuple(OpenIncident(incident.incident_id, incident.severity) for incident in found.incidents),
+        incidents=tuple(
+            OpenIncident(incident.incident_id, incident.severity, tuple(incident.customer_ids))
+            for incident in found.incidents
+        ),
+        incidents_known=found.incidents_known and found.freezes_known,
+        all_customers=found.all_customers,
+        first_proof_pack=FirstProofPack(delivered_at) if found.proof_pack_known else None,
     )

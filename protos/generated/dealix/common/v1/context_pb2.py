@@ -27,7 +27,7 @@ from dealix.common.v1 import channel_pb2 as dealix_dot_common_dot_v1_dot_channel
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x64\x65\x61lix/common/v1/context.proto\x12\x10\x64\x65\x61lix.common.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1e\x64\x65\x61lix/common/v1/channel.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe4\x01\n\x07\x43ontext\x12\x15\n\rfreezes_known\x18\x01 \x01(\x08\x12;\n\x07\x66reezes\x18\x02 \x03(\x0b\x32\x1f.dealix.common.v1.ChannelFreezeB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12\x17\n\x0fincidents_known\x18\x03 \x01(\x08\x12<\n\tincidents\x18\x04 \x03(\x0b\x32\x1e.dealix.common.v1.OpenIncidentB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12.\n\nas_of_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x9a\x02\n\rChannelFreeze\x12,\n\tfreeze_id\x18\x01 \x01(\tB\x19\xbaH\x16r\x14\x32\x12^frz_[a-z0-9]{26}$\x12\x34\n\x07\x63hannel\x18\x02 \x01(\x0e\x32\x19.dealix.common.v1.ChannelB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x41\n\x0b\x63ustomer_id\x18\x03 \x01(\tB,\xbaH)r\'2%^([A-Za-z0-9][A-Za-z0-9_.:-]{0,63})?$\x12\x31\n\x0bincident_id\x18\x04 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^(inc_[a-z0-9]{26})?$\x12/\n\x0b\x66reeze_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x9a\x01\n\x0cOpenIncident\x12.\n\x0bincident_id\x18\x01 \x01(\tB\x19\xbaH\x16r\x14\x32\x12^inc_[a-z0-9]{26}$\x12)\n\x08severity\x18\x02 \x01(\tB\x17\xbaH\x14r\x12R\x04SEV1R\x04SEV2R\x04SEV3\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x64\x65\x61lix/common/v1/context.proto\x12\x10\x64\x65\x61lix.common.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1e\x64\x65\x61lix/common/v1/channel.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd9\x02\n\x07\x43ontext\x12\x15\n\rfreezes_known\x18\x01 \x01(\x08\x12;\n\x07\x66reezes\x18\x02 \x03(\x0b\x32\x1f.dealix.common.v1.ChannelFreezeB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12\x17\n\x0fincidents_known\x18\x03 \x01(\x08\x12<\n\tincidents\x18\x04 \x03(\x0b\x32\x1e.dealix.common.v1.OpenIncidentB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12.\n\nas_of_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10proof_pack_known\x18\x06 \x01(\x08\x12\x42\n\x1e\x66irst_proof_pack_delivery_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rall_customers\x18\x08 \x01(\x08\"\x9a\x02\n\rChannelFreeze\x12,\n\tfreeze_id\x18\x01 \x01(\tB\x19\xbaH\x16r\x14\x32\x12^frz_[a-z0-9]{26}$\x12\x34\n\x07\x63hannel\x18\x02 \x01(\x0e\x32\x19.dealix.common.v1.ChannelB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x41\n\x0b\x63ustomer_id\x18\x03 \x01(\tB,\xbaH)r\'2%^([A-Za-z0-9][A-Za-z0-9_.:-]{0,63})?$\x12\x31\n\x0bincident_id\x18\x04 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^(inc_[a-z0-9]{26})?$\x12/\n\x0b\x66reeze_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe4\x01\n\x0cOpenIncident\x12.\n\x0bincident_id\x18\x01 \x01(\tB\x19\xbaH\x16r\x14\x32\x12^inc_[a-z0-9]{26}$\x12)\n\x08severity\x18\x02 \x01(\tB\x17\xbaH\x14r\x12R\x04SEV1R\x04SEV2R\x04SEV3\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12H\n\x0c\x63ustomer_ids\x18\x04 \x03(\tB2\xbaH/\x92\x01,\x10\xa0\x8d\x06\"&r$2\"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,10 +50,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OPENINCIDENT'].fields_by_name['incident_id']._serialized_options = b'\272H\026r\0242\022^inc_[a-z0-9]{26}$'
   _globals['_OPENINCIDENT'].fields_by_name['severity']._loaded_options = None
   _globals['_OPENINCIDENT'].fields_by_name['severity']._serialized_options = b'\272H\024r\022R\004SEV1R\004SEV2R\004SEV3'
+  _globals['_OPENINCIDENT'].fields_by_name['customer_ids']._loaded_options = None
+  _globals['_OPENINCIDENT'].fields_by_name['customer_ids']._serialized_options = b'\272H/\222\001,\020\240\215\006\"&r$2\"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$'
   _globals['_CONTEXT']._serialized_start=147
-  _globals['_CONTEXT']._serialized_end=375
-  _globals['_CHANNELFREEZE']._serialized_start=378
-  _globals['_CHANNELFREEZE']._serialized_end=660
-  _globals['_OPENINCIDENT']._serialized_start=663
-  _globals['_OPENINCIDENT']._serialized_end=817
+  _globals['_CONTEXT']._serialized_end=492
+  _globals['_CHANNELFREEZE']._serialized_start=495
+  _globals['_CHANNELFREEZE']._serialized_end=777
+  _globals['_OPENINCIDENT']._serialized_start=780
+  _globals['_OPENINCIDENT']._serialized_end=1008
 # @@protoc_insertion_point(module_scope)

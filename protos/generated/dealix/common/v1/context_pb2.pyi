@@ -22,11 +22,13 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Context(_message.Message):
-    """What a service needs to know from incidents to decide. Services do not ask each other: the gateway fetches it and brings it
-    along in the field `context` of the request, over whatever a client put there.
+    """What a service needs to know from others to decide: from incidents, and of the Proof Pack from onboarding. Services do not ask
+    each other: the gateway fetches it and brings it along in the field `context` of the request, over whatever a client put there.
 
     It is no part of what makes a write the same write: a repeated request_id is answered as before, whatever has changed here
-    since. A caller inside the house that goes past the gateway and leaves it unset is answered as if nothing were frozen.
+    since. A caller inside the house that goes past the gateway and leaves it unset is answered as if nothing were frozen or open,
+    and as one who does not know of any Proof Pack. Set, with a `*_known` that is false, it says that nobody can tell: what that
+    would decide is held back.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -36,10 +38,21 @@ class Context(_message.Message):
     INCIDENTS_KNOWN_FIELD_NUMBER: _builtins.int
     INCIDENTS_FIELD_NUMBER: _builtins.int
     AS_OF_TIME_FIELD_NUMBER: _builtins.int
+    PROOF_PACK_KNOWN_FIELD_NUMBER: _builtins.int
+    FIRST_PROOF_PACK_DELIVERY_TIME_FIELD_NUMBER: _builtins.int
+    ALL_CUSTOMERS_FIELD_NUMBER: _builtins.int
     freezes_known: _builtins.bool
     """Whether incidents was asked about freezes; when false, `freezes` is empty and says nothing."""
     incidents_known: _builtins.bool
     """Whether incidents was asked about open incidents; when false, `incidents` is empty and says nothing."""
+    proof_pack_known: _builtins.bool
+    """Whether onboarding was asked about the customer's first Proof Pack; when false, `first_proof_pack_delivery_time` is unset and
+    says nothing.
+    """
+    all_customers: _builtins.bool
+    """Whether `incidents` holds every SEV1 and SEV2 that is open for any customer, each with those whom it concerns, and `freezes`
+    every freeze; for lists over all customers. When false, both are of the one customer whom the request is about.
+    """
     @_builtins.property
     def freezes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChannelFreeze]:
         """The active freezes that concern the customer."""
@@ -52,6 +65,10 @@ class Context(_message.Message):
     def as_of_time(self) -> _timestamp_pb2.Timestamp:
         """When incidents answered, UTC."""
 
+    @_builtins.property
+    def first_proof_pack_delivery_time(self) -> _timestamp_pb2.Timestamp:
+        """When the customer's first Proof Pack was delivered, as onboarding has it on record, UTC; unset for none."""
+
     def __init__(
         self,
         *,
@@ -60,10 +77,13 @@ class Context(_message.Message):
         incidents_known: _builtins.bool = ...,
         incidents: _abc.Iterable[Global___OpenIncident] | None = ...,
         as_of_time: _timestamp_pb2.Timestamp | None = ...,
+        proof_pack_known: _builtins.bool = ...,
+        first_proof_pack_delivery_time: _timestamp_pb2.Timestamp | None = ...,
+        all_customers: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "first_proof_pack_delivery_time", b"first_proof_pack_delivery_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "freezes", b"freezes", "freezes_known", b"freezes_known", "incidents", b"incidents", "incidents_known", b"incidents_known"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_customers", b"all_customers", "as_of_time", b"as_of_time", "first_proof_pack_delivery_time", b"first_proof_pack_delivery_time", "freezes", b"freezes", "freezes_known", b"freezes_known", "incidents", b"incidents", "incidents_known", b"incidents_known", "proof_pack_known", b"proof_pack_known"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -118,6 +138,7 @@ class OpenIncident(_message.Message):
     INCIDENT_ID_FIELD_NUMBER: _builtins.int
     SEVERITY_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    CUSTOMER_IDS_FIELD_NUMBER: _builtins.int
     incident_id: _builtins.str
     """Identifier, `inc_` and 26 letters and digits."""
     severity: _builtins.str
@@ -126,16 +147,21 @@ class OpenIncident(_message.Message):
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Since when, UTC."""
 
+    @_builtins.property
+    def customer_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The customers whom it concerns, in a context of all customers; empty for everybody. Empty in a context of one customer."""
+
     def __init__(
         self,
         *,
         incident_id: _builtins.str = ...,
         severity: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        customer_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "incident_id", b"incident_id", "severity", b"severity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "customer_ids", b"customer_ids", "incident_id", b"incident_id", "severity", b"severity"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

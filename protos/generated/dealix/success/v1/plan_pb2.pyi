@@ -378,7 +378,7 @@ class HoldReason(_message.Message):
     TEXT_AR_FIELD_NUMBER: _builtins.int
     TEXT_EN_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
-    """`no_proof_pack_yet`, `open_incident` or `frozen_channel`."""
+    """`no_proof_pack_yet`, `open_incident` or `frozen_channel`; `proof_pack_unknown` or `incidents_unknown` where nobody could tell."""
     text_ar: _builtins.str
     """In Arabic."""
     text_en: _builtins.str

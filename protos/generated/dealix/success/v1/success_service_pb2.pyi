@@ -1211,7 +1211,9 @@ class ListDueTouchpointsRequest(_message.Message):
 
     @_builtins.property
     def context(self) -> _context_pb2.Context:
-        """Freezes, and the customer's open incidents where `customer_id` is set; the gateway fills it."""
+        """Freezes, open incidents and the first Proof Pack: of the customer where `customer_id` is set; of all customers otherwise, without
+        the Proof Pack. The gateway fills it.
+        """
 
     def __init__(
         self,
@@ -1298,7 +1300,7 @@ class ListTouchpointsRequest(_message.Message):
     """Only those in this state; unset for all."""
     @_builtins.property
     def context(self) -> _context_pb2.Context:
-        """Open incidents and freezes; the gateway fills it."""
+        """Open incidents, freezes and the first Proof Pack; the gateway fills it."""
 
     def __init__(
         self,
@@ -1372,10 +1374,10 @@ class GetTouchpointRequest(_message.Message):
     touchpoint_id: _builtins.str
     """The touchpoint."""
     customer_id: _builtins.str
-    """Its customer, where known: then the gateway can say what stands in the way. Empty otherwise."""
+    """Its customer; the gateway fills it in where it is empty. Of another customer's, or of none, nothing is known of what stands in the way."""
     @_builtins.property
     def context(self) -> _context_pb2.Context:
-        """Open incidents and freezes; the gateway fills it."""
+        """Open incidents, freezes and the first Proof Pack of the customer; the gateway fills it."""
 
     def __init__(
         self,
@@ -1548,7 +1550,9 @@ class CompleteTouchpointRequest(_message.Message):
 
     @_builtins.property
     def context(self) -> _context_pb2.Context:
-        """Open incidents and freezes of the touchpoint's customer; the gateway fills it."""
+        """Open incidents, freezes and the first Proof Pack of the touchpoint's customer; the gateway fills it. A touchpoint other than a
+        check-in or an upgrade talk needs none of it.
+        """
 
     def __init__(
         self,
@@ -1854,21 +1858,27 @@ class GetCustomerRiskRequest(_message.Message):
 
     CUSTOMER_ID_FIELD_NUMBER: _builtins.int
     AS_OF_TIME_FIELD_NUMBER: _builtins.int
+    CONTEXT_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
     """The customer."""
     @_builtins.property
     def as_of_time(self) -> _timestamp_pb2.Timestamp:
         """The day that this lies in, UTC; unset for now. Not later than now."""
 
+    @_builtins.property
+    def context(self) -> _context_pb2.Context:
+        """What onboarding has on record of the customer's first Proof Pack; the gateway fills it."""
+
     def __init__(
         self,
         *,
         customer_id: _builtins.str = ...,
         as_of_time: _timestamp_pb2.Timestamp | None = ...,
+        context: _context_pb2.Context | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "context", b"context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "customer_id", b"customer_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "context", b"context", "customer_id", b"customer_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1921,21 +1931,27 @@ class GetCustomerHealthRequest(_message.Message):
 
     CUSTOMER_ID_FIELD_NUMBER: _builtins.int
     AS_OF_TIME_FIELD_NUMBER: _builtins.int
+    CONTEXT_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
     """The customer."""
     @_builtins.property
     def as_of_time(self) -> _timestamp_pb2.Timestamp:
         """The day that this lies in, UTC; unset for now. Not later than now."""
 
+    @_builtins.property
+    def context(self) -> _context_pb2.Context:
+        """What onboarding has on record of the customer's first Proof Pack; the gateway fills it."""
+
     def __init__(
         self,
         *,
         customer_id: _builtins.str = ...,
         as_of_time: _timestamp_pb2.Timestamp | None = ...,
+        context: _context_pb2.Context | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "context", b"context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "customer_id", b"customer_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "context", b"context", "customer_id", b"customer_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2083,7 +2099,7 @@ class CreateAtRiskAlertRequest(_message.Message):
 
     @_builtins.property
     def context(self) -> _context_pb2.Context:
-        """Open incidents and freezes; the gateway fills it."""
+        """Open incidents, freezes and the first Proof Pack; the gateway fills it. A high alert is raised whatever is known of incidents."""
 
     def __init__(
         self,

@@ -307,6 +307,9 @@ class SuccessServiceServicer:
     def ListDueTouchpoints(self, request, context):
         """Lists the touchpoints of all customers that are due on a day and not done, longest overdue first. For a day in the past: those that
         were not done by its end. For one in the future: as far as they are dated. No match answers an empty page.
+
+        Where what is brought along does not tell what is open for a customer, a check-in or an upgrade talk is HELD for the reason
+        `incidents_unknown`: it is never shown as ready because nobody was asked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

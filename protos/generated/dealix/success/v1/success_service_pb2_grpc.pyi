@@ -110,6 +110,9 @@ class SuccessServiceStub:
     ListDueTouchpoints: _grpc.UnaryUnaryMultiCallable[_success_service_pb2.ListDueTouchpointsRequest, _success_service_pb2.ListDueTouchpointsResponse]
     """Lists the touchpoints of all customers that are due on a day and not done, longest overdue first. For a day in the past: those that
     were not done by its end. For one in the future: as far as they are dated. No match answers an empty page.
+
+    Where what is brought along does not tell what is open for a customer, a check-in or an upgrade talk is HELD for the reason
+    `incidents_unknown`: it is never shown as ready because nobody was asked.
     """
     ListTouchpoints: _grpc.UnaryUnaryMultiCallable[_success_service_pb2.ListTouchpointsRequest, _success_service_pb2.ListTouchpointsResponse]
     """Lists all touchpoints of a customer, by due date. No plan answers an empty page."""
@@ -260,6 +263,9 @@ class SuccessServiceAsyncStub(SuccessServiceStub):
     ListDueTouchpoints: _aio.UnaryUnaryMultiCallable[_success_service_pb2.ListDueTouchpointsRequest, _success_service_pb2.ListDueTouchpointsResponse]  # type: ignore[assignment]
     """Lists the touchpoints of all customers that are due on a day and not done, longest overdue first. For a day in the past: those that
     were not done by its end. For one in the future: as far as they are dated. No match answers an empty page.
+
+    Where what is brought along does not tell what is open for a customer, a check-in or an upgrade talk is HELD for the reason
+    `incidents_unknown`: it is never shown as ready because nobody was asked.
     """
     ListTouchpoints: _aio.UnaryUnaryMultiCallable[_success_service_pb2.ListTouchpointsRequest, _success_service_pb2.ListTouchpointsResponse]  # type: ignore[assignment]
     """Lists all touchpoints of a customer, by due date. No plan answers an empty page."""
@@ -491,6 +497,9 @@ class SuccessServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_success_service_pb2.ListDueTouchpointsResponse, _abc.Awaitable[_success_service_pb2.ListDueTouchpointsResponse]]:
         """Lists the touchpoints of all customers that are due on a day and not done, longest overdue first. For a day in the past: those that
         were not done by its end. For one in the future: as far as they are dated. No match answers an empty page.
+
+        Where what is brought along does not tell what is open for a customer, a check-in or an upgrade talk is HELD for the reason
+        `incidents_unknown`: it is never shown as ready because nobody was asked.
         """
 
     @_abc_1.abstractmethod
