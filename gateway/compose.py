@@ -3,11 +3,11 @@ to know from another."""
 
 from __future__ import annotations
 
+import math
 import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime, timedelta
 from typing import Any
 
 import grpc
@@ -21,26 +21,13 @@ from google.protobuf.message import Message
 from gateway.guard import Guard
 from gateway.upstreams import Upstream
 from services.domain.arabic import fold_character
-from services.domain.checks import Checks, has_visible_text
-from services.domain.errors import InvalidInput
+from services.domain.checks import has_visible_text
 from services.runtime.call import Call
 from services.runtime.failure import RpcFailure
 from services.runtime.methods import Method
 
-RELATED_TICKETS = timedelta(hours=24)
-# Support's part in a triage: it is asked twice and must leave time for incidents to decide without it.
-_SUPPORT_SHARE = 0.4
-_SUPPORT_SECONDS = 2.0
-
-# Failures that say "support did not answer", as opposed to "support refused what was asked".
-_NO_ANSWER = frozenset(
-    {
-        grpc.StatusCode.UNAVAILABLE,
-        grpc.StatusCode.DEADLINE_EXCEEDED,
-        grpc.StatusCode.RESOURCE_EXHAUSTED,
-        grpc.StatusCode.INTERNAL,
-    }
-)
+# What is asked beside the matter itself leaves the rest of the time to the matter.
+_SHARE = 0.4
 
 # Refusals of a question that say that there is nothing to bring along; the service that is asked next refuses for itself.
 REFUSED_ANYWAY = frozenset({grpc.StatusCode.NOT_FOUND, grpc.StatusCode.INVALID_ARGUMENT})
@@ -68,60 +55,6 @@ class Composer:
         """The same for what no single call of a client asks for. ``deadline`` as of ``time.monotonic()``."""
         payload = await self._upstreams[service].call(path, request.SerializeToString(), correlation_id, deadline)
         return self._guard.passed(service, self._methods[path], payload)
-
-    async def triage(
-        self, facts: incident_pb2.TriageFacts, call: Call
-    ) -> tuple[incident_pb2.SupportFindings, incident_service_pb2.TriageIncidentResponse]:
-        """Triages with support's help; without it when support does not answer, and then the answer says so.
-
-        Raises ``RpcFailure``, and ``InvalidInput`` for a blank title or a description that is too long to be read once it is
-        folded.
-        """
-        try:
-            findings = await self.findings(facts, call)
-        except InvalidInput:
-            # Nothing that is read in a text raises what the caller's own facts make SEV1.
-            if not (facts.data_leak or facts.unauthorized_send):
-                raise
-            findings = incident_pb2.SupportFindings(consulted=False)
-        except RpcFailure as failure:
-            if failure.code not in _NO_ANSWER:
-                raise
-            findings = incident_pb2.SupportFindings(consulted=False)
-        answer = await self.ask(
-            "incidents",
-            "/dealix.incidents.v1.IncidentService/TriageIncident",
-            incident_service_pb2.TriageIncidentRequest(facts=facts, support_findings=findings),
-            call,
-        )
-        return findings, answer
-
-    async def findings(self, facts: incident_pb2.TriageFacts, call: Call) -> incident_pb2.SupportFindings:
-        """What support knows: the signals in title and description, and the unresolved tickets of the last 24 hours with
-        the same signals. Raises ``RpcFailure`` when support does not answer in its share of the time, ``InvalidInput`` for a
-        blank title and for a description that support would refuse under another name."""
-        now = time.monotonic()
-        deadline = min(now + _SUPPORT_SECONDS, now + (call.deadline - now) * _SUPPORT_SHARE)
-        text = "\n".join(part for part in (facts.title, facts.description) if part)
-        checks = Checks()
-        checks.text("facts.title", facts.title)
-        checks.readable("facts.description", text)
-        checks.done()
-        classified: support_service_pb2.ClassifyTicketResponse = await self.ask(
-            "support",
-            "/dealix.support.v1.SupportService/ClassifyTicket",
-            support_service_pb2.ClassifyTicketRequest(text=text),
-            call,
-            deadline,
-        )
-        findings = incident_pb2.SupportFindings(
-            consulted=True,
-            signals=classified.classification.signals,
-            matched_keyword=classified.matched_keyword,
-        )
-        if findings.signals:
-            await self._count_related(findings, call, deadline)
-        return findings
 
     async def plan(self, customer_id: str, call: Call) -> plan_pb2.Plan | None:
         """The success plan of a customer; None where none was ever activated, or the id is none. Raises ``RpcFailure``."""
@@ -211,16 +144,11 @@ class Composer:
         answer.freeze.CopyFrom(frozen.freeze)
         return answer
 
-    async def _count_related(self, findings: incident_pb2.SupportFindings, call: Call, deadline: float) -> None:
-        request = support_service_pb2.SummarizeSignalsRequest(signals=findings.signals)
-        since: datetime = call.now - RELATED_TICKETS
-        request.create_time_from.FromDatetime(since)
-        related: support_service_pb2.SummarizeSignalsResponse = await self.ask(
-            "support", "/dealix.support.v1.SupportService/SummarizeSignals", request, call, deadline
-        )
-        findings.open_tickets = related.ticket_count
-        findings.distinct_customers = related.customer_count
-        findings.ticket_ids.extend(related.ticket_ids)
+
+def share_of(call: Call, seconds: float = math.inf) -> float:
+    """The deadline of what is asked beside the matter itself: a share of the time that is left, ``seconds`` at most."""
+    now = time.monotonic()
+    return now + min((call.deadline - now) * _SHARE, seconds)
 
 
 def part_id(request_id: str, part: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Mapping
 
 from dealix.gateway.v1 import gateway_service_pb2 as pb
 
-from gateway import customers, ledgers, onboarding, reviews, watch
+from gateway import customers, ledgers, onboarding, reviews, triage, watch
 from gateway.compose import Composer, known_by
 from gateway.guard import Guard
 from gateway.tails import Tails
@@ -35,15 +35,7 @@ class GatewayServicer:
         self._tails = tails
 
     async def TriageIncident(self, request: pb.TriageIncidentRequest, call: Call) -> pb.TriageIncidentResponse:
-        findings, answer = await self._composer.triage(request.facts, call)
-        return pb.TriageIncidentResponse(
-            severity=answer.severity,
-            reason_ar=answer.reason_ar,
-            severity_details=answer.severity_details,
-            facts=request.facts,
-            support_findings=findings,
-            triage=answer.triage,
-        )
+        return await triage.triage(self._composer, request, call)
 
     async def HandleTicket(self, request: pb.HandleTicketRequest, call: Call) -> pb.HandleTicketResponse:
         with known_by(request.request_id):

@@ -136,6 +136,7 @@ async def test_without_support_it_triages_on_the_callers_facts_and_says_so(tmp_p
         assert answer.severity == SEV2
         assert not answer.support_findings.consulted
         assert not answer.triage.support_consulted
+        assert [(part.name, part.reason) for part in answer.parts] == [("signals", "UPSTREAM_UNAVAILABLE")]
         status = await stub.GetStatus(gw.GetStatusRequest())
         assert {s.service: s.serving for s in status.services} == {
             "support": False,
@@ -159,6 +160,29 @@ async def test_a_support_that_hangs_leaves_time_for_the_triage(tmp_path):
         answer = await gw_rpc.GatewayServiceStub(front.channel).TriageIncident(facts(HARMLESS), timeout=3)
         assert answer.severity == SEV3
         assert not answer.support_findings.consulted
+
+
+@pytest.mark.parametrize(("title", "severity", "rule"), [(LEAK, SEV1, "DATA_LEAK"), (OUTAGE, SEV2, "OUTAGE")])
+@pytest.mark.parametrize("hangs", [False, True])
+async def test_what_support_read_decides_when_it_does_not_count_its_tickets(front, hangs, title, severity, rule):
+    async def counts_not(path, payload, context):
+        if not path.endswith("SummarizeSignals"):
+            return await front.services["support"].channel.unary_unary(path)(payload)
+        if hangs:
+            await asyncio.Event().wait()
+        return await context.abort(grpc.StatusCode.UNAVAILABLE, "")
+
+    targets = {name: running.address for name, running in front.services.items()}
+    async with backend(counts_not) as support, gateway_at({**targets, "support": support}) as half:
+        answer = await gw_rpc.GatewayServiceStub(half.channel).TriageIncident(facts(title), timeout=3)
+    assert answer.severity == severity
+    assert incident_pb2.TriageRule.Name(answer.triage.decided_by) == f"TRIAGE_RULE_SUPPORT_{rule}"
+    assert answer.support_findings.consulted
+    reason = "UPSTREAM_TIMEOUT" if hangs else "UPSTREAM_UNAVAILABLE"
+    assert [(part.name, part.state, part.reason) for part in answer.parts] == [
+        ("signals", gw.PART_STATE_ANSWERED, ""),
+        ("related_tickets", gw.PART_STATE_FAILED, reason),
+    ]
 
 
 async def test_without_incidents_a_triage_says_which_service_is_away(tmp_path):

@@ -135,6 +135,7 @@ class TriageIncidentResponse(_message.Message):
     FACTS_FIELD_NUMBER: _builtins.int
     SUPPORT_FINDINGS_FIELD_NUMBER: _builtins.int
     TRIAGE_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
     live_send_allowed: _builtins.bool
     """Always false, always present: nothing in this system sends."""
     approval_required: _builtins.bool
@@ -159,6 +160,12 @@ class TriageIncidentResponse(_message.Message):
     def triage(self) -> _incident_pb2.Triage:
         """What decided."""
 
+    @_builtins.property
+    def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Part]:
+        """What became of each question to support: `signals` in the text, and `related_tickets` with the same signals, which is not asked
+        where there are none. Where one FAILED, what it would have told is missing from `support_findings`.
+        """
+
     def __init__(
         self,
         *,
@@ -170,10 +177,11 @@ class TriageIncidentResponse(_message.Message):
         facts: _incident_pb2.TriageFacts | None = ...,
         support_findings: _incident_pb2.SupportFindings | None = ...,
         triage: _incident_pb2.Triage | None = ...,
+        parts: _abc.Iterable[Global___Part] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "facts", b"facts", "live_send_allowed", b"live_send_allowed", "severity_details", b"severity_details", "support_findings", b"support_findings", "triage", b"triage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "facts", b"facts", "live_send_allowed", b"live_send_allowed", "reason_ar", b"reason_ar", "severity", b"severity", "severity_details", b"severity_details", "support_findings", b"support_findings", "triage", b"triage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "facts", b"facts", "live_send_allowed", b"live_send_allowed", "parts", b"parts", "reason_ar", b"reason_ar", "severity", b"severity", "severity_details", b"severity_details", "support_findings", b"support_findings", "triage", b"triage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__approval_required: _TypeAlias = _typing.Literal["approval_required"]  # noqa: Y015
     _WhichOneofArgType__approval_required: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required"]  # noqa: Y015

@@ -98,7 +98,8 @@ class GatewayServiceServicer:
         """Triages an incident with support's help: support classifies title and description, and counts the unresolved tickets of
         the last 24 hours with the same signals. What support finds can only raise the severity.
 
-        Support down: it triages on the caller's facts and says so (`support_findings.consulted` false). Incidents down:
+        Support down: it triages on the caller's facts and says so (`support_findings.consulted` false). Where support has read the text
+        and does not count its tickets, what it read decides, and `parts` says that the count is missing. Incidents down:
         UNAVAILABLE (UPSTREAM_UNAVAILABLE). A blank title or a count below 1: INVALID_ARGUMENT (INVALID_FIELDS). A description of more
         than 40,000 characters once its ligatures are written out: the same, unless the caller states a leak or an unauthorized send;
         support is not consulted then.
