@@ -305,7 +305,7 @@ def acceptance(found: StoredAcceptance) -> onboarding_pb2.Acceptance:
 def cadence(
     request: onboarding_service_pb2.GetAcceptanceRequest | onboarding_service_pb2.AcceptOnboardingRequest,
 ) -> Cadence:
-    """What a request tells of the success cadence; not active where it tells nothing."""
+    """What a request tells of the success cadence; where it tells nothing, nobody was asked."""
     if not request.HasField("cadence"):
         return Cadence()
     found = request.cadence

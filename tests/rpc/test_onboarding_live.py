@@ -297,6 +297,22 @@ class TestAcceptance:
             # Due on Thursday; Sunday has begun.
             assert (line.current_step_id, line.due_date, line.days_late) == ("done", "2026-03-05", 1)
 
+    async def test_a_cadence_that_nobody_was_asked_about_is_not_said_to_be_inactive(self, client: Client) -> None:
+        await complete(client)
+
+        async def told(**fields: Any) -> tuple[bool, str, str, list[str]]:
+            answer = await client.call(pb.GetAcceptanceRequest(customer_id="cust-1", **fields))
+            found = answer.criteria[-1]
+            assert answer.met is found.met
+            return found.met, found.evidence_ar, found.evidence_en, list(found.missing)
+
+        unasked, inactive = await told(), await told(cadence=pb.CadenceFact())
+        assert (await told(cadence=pb.CadenceFact(active=True)))[0]
+        for met, arabic, _, missing in (unasked, inactive):
+            assert (met, missing, bool(arabic)) == (False, ["success_cadence"], True)
+        assert unasked[2] == "Whether the cadence is active is not known: nobody was asked."
+        assert inactive[2] == "The cadence is not active yet."
+
     async def test_a_cadence_of_tomorrow_is_none(self, client: Client) -> None:
         await client.create()
         for cadence, named in (

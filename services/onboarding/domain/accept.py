@@ -35,9 +35,9 @@ class AcceptanceIncomplete(PreconditionFailed):
 
 @dataclass(frozen=True, slots=True)
 class Cadence:
-    """What success knows of a customer's cadence, brought along by the gateway."""
+    """What success knows of a customer's cadence, brought along by the gateway. ``active`` None: nobody was asked."""
 
-    active: bool = False
+    active: bool | None = None
     activated_at: datetime | None = None
     activator: ActorLike | None = None
     reference: str = ""

@@ -245,12 +245,16 @@ class Recovery:
 
 @dataclass(frozen=True, slots=True)
 class AcceptanceRule:
-    """Wording of one criterion: ``met`` with its own placeholders, ``missing`` with ``{items}``."""
+    """Wording of one criterion: ``met`` with its own placeholders, ``missing`` with ``{items}``.
+
+    ``unknown`` is None but for what another service has to tell.
+    """
 
     id: str
     title: Bilingual
     met: Bilingual
     missing: Bilingual
+    unknown: Bilingual | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -573,10 +577,15 @@ def _acceptance(file: Reader) -> dict[str, AcceptanceRule]:
     for row in file.tables("acceptance"):
         rule_id = row.text("id")
         facts = _EVIDENCE.get(rule_id, frozenset())
-        missing = frozenset({"items"}) if rule_id != "success_cadence_active" else frozenset[str]()
+        told_of = rule_id == "success_cadence_active"
+        missing = frozenset[str]() if told_of else frozenset({"items"})
         rules.append(
             AcceptanceRule(
-                rule_id, row.bilingual("title"), row.bilingual("met", facts), row.bilingual("missing", missing)
+                rule_id,
+                row.bilingual("title"),
+                row.bilingual("met", facts),
+                row.bilingual("missing", missing),
+                row.bilingual("unknown") if told_of else None,
             )
         )
     _expect(file, "acceptance", [r.id for r in rules], ACCEPTANCE_IDS)

@@ -279,15 +279,16 @@ def acceptance(
     *,
     ready_for_first_service: Readiness,
     proof_pack: ProofPack,
-    cadence_active: bool,
+    cadence_active: bool | None,
     risk_problem_open: bool = False,
     shown_by: Mapping[str, tuple[Evidence, ...]] | None = None,
 ) -> Acceptance:
     """Whether the customer counts as onboarded, criterion by criterion with its evidence.
 
     The Proof Pack counts when it is delivered *and* a person approved it. While a problem that the risk review found is open,
-    that review does not count as completed. Dates in the evidence are Riyadh's. ``shown_by`` holds, by criterion, what the
-    caller knows to show beside what the checklist shows of the steps.
+    that review does not count as completed. A cadence that nobody was asked about (None) is not met, and its evidence says
+    so. Dates in the evidence are Riyadh's. ``shown_by`` holds, by criterion, what the caller knows to show beside what the
+    checklist shows of the steps.
     """
     wanted = [s for s in catalog.steps if not s.asynchronous]
     open_steps = [
@@ -322,6 +323,7 @@ def acceptance(
         _criterion(
             rules["success_cadence_active"],
             {} if cadence_active else {"success_cadence": rules["success_cadence_active"].title},
+            known=cadence_active is not None,
         ),
     )
     return Acceptance(tuple(replace(c, shown_by=shown.get(c.id, ())) for c in found))
@@ -333,9 +335,10 @@ def _step_evidence(checklist: Checklist, step_id: str) -> Evidence:
     return Evidence(step_id, who, state.completed_at, state.approval_id or f"checklist/{checklist.customer_id}")
 
 
-def _criterion(rule: AcceptanceRule, missing: dict[str, Bilingual], **met: Bilingual) -> Criterion:
+def _criterion(rule: AcceptanceRule, missing: dict[str, Bilingual], known: bool = True, **met: Bilingual) -> Criterion:
     values = {"items": join(missing.values())} if missing else met
-    evidence = fill(rule.missing if missing else rule.met, **values)
+    unmet = rule.missing if known or rule.unknown is None else rule.unknown
+    evidence = fill(unmet if missing else rule.met, **values)
     return Criterion(rule.id, rule.title, not missing, tuple(missing), evidence)
 
 

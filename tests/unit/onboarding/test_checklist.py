@@ -288,6 +288,7 @@ def test_accepted_with_all_four_criteria_and_their_evidence(catalog: Catalog) ->
             ("approval",),
         ),
         (ALL_BUT_ASYNC, READY, APPROVED_PACK, False, 3, ("success_cadence",)),
+        (ALL_BUT_ASYNC, READY, APPROVED_PACK, None, 3, ("success_cadence",)),
     ],
 )
 def test_each_criterion_alone_keeps_acceptance_back(
@@ -295,7 +296,7 @@ def test_each_criterion_alone_keeps_acceptance_back(
     steps: tuple[str, ...],
     ready: Readiness,
     pack: ProofPack,
-    cadence: bool,
+    cadence: bool | None,
     criterion: int,
     missing: tuple[str, ...],
 ) -> None:

@@ -1175,7 +1175,9 @@ Global___RecordProofPackResponse: _TypeAlias = RecordProofPackResponse  # noqa: 
 
 @_typing.final
 class CadenceFact(_message.Message):
-    """What success knows of a customer's cadence. The gateway brings it along."""
+    """What success knows of a customer's cadence. The gateway brings it along, over whatever a client put there. Unset in a request:
+    nobody was asked. Set and not `active`: the customer has no active one, as success knows.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1223,7 +1225,9 @@ class GetAcceptanceRequest(_message.Message):
     """The customer."""
     @_builtins.property
     def cadence(self) -> Global___CadenceFact:
-        """What success knows of the cadence; unset counts as not active."""
+        """What success knows of the cadence. Unset where nobody was asked: then the criterion is not met, and its evidence says that it
+        is not known.
+        """
 
     def __init__(
         self,
@@ -1308,7 +1312,7 @@ class AcceptOnboardingRequest(_message.Message):
 
     @_builtins.property
     def cadence(self) -> Global___CadenceFact:
-        """What success knows of the cadence; unset counts as not active."""
+        """What success knows of the cadence. Unset where nobody was asked: then the criterion is not met."""
 
     def __init__(
         self,

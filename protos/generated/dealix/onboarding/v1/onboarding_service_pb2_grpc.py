@@ -281,7 +281,7 @@ class OnboardingServiceServicer:
 
     def GetAcceptance(self, request, context):
         """Returns the four criteria of acceptance from what is stored, each with its evidence, and the acceptance if there is one. What
-        success knows of the cadence is brought along.
+        success knows of the cadence is brought along; where success cannot be asked, the fourth criterion is not met and says so.
 
         A cadence activated in the future, or a reference that looks like a credential: INVALID_ARGUMENT (INVALID_FIELDS). No checklist:
         NOT_FOUND (CHECKLIST_NOT_FOUND).

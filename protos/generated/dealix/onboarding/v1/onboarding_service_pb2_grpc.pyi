@@ -130,7 +130,7 @@ class OnboardingServiceStub:
     """
     GetAcceptance: _grpc.UnaryUnaryMultiCallable[_onboarding_service_pb2.GetAcceptanceRequest, _onboarding_service_pb2.GetAcceptanceResponse]
     """Returns the four criteria of acceptance from what is stored, each with its evidence, and the acceptance if there is one. What
-    success knows of the cadence is brought along.
+    success knows of the cadence is brought along; where success cannot be asked, the fourth criterion is not met and says so.
 
     A cadence activated in the future, or a reference that looks like a credential: INVALID_ARGUMENT (INVALID_FIELDS). No checklist:
     NOT_FOUND (CHECKLIST_NOT_FOUND).
@@ -253,7 +253,7 @@ class OnboardingServiceAsyncStub(OnboardingServiceStub):
     """
     GetAcceptance: _aio.UnaryUnaryMultiCallable[_onboarding_service_pb2.GetAcceptanceRequest, _onboarding_service_pb2.GetAcceptanceResponse]  # type: ignore[assignment]
     """Returns the four criteria of acceptance from what is stored, each with its evidence, and the acceptance if there is one. What
-    success knows of the cadence is brought along.
+    success knows of the cadence is brought along; where success cannot be asked, the fourth criterion is not met and says so.
 
     A cadence activated in the future, or a reference that looks like a credential: INVALID_ARGUMENT (INVALID_FIELDS). No checklist:
     NOT_FOUND (CHECKLIST_NOT_FOUND).
@@ -463,7 +463,7 @@ class OnboardingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_onboarding_service_pb2.GetAcceptanceResponse, _abc.Awaitable[_onboarding_service_pb2.GetAcceptanceResponse]]:
         """Returns the four criteria of acceptance from what is stored, each with its evidence, and the acceptance if there is one. What
-        success knows of the cadence is brought along.
+        success knows of the cadence is brought along; where success cannot be asked, the fourth criterion is not met and says so.
 
         A cadence activated in the future, or a reference that looks like a credential: INVALID_ARGUMENT (INVALID_FIELDS). No checklist:
         NOT_FOUND (CHECKLIST_NOT_FOUND).
