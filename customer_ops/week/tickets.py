@@ -46,7 +46,7 @@ class Tickets:
         show.later(minutes=10)
         show.approve("support", first, show.operator, (answer.ar, answer.en))
         show.tell("edited_and_approved", person=show.operator.id)
-        show.show(draft("first response · P2", answer.ar, answer.en))
+        show.show(draft(f"first response · {field_name(self._gmail, 'priority')}", answer.ar, answer.en))
         show.later(minutes=8)
         self._first_response_sent(self._gmail, "mail-2041")
         show.tell("first_response_sent", reference="mail-2041")

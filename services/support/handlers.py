@@ -13,6 +13,7 @@ from datetime import datetime
 from services.approvals import drafts
 from services.domain.channels import Channel
 from services.domain.checks import Checks
+from services.domain.claims import ClaimChecker
 from services.domain.drafts import ApprovalMismatch, Draft, DraftKind, DraftState, NewDraft, check_texts
 from services.domain.errors import ApprovalRequired, InvalidInput, PersonRequired, Violation, check_etag
 from services.domain.sent import SentRecord
@@ -208,6 +209,19 @@ def record_first_response(unit: UnitOfWork, command: Sending, rules: Rules) -> t
     draft = drafts.record_sent(unit, ticket.draft_id, command.approval_id, command.sent)
     event, moved = _sent(unit, ticket, events, move, command.sent, command.note, draft, rules)
     return event, moved, draft
+
+
+def check_approval(unit: UnitOfWork, draft: Draft, claims: ClaimChecker, rules: Rules) -> None:
+    """Whether a first response promises what the draft for the ticket's priority does, in both languages; a draft of any
+    other kind passes.
+
+    Raises ``InvalidInput``, and before it ``ProhibitedClaim``: what is wrong with a text of itself comes first.
+    """
+    if draft.kind is DraftKind.FIRST_RESPONSE:
+        check_texts(draft.body)
+        claims.require_clean(draft.body.ar, draft.body.en, field="edited")
+        ticket = get_ticket(unit.tx, draft.subject.removeprefix(_subject("")))
+        rules.first_responses[ticket.priority].check_promise(draft.body)
 
 
 def draft_reply(

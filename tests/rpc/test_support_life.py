@@ -313,7 +313,7 @@ async def test_a_confirmation_of_what_cannot_be_confirmed_then_is_refused_by_its
 
 
 async def test_a_report_reaches_to_the_last_day_of_the_calendar(desk: Desk) -> None:
-    last = datetime.max.replace(tzinfo=UTC)
+    last = datetime(9998, 12, 31, 23, 59, 59, tzinfo=UTC)
     period = {"period_start_time": timestamp(last - timedelta(days=1)), "period_end_time": timestamp(last)}
     assert (await desk.ask(sla.GetSlaHealthReportRequest(**period))).report.total_tickets == 0
 
@@ -407,6 +407,59 @@ async def test_drafted_approved_and_sent_are_three_times_and_only_the_last_stops
     assert times == sorted(set(times))
 
 
+_PROMISES = {
+    P0: ("سنرد عليكم خلال نصف ساعة.", "We reply within 30 minutes."),
+    P1: ("نعود إليكم خلال ١٢٠ دقيقة.", "You will have our answer within two hours."),
+    P2: ("يصلكم ردنا خلال ثماني ساعات.", "We will come back to you within 8 hours."),
+    P3: ("نجيبكم خلال أربع وعشرين ساعة.", "A colleague replies within one day."),
+}
+
+
+@pytest.mark.parametrize("priority", _PROMISES)
+async def test_a_first_response_is_approved_with_the_promise_of_its_priority_and_with_no_other(
+    desk: Desk, priority: int
+) -> None:
+    draft = (await desk.route(priority)).draft
+    for other in set(_PROMISES) - {priority}:
+        mixed = apr.EditedTexts(body_ar=_PROMISES[priority][0], body_en=_PROMISES[other][1])
+        refusal = await refused(desk.approve(draft, edited=mixed))
+        assert refusal.reason == "INVALID_FIELDS"
+        assert refusal.fields == {"edited.body_en": "PROMISE"}, "the two languages promise the same"
+        wrong = apr.EditedTexts(body_ar=_PROMISES[other][0], body_en=_PROMISES[other][1])
+        await desk.do(apr.EditDraftRequest, draft_id=draft.draft_id, edited=wrong)
+        draft = (await desk.ask(apr.GetDraftRequest(draft_id=draft.draft_id))).draft
+        refusal = await refused(desk.approve(draft))
+        assert refusal.fields == {"edited.body_ar": "PROMISE", "edited.body_en": "PROMISE"}
+    nothing = apr.EditedTexts(body_ar="وصلنا بلاغكم ونعمل عليه.", body_en="We have your report and are on it.")
+    refusal = await refused(desk.approve(draft, edited=nothing))
+    assert refusal.fields == {"edited.body_ar": "PROMISE", "edited.body_en": "PROMISE"}
+    right = apr.EditedTexts(body_ar=_PROMISES[priority][0], body_en=_PROMISES[priority][1])
+    assert draft_state(await desk.approve(draft, edited=right)) == "edited_and_approved"
+
+
+async def test_a_raised_ticket_promises_the_time_of_its_new_priority(desk: Desk) -> None:
+    ticket_id = await desk.open(P3)
+    await desk.do(sup.RaiseTicketPriorityRequest, ticket_id=ticket_id, priority=P0, reason="it is worse than it reads")
+    draft = await desk.first_draft(ticket_id)
+    former = apr.EditedTexts(body_ar=_PROMISES[P3][0], body_en=_PROMISES[P3][1])
+    refusal = await refused(desk.approve(draft, edited=former))
+    assert refusal.fields == {"edited.body_ar": "PROMISE", "edited.body_en": "PROMISE"}
+    assert draft_state(await desk.approve(draft)) == "approved"
+
+
+async def test_what_is_wrong_with_a_text_of_itself_is_told_before_its_promise(desk: Desk) -> None:
+    claim = apr.EditedTexts(body_ar="نضمن لكم مبيعات أعلى.", body_en="We guarantee higher sales.")
+    refusal = await refused(desk.approve((await desk.route(P1)).draft, edited=claim))
+    assert refusal.reason == "PROHIBITED_CLAIM"
+
+
+async def test_a_reply_may_promise_any_time(desk: Desk) -> None:
+    ticket_id = await desk.open(P1)
+    await desk.answer(ticket_id)
+    later = apr.EditedTexts(body_ar="نرد عليكم خلال يومين.", body_en="We reply within two days.")
+    assert draft_state(await desk.approve(await desk.reply(ticket_id), edited=later)) == "edited_and_approved"
+
+
 async def test_a_first_response_is_recorded_with_an_approval_that_holds_and_with_no_other(desk: Desk) -> None:
     async def reason(call: Awaitable[Any]) -> str:
         before = await desk.ticket(ticket_id)
@@ -422,7 +475,7 @@ async def test_a_first_response_is_recorded_with_an_approval_that_holds_and_with
     assert await reason(desk.send_first(ticket_id, approval_id="apr_" + "a" * 26)) == "DRAFT_NOT_FOUND"
 
     approved = await desk.approve(draft)
-    edited = apr.EditedTexts(body_ar="نص آخر تمامًا.", body_en="Another text.")
+    edited = apr.EditedTexts(body_ar="نرد عليكم خلال ساعتين.", body_en="We reply within two hours.")
     await desk.do(apr.EditDraftRequest, draft_id=draft.draft_id, edited=edited)
     void = approved.approval.approval_id
     assert await reason(desk.send_first(ticket_id, approval_id=void)) == "APPROVAL_VOID"
