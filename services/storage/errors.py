@@ -49,7 +49,7 @@ class StorageError(Exception):
 
 
 class StorageUnavailable(StorageError):
-    """The store cannot be reached, is locked, or is at another revision than the code needs.
+    """The store cannot be reached, is locked, has lost its file, or is at another revision than the code needs.
 
     Metadata ``outcome``: ``none`` when certainly nothing was done; ``unknown`` when the connection was lost while
     the commit was under way: the caller repeats the write with the same ``request_id`` and learns the result.

@@ -33,12 +33,13 @@ from services.storage.errors import (
 )
 from services.storage.ledger import MOVE_HEAD, READ_HEAD
 from services.storage.migrations import needed_revision, sqlite_revision
-from services.storage.sqlite_file import SqliteFile, result_code, translate
+from services.storage.sqlite_file import LOST, SqliteFile, result_code, translate
 from services.storage.statements import StatementCache, check_metadata, row_maker
 from services.storage.transaction import NO_PARAMS, Actor, Row, StorageHealth, Tx, WriteOutcome, WriteRequest
 from services.storage.unit import UnitOfWork, deliverable, find_replay, keep_request
 
 T = TypeVar("T")
+P = TypeVar("P")
 
 # A group ends after so many writes or so much time: the event loop serves others in between.
 _GROUP_WRITES = 64
@@ -207,12 +208,14 @@ class _Writer:
 
     def __init__(
         self,
+        file: SqliteFile,
         connection: sqlite3.Connection,
         cache: StatementCache,
         settings: DatabaseSettings,
         clock: Callable[[], datetime],
         new_id: Callable[[str], str],
     ) -> None:
+        self._file = file
         self._connection = connection
         self._cache = cache
         self._settings = settings
@@ -372,6 +375,8 @@ class _Writer:
 
     def _answer(self, group: list[_Job], failure: Exception | None) -> None:
         """Answer everybody of the group and go on with those who came in the meantime."""
+        if failure is None and self._file.look():
+            failure = StorageUnavailable(LOST, outcome="unknown")
         for job in group:
             if job.future.done():
                 continue
@@ -457,7 +462,6 @@ class SqliteDatabase(Database):
         self._file = file
         self._needed = needed_revision(file.schema)
         self._found = ""
-        self._inode = 0
         self._closed = False
         self._writer: _Writer | None = None
         self._readers: _Readers | None = None
@@ -472,35 +476,28 @@ class SqliteDatabase(Database):
             if settings.max_pages is not None:
                 connection.execute(f"PRAGMA max_page_count = {int(settings.max_pages)}")
             cache = StatementCache()
-            self._inode = file.path.stat().st_ino
-            self._writer = _Writer(connection, cache, settings, clock, new_id)
+            self._writer = _Writer(file, connection, cache, settings, clock, new_id)
+            file.note()
             self._readers = _Readers(file, cache)
         except BaseException:
             connection.close()
             raise
 
     async def write(self, request: WriteRequest, work: Callable[[UnitOfWork], bytes]) -> WriteOutcome:
-        if self._closed or self._writer is None:
-            raise self._not_ready()
-        return cast(WriteOutcome, await self._writer.submit(request, request.actor, work))
+        return cast(WriteOutcome, await self._ready(self._writer).submit(request, request.actor, work))
 
     async def write_internal(self, actor: Actor, work: Callable[[UnitOfWork], T]) -> T:
-        if self._closed or self._writer is None:
-            raise self._not_ready()
-        return cast(T, await self._writer.submit(None, actor, work))
+        return cast(T, await self._ready(self._writer).submit(None, actor, work))
 
     async def read(self, work: Callable[[Tx], T], *, deadline: float | None = None) -> T:
-        if self._closed or self._readers is None:
-            raise self._not_ready()
-        return await self._readers.read(work, deadline)
+        return await self._ready(self._readers).read(work, deadline)
 
     async def health(self) -> StorageHealth:
-        if self._closed or self._readers is None:
-            return StorageHealth(False, self._not_ready().message, self._found, self._needed)
         try:
-            if self._file.path.stat().st_ino != self._inode:
-                return StorageHealth(False, "the database file was replaced under the process", "", self._needed)
-            await self._readers.read(lambda tx: tx.one(READ_HEAD), time.monotonic() + 2)
+            readers = self._ready(self._readers)
+            if self._file.look():
+                raise StorageUnavailable(LOST)
+            await readers.read(lambda tx: tx.one(READ_HEAD), time.monotonic() + 2)
         except Exception as error:
             return StorageHealth(False, str(error), self._found, self._needed)
         return StorageHealth(True, "", self._found, self._needed)
@@ -516,14 +513,19 @@ class SqliteDatabase(Database):
             await self._writer.close()
         self._file.release()
 
-    def _not_ready(self) -> StorageUnavailable:
+    def _ready(self, part: P | None) -> P:
+        """The writer or the readers. ``StorageUnavailable`` while they must not be used."""
         if self._closed:
-            return StorageUnavailable("the database is closed")
-        return StorageUnavailable(
-            f"the schema is at revision {self._found or 'none'}, the code needs {self._needed}: migrate",
-            found_revision=self._found,
-            needed_revision=self._needed,
-        )
+            raise StorageUnavailable("the database is closed")
+        if part is None:
+            raise StorageUnavailable(
+                f"the schema is at revision {self._found or 'none'}, the code needs {self._needed}: migrate",
+                found_revision=self._found,
+                needed_revision=self._needed,
+            )
+        if self._file.lost:
+            raise StorageUnavailable(LOST)
+        return part
 
 
 async def open_sqlite(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self, cast
 from urllib.parse import quote
 
+import structlog
 from sqlalchemy.exc import DBAPIError
 
 from services.storage.errors import (
@@ -24,6 +25,10 @@ from services.storage.migrations import migrate_sqlite_connection, sqlite_path
 if TYPE_CHECKING:
     from services.storage.database import ServiceSchema
 
+LOST = (
+    "the database file or its log was deleted or replaced under the process, which writes and reads no more: "
+    "restore the file and restart"
+)
 _HEADER = b"SQLite format 3\0"
 _UNAVAILABLE = {
     sqlite3.SQLITE_BUSY,
@@ -57,12 +62,18 @@ def translate(error: Exception) -> Exception:
 
 
 class SqliteFile:
-    """A claimed file: the lock that keeps other processes out, and the checks that it is what it should be."""
+    """A claimed file: the lock that keeps other processes out, and the checks that it is what it should be.
+
+    ``lost`` is what the last `look` found: whether the file was deleted or replaced while it was in use.
+    """
 
     def __init__(self, path: Path, schema: ServiceSchema, lock: int) -> None:
         self.path = path
         self.schema = schema
+        self.lost = False
+        self._names = (str(path), f"{path}-wal")
         self._lock = lock
+        self._noted: list[tuple[int, int]] = []
 
     @classmethod
     def claim(cls, url: str, schema: ServiceSchema) -> Self:
@@ -154,6 +165,30 @@ class SqliteFile:
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA busy_timeout = 1000")
         return connection
+
+    def note(self) -> None:
+        """Remember which files the database and its log are; an open connection keeps both."""
+        self._noted = self._identities()
+
+    def look(self) -> bool:
+        """Whether one of them is gone or another since `note`: what is written then ends with the process.
+
+        Once it is so it stays so, and is logged once: connections made meanwhile may be to another file.
+        """
+        if not self.lost:
+            try:
+                self.lost = self._identities() != self._noted
+            except OSError:
+                self.lost = True
+            if self.lost:
+                log = structlog.get_logger()
+                log.error("database_lost", service=self.schema.name, path=str(self.path), detail=LOST)
+        return self.lost
+
+    def _identities(self) -> list[tuple[int, int]]:
+        # Twice as fast as pathlib's, for what every commit waits for.
+        stats = [os.stat(name) for name in self._names]  # noqa: PTH116
+        return [(found.st_dev, found.st_ino) for found in stats]
 
     @property
     def _marker(self) -> Path:

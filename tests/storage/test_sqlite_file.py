@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from services.storage.database import Database, UnitOfWork
 from services.storage.errors import StorageFull, StorageRefused, StorageUnavailable
@@ -213,13 +214,46 @@ async def test_a_copy_restored_in_place_is_taken(opener: Opener, left: Path, tmp
     assert set(await accounts(await opener())) == {"a"}
 
 
-async def test_a_file_replaced_under_the_process_shows_in_its_health(opener: Opener, database: Database) -> None:
-    assert (await database.health()).ok
-    path = sqlite_path(opener.url)
+def all_deleted(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{path}{suffix}").unlink()
+
+
+def replaced(path: Path) -> None:
     put(path, path)
-    health = await database.health()
-    assert not health.ok
-    assert "replaced" in health.detail
+
+
+def log_deleted(path: Path) -> None:
+    Path(f"{path}-wal").unlink()
+
+
+@pytest.mark.parametrize("health_first", [True, False])
+@pytest.mark.parametrize("lose", [all_deleted, missing, replaced, log_deleted])
+async def test_a_file_lost_under_the_process_takes_no_more_writes(
+    opener: Opener, database: Database, lose: Callable[[Path], None], health_first: bool
+) -> None:
+    await database.write(request(), add_account("a"))
+    assert (await database.health()).ok
+    lose(sqlite_path(opener.url))
+    with capture_logs() as logs:
+        if health_first:
+            assert "deleted or replaced" in (await database.health()).detail
+        outcomes = []
+        for name in ("b", "c"):
+            with pytest.raises(StorageUnavailable, match="deleted or replaced") as unavailable:
+                await database.write(request(), add_account(name))
+            outcomes.append(unavailable.value.metadata["outcome"])
+        # Without a look at the file before, the first write finds it out at its commit.
+        assert outcomes == ["none" if health_first else "unknown", "none"]
+        with pytest.raises(StorageUnavailable, match="deleted or replaced"):
+            await database.write_internal(WORKER, lambda unit: unit.record("look", "account/a"))
+        with pytest.raises(StorageUnavailable, match="deleted or replaced"):
+            await accounts(database)
+        assert not (await database.health()).ok
+        await database.close()
+    assert [(line["event"], line["log_level"], line["service"]) for line in logs] == [
+        ("database_lost", "error", "sample")
+    ]
 
 
 async def test_a_full_disk_is_an_answer_and_passes(opener: Opener) -> None:
