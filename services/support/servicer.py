@@ -380,11 +380,12 @@ class SlaServicer:
             start, end = wire.period(request)
         with wire.noting(checks):
             as_of = wire.as_of(request, call.now)
+            policies = self._known.book.policy_at(as_of, "as_of_time").policies
         checks.done()
         facts = await call.read(
             lambda tx: handlers.report_of_period(tx, start, end, as_of, request.customer_id or None, self._known.book)
         )
-        report = health_report(facts, self._known.book.policy_at(as_of).policies, as_of)
+        report = health_report(facts, policies, as_of)
         return sla_pb.GetSlaHealthReportResponse(report=wire.report(report, self._known.health_texts, burnt=True))
 
     async def ReviewSlaWeek(self, request: sla_pb.ReviewSlaWeekRequest, call: Call) -> bytes:
@@ -468,11 +469,7 @@ class SlaServicer:
         )
 
     async def GetSlaPolicy(self, request: sla_pb.GetSlaPolicyRequest, call: Call) -> sla_pb.GetSlaPolicyResponse:
-        opened_at = moment(request, "open_time") or call.now
-        try:
-            version = self._known.book.policy_at(opened_at)
-        except InvalidInput as error:
-            raise error.at("open_time") from None
+        version = self._known.book.policy_at(moment(request, "open_time") or call.now, "open_time")
         return sla_pb.GetSlaPolicyResponse(policies=wire.policies_of(version))
 
     async def ListSlaPolicies(

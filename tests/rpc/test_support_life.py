@@ -318,6 +318,19 @@ async def test_a_report_reaches_to_the_last_day_of_the_calendar(desk: Desk) -> N
     assert (await desk.ask(sla.GetSlaHealthReportRequest(**period))).report.total_tickets == 0
 
 
+async def test_before_the_first_policy_the_field_that_was_asked_with_is_named(desk: Desk) -> None:
+    before = timestamp(datetime(1999, 12, 31, tzinfo=UTC))
+    period = {"period_start_time": before, "period_end_time": before}
+    for call, fields in (
+        (
+            desk.ask(sla.GetSlaHealthReportRequest(as_of_time=before, **period)),
+            {"period_end_time": "PERIOD", "as_of_time": "NO_POLICY"},
+        ),
+        (desk.ask(sla.GetSlaPolicyRequest(open_time=before)), {"open_time": "NO_POLICY"}),
+    ):
+        assert (await refused(call)).fields == fields
+
+
 async def test_a_resolution_within_a_wait_that_ended_is_refused_by_its_time(desk: Desk) -> None:
     ticket_id = await desk.open(P1)
     await desk.answer(ticket_id)

@@ -118,12 +118,15 @@ class PolicyBook:
 
     versions: tuple[PolicyVersion, ...]
 
-    def policy_at(self, opened_at: datetime) -> PolicyVersion:
-        """The version for a ticket opened then. Raises ``InvalidInput`` before the first: there was no promise yet."""
+    def policy_at(self, opened_at: datetime, field: str = "opened_at") -> PolicyVersion:
+        """The version for a ticket opened then.
+
+        Raises ``InvalidInput`` of ``field`` before the first: there was no promise yet.
+        """
         place = bisect_right(self.versions, opened_at, key=lambda v: v.effective_from)
         if not place:
             first = self.versions[0].effective_from.isoformat()
-            raise InvalidInput([Violation("opened_at", "NO_POLICY", f"must not lie before the first policy, {first}")])
+            raise InvalidInput([Violation(field, "NO_POLICY", f"must not lie before the first policy, {first}")])
         return self.versions[place - 1]
 
 

@@ -27,7 +27,7 @@ class _Priority:
 class _PriorityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Priority.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     PRIORITY_UNSPECIFIED: _Priority.ValueType  # 0
-    """Never valid in a request, never set in an answer."""
+    """No priority; in a request or an answer only where the field's comment says what that means there."""
     PRIORITY_P0: _Priority.ValueType  # 1
     """Critical: security, wrong or unapproved send, complete outage. First response 30 minutes, resolution 4 hours, founder."""
     PRIORITY_P1: _Priority.ValueType  # 2
@@ -41,7 +41,7 @@ class Priority(_Priority, metaclass=_PriorityEnumTypeWrapper):
     """How urgent a ticket is. P0 is the most urgent."""
 
 PRIORITY_UNSPECIFIED: Priority.ValueType  # 0
-"""Never valid in a request, never set in an answer."""
+"""No priority; in a request or an answer only where the field's comment says what that means there."""
 PRIORITY_P0: Priority.ValueType  # 1
 """Critical: security, wrong or unapproved send, complete outage. First response 30 minutes, resolution 4 hours, founder."""
 PRIORITY_P1: Priority.ValueType  # 2

@@ -138,7 +138,8 @@ class SlaServiceServicer:
     def GetSlaHealthReport(self, request, context):
         """Computes the health of the stored tickets that were opened in a period, as it stood at `as_of_time`.
 
-        A period that ends before it starts or is longer than 366 days, an instant in the future: INVALID_ARGUMENT (INVALID_FIELDS).
+        A period that ends before it starts or is longer than 366 days, an instant in the future or before the first policy:
+        INVALID_ARGUMENT (INVALID_FIELDS).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -57,7 +57,8 @@ class SlaServiceStub:
     GetSlaHealthReport: _grpc.UnaryUnaryMultiCallable[_sla_service_pb2.GetSlaHealthReportRequest, _sla_service_pb2.GetSlaHealthReportResponse]
     """Computes the health of the stored tickets that were opened in a period, as it stood at `as_of_time`.
 
-    A period that ends before it starts or is longer than 366 days, an instant in the future: INVALID_ARGUMENT (INVALID_FIELDS).
+    A period that ends before it starts or is longer than 366 days, an instant in the future or before the first policy:
+    INVALID_ARGUMENT (INVALID_FIELDS).
     """
     ReviewSlaWeek: _grpc.UnaryUnaryMultiCallable[_sla_service_pb2.ReviewSlaWeekRequest, _sla_service_pb2.ReviewSlaWeekResponse]
     """Reviews a week: computes the health of the tickets that were opened in it, and writes into the ledger who reviewed it, with what
@@ -119,7 +120,8 @@ class SlaServiceAsyncStub(SlaServiceStub):
     GetSlaHealthReport: _aio.UnaryUnaryMultiCallable[_sla_service_pb2.GetSlaHealthReportRequest, _sla_service_pb2.GetSlaHealthReportResponse]  # type: ignore[assignment]
     """Computes the health of the stored tickets that were opened in a period, as it stood at `as_of_time`.
 
-    A period that ends before it starts or is longer than 366 days, an instant in the future: INVALID_ARGUMENT (INVALID_FIELDS).
+    A period that ends before it starts or is longer than 366 days, an instant in the future or before the first policy:
+    INVALID_ARGUMENT (INVALID_FIELDS).
     """
     ReviewSlaWeek: _aio.UnaryUnaryMultiCallable[_sla_service_pb2.ReviewSlaWeekRequest, _sla_service_pb2.ReviewSlaWeekResponse]  # type: ignore[assignment]
     """Reviews a week: computes the health of the tickets that were opened in it, and writes into the ledger who reviewed it, with what
@@ -208,7 +210,8 @@ class SlaServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_sla_service_pb2.GetSlaHealthReportResponse, _abc.Awaitable[_sla_service_pb2.GetSlaHealthReportResponse]]:
         """Computes the health of the stored tickets that were opened in a period, as it stood at `as_of_time`.
 
-        A period that ends before it starts or is longer than 366 days, an instant in the future: INVALID_ARGUMENT (INVALID_FIELDS).
+        A period that ends before it starts or is longer than 366 days, an instant in the future or before the first policy:
+        INVALID_ARGUMENT (INVALID_FIELDS).
         """
 
     @_abc_1.abstractmethod
