@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.domain.checks import Checks
+from services.domain.context import NOTHING_KNOWN, Context
 from services.storage.database import Tx, UnitOfWork
 from services.storage.timers import cancel_timer, set_timer
 from services.success import store
 from services.success.domain.activity import (
     WEEK_DAYS,
     Activity,
-    ActivityKind,
     Known,
     NewActivity,
     check_events,
@@ -128,16 +128,12 @@ def set_risk_timer(unit: UnitOfWork, customer_id: str, catalog: Catalog) -> None
         set_timer(unit.tx, timer_id, RISK_TIMER, at)
 
 
-def risk_of(tx: Tx, customer_id: str, day: int, catalog: Catalog) -> AtRiskAlert:
-    """The customer's risk on a day."""
-    known = store.known_of(tx, [customer_id], day)[customer_id]
-    return assess_risk(known.profile.facts(day), catalog.at_risk)
-
-
-def risks_of(tx: Tx, customers: Sequence[str], day: int, catalog: Catalog) -> list[RiskNow]:
-    """The risks of customers on a day, in the order asked for."""
-    now = store.known_of(tx, customers, day)
-    before = store.known_of(tx, customers, max(day - WEEK_DAYS, 0))
+def risks_of(
+    tx: Tx, customers: Sequence[str], day: int, catalog: Catalog, context: Context = NOTHING_KNOWN
+) -> list[RiskNow]:
+    """The risks of customers on a day, in the order asked for; ``context`` is of the one customer, or nothing known."""
+    now = _known(tx, customers, day, context)
+    before = _known(tx, customers, max(day - WEEK_DAYS, 0), context)
     found = []
     for customer_id in customers:
         known = now[customer_id]
@@ -156,9 +152,14 @@ def risks_of(tx: Tx, customers: Sequence[str], day: int, catalog: Catalog) -> li
     return found
 
 
-def health_of(tx: Tx, customer_id: str, day: int, catalog: Catalog) -> HealthNow:
+def _known(tx: Tx, customers: Sequence[str], day: int, context: Context) -> dict[str, Known]:
+    found = store.known_of(tx, customers, day)
+    return {name: replace(known, first_proof_pack=context.first_proof_pack) for name, known in found.items()}
+
+
+def health_of(tx: Tx, customer_id: str, day: int, catalog: Catalog, context: Context) -> HealthNow:
     """The customer's health on a day."""
-    known = store.known_of(tx, [customer_id], day)[customer_id]
+    known = _known(tx, [customer_id], day, context)[customer_id]
     before = store.known_of(tx, [customer_id], max(day - WEEK_DAYS, 0))[customer_id]
     return HealthNow(
         known, assess_health(known.health_facts, catalog.health), assess_health(before.health_facts, catalog.health)
@@ -171,8 +172,3 @@ def check_as_of(day: int, today: int) -> None:
     if day > today:
         checks.note("as_of_time", "IN_FUTURE", "must not lie after today")
     checks.done()
-
-
-def delivers_proof_pack(made: Sequence[Activity]) -> bool:
-    """Whether one of the events may let a held offer go on."""
-    return any(found.kind is ActivityKind.PROOF_PACK_DELIVERED for found in made)

@@ -16,7 +16,7 @@ from services.domain.riyadh import week_key
 from services.domain.texts import Bilingual
 from services.storage.database import Tx, UnitOfWork
 from services.success import store
-from services.success.activity_handlers import risk_of
+from services.success.activity_handlers import risks_of
 from services.success.domain.alerts import StoredAlert, alert_text, require_alert
 from services.success.domain.at_risk import AtRiskAlert, RiskLevel
 from services.success.domain.catalog import Catalog
@@ -50,8 +50,9 @@ def create_check_in(unit: UnitOfWork, command: CreateCheckIn, catalog: Catalog) 
     channel = command.channel
     if channel is Channel.UNSPECIFIED:
         channel = store.channels_of(unit.tx, [command.customer_id]).get(command.customer_id, Channel.EMAIL)
-    severities = tuple(IncidentSeverity(incident.severity) for incident in command.context.incidents)
-    frozen = channel if command.context.frozen(channel, command.customer_id) else None
+    context = command.context
+    severities = tuple(IncidentSeverity(incident.severity) for incident in context.incidents)
+    frozen = channel if context.frozen(channel, command.customer_id) else None
     found = write_check_in(
         unit.new_id("chk"),
         command.customer_id,
@@ -61,6 +62,7 @@ def create_check_in(unit: UnitOfWork, command: CreateCheckIn, catalog: Catalog) 
         unit.now,
         catalog.check_in,
         frozen,
+        incidents_known=context.incidents_known,
     )
     return keep_check_in(unit, found, channel, _line_of_week(unit.tx, found, catalog), catalog)
 
@@ -120,7 +122,7 @@ def create_alert(unit: UnitOfWork, customer_id: str, context: Context, catalog: 
     Raises ``NotAtRisk``, ``AtRiskAlertExists`` and ``AtRiskAlertSuppressed``.
     """
     day = day_number(unit.now)
-    found = risk_of(unit.tx, customer_id, day, catalog)
+    found = risks_of(unit.tx, [customer_id], day, catalog, context)[0].alert
     channel = store.channels_of(unit.tx, [customer_id]).get(customer_id, Channel.UNSPECIFIED)
     require_alert(
         customer_id,
@@ -136,7 +138,7 @@ def raise_if_high(unit: UnitOfWork, customer_id: str, high_since: int, catalog: 
     day = day_number(unit.now)
     if store.alerted_since(unit.tx, customer_id, high_since, RiskLevel.HIGH):
         return None
-    return keep_alert(unit, customer_id, day, risk_of(unit.tx, customer_id, day, catalog), catalog)
+    return keep_alert(unit, customer_id, day, risks_of(unit.tx, [customer_id], day, catalog)[0].alert, catalog)
 
 
 def keep_alert(unit: UnitOfWork, customer_id: str, day: int, found: AtRiskAlert, catalog: Catalog) -> StoredAlert:

@@ -16,7 +16,7 @@ from services.storage.database import Tx, UnitOfWork
 from services.storage.paging import Key
 from services.storage.timers import Timer, cancel_timer, set_timer
 from services.success import activity_handlers, handlers, store
-from services.success.domain.activity import Activity, NewActivity, week_facts
+from services.success.domain.activity import proof_pack_delivered, week_facts
 from services.success.domain.catalog import Catalog
 from services.success.domain.check_ins import write_check_in
 from services.success.domain.days import day_number, number_of
@@ -294,33 +294,11 @@ def fire_plan(unit: UnitOfWork, timer: Timer, catalog: Catalog) -> None:
 
 
 def fire_due(unit: UnitOfWork, plan: StoredPlan, catalog: Catalog) -> None:
-    """Drafts, holds or misses every touchpoint of the plan that has fallen due and was not looked at yet."""
-    delivered = store.proof_pack_delivered(unit.tx, plan.customer_id, day_number(unit.now))
+    """Drafts or misses every touchpoint of the plan that has fallen due and was not looked at yet."""
     for found in store.open_touchpoints(unit.tx, plan.customer_id):
-        if found.state is TouchpointState.SCHEDULED and due_moment(found.due_on, catalog.cadence) <= unit.now:
-            _fire(unit, plan, found, delivered, catalog)
-
-
-def release_held(unit: UnitOfWork, customer_id: str, catalog: Catalog) -> None:
-    """Lets offers that waited for the first Proof Pack go on, once its delivery is on record."""
-    plan = store.get_plan(unit.tx, customer_id)
-    if plan is None or plan.state is not PlanState.ACTIVE:
-        return
-    if not store.proof_pack_delivered(unit.tx, customer_id, day_number(unit.now)):
-        return
-    for found in store.open_touchpoints(unit.tx, customer_id):
-        if found.state is TouchpointState.HELD:
-            _fire(unit, plan, found, True, catalog)
-
-
-def record_activity(
-    unit: UnitOfWork, customer_id: str, events: Sequence[NewActivity], catalog: Catalog
-) -> list[Activity]:
-    """Records events; the delivery of a Proof Pack lets held offers go on."""
-    made = activity_handlers.record_activity(unit, customer_id, events, catalog)
-    if activity_handlers.delivers_proof_pack(made):
-        release_held(unit, customer_id, catalog)
-    return made
+        # An offer that was held without a draft, as it was once done, gets one now: what holds it is told when it is shown.
+        if found.state is not TouchpointState.DRAFTED and due_moment(found.due_on, catalog.cadence) <= unit.now:
+            _fire(unit, plan, found, catalog)
 
 
 def fire_risk(unit: UnitOfWork, timer: Timer, catalog: Catalog) -> None:
@@ -335,9 +313,8 @@ def fire_risk(unit: UnitOfWork, timer: Timer, catalog: Catalog) -> None:
         activity_handlers.set_risk_timer(unit, customer_id, catalog)
 
 
-def _fire(unit: UnitOfWork, plan: StoredPlan, before: Touchpoint, delivered: bool, catalog: Catalog) -> None:
-    today = riyadh_date(unit.now)
-    state = what_falls_due(before, today, proof_pack_delivered=delivered)
+def _fire(unit: UnitOfWork, plan: StoredPlan, before: Touchpoint, catalog: Catalog) -> None:
+    state = what_falls_due(before, riyadh_date(unit.now))
     found = replace(before, state=state, fired_at=unit.now, revision=before.revision + 1)
     if state is TouchpointState.DRAFTED:
         if found.kind is TouchpointKind.WEEKLY_CHECK_IN:
@@ -447,7 +424,7 @@ def complete_touchpoint(
         said,
         unit.now,
         began_on=get_plan(unit.tx, before.customer_id).began_on,
-        proof_pack_delivered=store.proof_pack_delivered(unit.tx, before.customer_id, today),
+        proof_pack_delivered=_proof_packs(unit.tx, [before.customer_id], today, said.context)[before.customer_id],
         texts=catalog.cadence,
     )
     _withdraw_undecided(unit, before)
@@ -483,18 +460,19 @@ def reschedule_touchpoint(
 def require_usable(unit: UnitOfWork, draft: Draft, context: Context, catalog: Catalog) -> None:
     """Whether a draft may be approved now: none that can wait during a SEV1 or SEV2, and no upgrade offer too early.
 
-    Raises ``CheckInSuppressed`` and ``TouchpointHeld``; a frozen channel is refused for every draft elsewhere.
+    What nobody could tell of holds it as well. Raises ``CheckInSuppressed`` and ``TouchpointHeld``; a frozen channel is
+    refused for every draft elsewhere.
     """
     against = [
         hold
         for hold in context_holds(draft.channel, draft.customer_id, context, catalog.cadence)
-        if hold.kind is HoldKind.OPEN_INCIDENT
+        if hold.kind is not HoldKind.FROZEN_CHANNEL
     ]
     if draft.kind is DraftKind.CHECK_IN and against:
         raise check_in_suppressed(draft.customer_id, against)
     found = store.get_touchpoint(unit.tx, draft.subject.removeprefix("touchpoint/"))
     if draft.kind is DraftKind.TOUCHPOINT and found is not None:
-        delivered = store.proof_pack_delivered(unit.tx, found.customer_id, day_number(unit.now))
+        delivered = _proof_packs(unit.tx, [found.customer_id], day_number(unit.now), context)[found.customer_id]
         in_the_way = [
             hold
             for hold in holds(found, draft.channel, context, catalog.cadence, proof_pack_delivered=delivered)
@@ -511,19 +489,12 @@ def shown(
     now: datetime,
     context: Context,
     catalog: Catalog,
-    *,
-    incidents: bool = True,
 ) -> list[Shown]:
-    """Touchpoints with what stands in their way on a day.
-
-    ``incidents`` false leaves open incidents out: where many customers are asked for, nobody knows whose they are.
-    """
+    """Touchpoints with what stands in their way on a day; ``context`` is of all their customers."""
     customers = sorted({waiting.touchpoint.customer_id for waiting in found})
-    delivered = store.with_proof_pack(tx, customers, day)
+    delivered = _proof_packs(tx, customers, day, context)
     channels = store.channels_of(tx, customers)
     undecided = store.undecided(tx, [one.touchpoint.draft_id for one in found if one.touchpoint.draft_id], now)
-    if not incidents:
-        context = Context(freezes=context.freezes)
     made = []
     for waiting in found:
         one = waiting.touchpoint
@@ -532,7 +503,7 @@ def shown(
             channels.get(one.customer_id, Channel.UNSPECIFIED),
             context,
             catalog.cadence,
-            proof_pack_delivered=one.customer_id in delivered,
+            proof_pack_delivered=delivered[one.customer_id],
         )
         if against and one.state is TouchpointState.DRAFTED:
             one = replace(one, state=TouchpointState.HELD)
@@ -551,7 +522,7 @@ def page_of_touchpoints(
     catalog: Catalog,
 ) -> list[Touchpoint]:
     """A page of a customer's touchpoints in a state, or in any, as `shown` shows them on a day."""
-    delivered = bool(store.with_proof_pack(tx, [customer_id], day))
+    delivered = _proof_packs(tx, [customer_id], day, context)[customer_id]
     channel = store.channels_of(tx, [customer_id]).get(customer_id, Channel.UNSPECIFIED)
     held = [
         kind
@@ -559,6 +530,12 @@ def page_of_touchpoints(
         if kind_holds(kind, customer_id, channel, context, catalog.cadence, proof_pack_delivered=delivered)
     ]
     return store.page_of_touchpoints(tx, customer_id, state, held, after, limit)
+
+
+def _proof_packs(tx: Tx, customers: Sequence[str], day: int, context: Context) -> dict[str, bool | None]:
+    """Of each customer, whether a Proof Pack was delivered by the end of a day; None where that is not known."""
+    recorded = store.with_proof_pack(tx, customers, day)
+    return {name: proof_pack_delivered(name in recorded, context.first_proof_pack, day) for name in customers}
 
 
 def _refresh_timer(unit: UnitOfWork, customer_id: str, catalog: Catalog) -> None:

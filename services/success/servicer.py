@@ -152,7 +152,7 @@ class SuccessServicer:
     async def ListDueTouchpoints(
         self, request: pb.ListDueTouchpointsRequest, call: Call
     ) -> pb.ListDueTouchpointsResponse:
-        customer_id, context = request.customer_id, context_of(request)
+        customer_id, context = request.customer_id, wire.context_of_customer(request, request.customer_id)
         size, day = paging.page_size(request.page_size), wire.as_of(request, call.now)
         asked = day if request.HasField("as_of_time") else -1
         query = paging.query_key(call.method.path, {"customer_id": customer_id, "as_of": asked})
@@ -161,8 +161,7 @@ class SuccessServicer:
         def due(tx: Tx) -> tuple[list[Shown], str]:
             found = store.page_of_due(tx, day, customer_id, after, size + 1)
             page, token = paging.cut_page(found, size, query, store.waiting_key)
-            incidents = bool(customer_id)
-            return plan_handlers.shown(tx, page, day, call.now, context, self._catalog, incidents=incidents), token
+            return plan_handlers.shown(tx, page, day, call.now, context, self._catalog), token
 
         page, token = await call.read(due)
         return pb.ListDueTouchpointsResponse(
@@ -194,14 +193,13 @@ class SuccessServicer:
         )
 
     async def GetTouchpoint(self, request: pb.GetTouchpointRequest, call: Call) -> pb.GetTouchpointResponse:
-        day, context = day_number(call.now), context_of(request)
+        day = day_number(call.now)
 
         def get(tx: Tx) -> list[Shown]:
             found = plan_handlers.get_touchpoint(tx, request.touchpoint_id)
             waiting = [store.Waiting(found, number_of(found.due_on))]
-            # What was brought along is of the customer whom the request names.
-            known = request.customer_id == found.customer_id
-            return plan_handlers.shown(tx, waiting, day, call.now, context, self._catalog, incidents=known)
+            context = wire.context_of_customer(request, found.customer_id)
+            return plan_handlers.shown(tx, waiting, day, call.now, context, self._catalog)
 
         found = await call.read(get)
         return pb.GetTouchpointResponse(
@@ -245,7 +243,7 @@ class SuccessServicer:
         events = wire.new_activities(request)
 
         def record(unit: UnitOfWork) -> pb.RecordActivityResponse:
-            made = plan_handlers.record_activity(unit, request.customer_id, events, self._catalog)
+            made = activity_handlers.record_activity(unit, request.customer_id, events, self._catalog)
             return pb.RecordActivityResponse(activities=[wire.activity(found) for found in made])
 
         return await call.write(request, record)
@@ -260,13 +258,17 @@ class SuccessServicer:
         return pb.ListActivitiesResponse(activities=[wire.activity(one) for one in page], next_page_token=token)
 
     async def GetCustomerRisk(self, request: pb.GetCustomerRiskRequest, call: Call) -> pb.GetCustomerRiskResponse:
-        day = self._past_day(request, call)
-        (found,) = await call.read(lambda tx: activity_handlers.risks_of(tx, [request.customer_id], day, self._catalog))
+        day, context = self._past_day(request, call), context_of(request)
+        (found,) = await call.read(
+            lambda tx: activity_handlers.risks_of(tx, [request.customer_id], day, self._catalog, context)
+        )
         return pb.GetCustomerRiskResponse(risk=wire.customer_risk(found))
 
     async def GetCustomerHealth(self, request: pb.GetCustomerHealthRequest, call: Call) -> pb.GetCustomerHealthResponse:
-        day = self._past_day(request, call)
-        found = await call.read(lambda tx: activity_handlers.health_of(tx, request.customer_id, day, self._catalog))
+        day, context = self._past_day(request, call), context_of(request)
+        found = await call.read(
+            lambda tx: activity_handlers.health_of(tx, request.customer_id, day, self._catalog, context)
+        )
         return pb.GetCustomerHealthResponse(health=wire.customer_health(found))
 
     async def ListAtRisk(self, request: pb.ListAtRiskRequest, call: Call) -> pb.ListAtRiskResponse:
@@ -294,7 +296,8 @@ class SuccessServicer:
 
         def create(unit: UnitOfWork) -> pb.CreateAtRiskAlertResponse:
             made = handlers.create_alert(unit, request.customer_id, context, self._catalog)
-            (risk,) = activity_handlers.risks_of(unit.tx, [request.customer_id], number_of(made.day), self._catalog)
+            day = number_of(made.day)
+            (risk,) = activity_handlers.risks_of(unit.tx, [request.customer_id], day, self._catalog, context)
             return pb.CreateAtRiskAlertResponse(
                 approval_required=True, alert=wire.alert(made), risk=wire.customer_risk(risk)
             )

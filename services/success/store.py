@@ -298,7 +298,7 @@ _SAVE_PLAN = (
     .values({c.name: sa.bindparam(c.name, type_=c.type) for c in plans.c if c.name != "customer_id"})
 )
 _GET_PLAN = sa.select(plans).where(plans.c.customer_id == sa.bindparam("customer_id"))
-_SINCE = sa.select(plans.c.customer_id, plans.c.since_day, plans.c.channel).where(
+_CHANNELS = sa.select(plans.c.customer_id, plans.c.channel).where(
     plans.c.customer_id.in_(sa.bindparam("customers", expanding=True))
 )
 _INSERT_CHANGE = sa.insert(plan_changes)
@@ -345,7 +345,7 @@ def channels_of(tx: Tx, customers: Sequence[str]) -> dict[str, Channel]:
     """The channels on which customers with a plan are spoken to."""
     if not customers:
         return {}
-    return {row.customer_id: Channel(row.channel) for row in tx.all(_SINCE, {"customers": list(customers)})}
+    return {row.customer_id: Channel(row.channel) for row in tx.all(_CHANNELS, {"customers": list(customers)})}
 
 
 def last_change_number(tx: Tx, customer_id: str) -> int:
@@ -700,16 +700,6 @@ _IN_WEEK = (
     )
     .group_by(activities.c.kind)
 )
-_DELIVERED = (
-    sa.select(activities.c.day)
-    .where(
-        activities.c.customer_id == sa.bindparam("customer_id"),
-        _COUNTING,
-        activities.c.kind == ActivityKind.PROOF_PACK_DELIVERED.value,
-        _UNTIL,
-    )
-    .limit(1)
-)
 _DELIVERED_TO = (
     sa.select(activities.c.customer_id)
     .distinct()
@@ -788,7 +778,6 @@ def known_of(tx: Tx, customers: Sequence[str], day: int) -> dict[str, Known]:
         if kind in (ActivityKind.CSAT, ActivityKind.PIPELINE_SAR):
             last[row.customer_id, row.kind] = row.last_us
     values = _last_values(tx, last)
-    since = {row.customer_id: row.since_day for row in tx.all(_SINCE, {"customers": list(customers)})}
     return {
         customer: Known(
             customer_id=customer,
@@ -797,7 +786,6 @@ def known_of(tx: Tx, customers: Sequence[str], day: int) -> dict[str, Known]:
             window=recent[customer],
             csat=values.get((customer, ActivityKind.CSAT.value)),
             pipeline_sar=values.get((customer, ActivityKind.PIPELINE_SAR.value)),
-            plan_since=since.get(customer),
         )
         for customer in customers
     }
@@ -835,11 +823,6 @@ def week_of(tx: Tx, customer_id: str, day: int) -> dict[ActivityKind, int]:
     """A customer's counts of the seven days that end with one."""
     rows = tx.all(_IN_WEEK, {"customer_id": customer_id, "day": day})
     return {ActivityKind(row.kind): row.total for row in rows}
-
-
-def proof_pack_delivered(tx: Tx, customer_id: str, day: int) -> bool:
-    """Whether a Proof Pack was delivered to the customer by the end of a day."""
-    return tx.one(_DELIVERED, {"customer_id": customer_id, "day": day}) is not None
 
 
 def with_proof_pack(tx: Tx, customers: Sequence[str], day: int) -> set[str]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, datetime
+from typing import TypeAlias
 
 from dealix.common.v1 import approval_pb2
 from dealix.success.v1 import activity_pb2, plan_pb2, success_pb2
 from dealix.success.v1 import success_service_pb2 as pb
 
 from services.domain.checks import Checks
+from services.domain.context import Context
 from services.domain.drafts import DraftState
 from services.runtime.wire import CHANNEL_NUMBERS, EnumMap, actor, channel_of, context_of, moment, moment_at, timestamp
 from services.success.activity_handlers import HealthNow, RiskNow
@@ -37,6 +39,8 @@ from services.success.domain.stored_plans import (
 from services.success.domain.touchpoints import Completion, Touchpoint, TouchpointKind, TouchpointState, title
 from services.success.handlers import CreateCheckIn
 from services.success.plan_handlers import Shown
+
+TouchpointRequest: TypeAlias = pb.ListDueTouchpointsRequest | pb.ListTouchpointsRequest | pb.GetTouchpointRequest
 
 CADENCE_TYPES = EnumMap(success_pb2.CadenceType, CadenceType, "CADENCE_TYPE_")
 DRAFT_STATES = EnumMap(approval_pb2.DraftState, DraftState, "DRAFT_STATE_")
@@ -320,6 +324,17 @@ def shown_touchpoint(found: Shown, day: int, catalog: Catalog) -> plan_pb2.Touch
         for hold in found.holds
     )
     return message
+
+
+def context_of_customer(request: TouchpointRequest, customer_id: str) -> Context:
+    """What was brought along, as far as it is of a customer ('' for all); what is of another tells nothing of this one."""
+    context = context_of(request)
+    if customer_id and request.customer_id == customer_id:
+        return context
+    context = replace(context, first_proof_pack=None)
+    if context.all_customers or not request.HasField("context"):
+        return context
+    return replace(context, incidents=(), incidents_known=False)
 
 
 def completion(request: pb.CompleteTouchpointRequest) -> Completion:

@@ -10,14 +10,14 @@ from typing import Any
 
 import grpc
 import pytest
-from dealix.common.v1 import approval_pb2, channel_pb2, draft_pb2
+from dealix.common.v1 import approval_pb2, channel_pb2, context_pb2, draft_pb2
 from dealix.success.v1 import activity_pb2 as model
 from dealix.success.v1 import success_pb2
 from dealix.success.v1 import success_service_pb2 as pb
 
 from services.domain.claims import ClaimChecker, load_claims
 from tests.rpc.client import PERSON, SOFTWARE, Refusal, new_request_id, refused
-from tests.rpc.test_success_plans import FROZEN, SEV1, Desk, at, started
+from tests.rpc.test_success_plans import FROZEN, NOBODY_TOLD, SEV1, Desk, at, proof_pack, started
 
 CLAIMS = ClaimChecker(load_claims())
 # A Tuesday noon in Riyadh.
@@ -52,15 +52,19 @@ async def record(desk: Desk, *events: model.ActivityInput, customer_id: str = "a
     return list((await desk.stub.RecordActivity(recording(list(events), customer_id))).activities)
 
 
-async def risk(desk: Desk, customer_id: str = "acme", moment: datetime | None = None) -> model.CustomerRisk:
-    request = pb.GetCustomerRiskRequest(customer_id=customer_id)
+async def risk(
+    desk: Desk, customer_id: str = "acme", moment: datetime | None = None, context: context_pb2.Context | None = None
+) -> model.CustomerRisk:
+    request = pb.GetCustomerRiskRequest(customer_id=customer_id, context=context)
     if moment is not None:
         request.as_of_time.CopyFrom(at(moment))
     return (await desk.stub.GetCustomerRisk(request)).risk
 
 
-async def health(desk: Desk, customer_id: str = "acme", moment: datetime | None = None) -> model.CustomerHealth:
-    request = pb.GetCustomerHealthRequest(customer_id=customer_id)
+async def health(
+    desk: Desk, customer_id: str = "acme", moment: datetime | None = None, context: context_pb2.Context | None = None
+) -> model.CustomerHealth:
+    request = pb.GetCustomerHealthRequest(customer_id=customer_id, context=context)
     if moment is not None:
         request.as_of_time.CopyFrom(at(moment))
     return (await desk.stub.GetCustomerHealth(request)).health
@@ -233,8 +237,17 @@ async def test_the_age_of_a_proof_pack_can_be_unknown_or_known_to_be_none(desk: 
     assert (unknown.factors[2].HasField("points"), unknown.activity.no_proof_pack_yet) == (False, False)
     assert severity(unknown) == "UNKNOWN", "an old Proof Pack would make it medium"
     await desk.activate(start_date="2026-03-01")
-    found = await risk(desk)
+    assert severity(await risk(desk)) == "UNKNOWN", "a plan says nothing of a Proof Pack that nobody told of"
+    found = await risk(desk, context=proof_pack())
     assert (found.factors[2].points, found.activity.no_proof_pack_yet, severity(found)) == (0, True, "LOW")
+    assert (await health(desk, context=proof_pack())).activity.no_proof_pack_yet
+    delivered = proof_pack(NOW - 16 * DAY)
+    found = await risk(desk, context=delivered)
+    assert (found.factors[2].value, found.factors[2].points, severity(found)) == (16, 30, "MEDIUM")
+    assert (found.factors[2].value_week_before, found.factors[2].points_week_before) == (9, 0)
+    assert (found.activity.last_proof_pack_date, found.activity.proof_packs_delivered) == ("2026-02-22", 1)
+    made = await alert(desk, "acme", context=delivered)
+    assert (severity(made.alert), made.risk.factors[2].value) == ("MEDIUM", 16)
     calculated = await desk.stub.BuildAtRiskAlert(
         pb.BuildAtRiskAlertRequest(days_inactive=0, drafts_pending=1, proof_pack_age_unknown=True)
     )
@@ -400,8 +413,11 @@ async def test_a_medium_alert_waits_for_an_incident_and_a_high_one_never(desk: D
     ((kind, _, said),) = refusal.missing
     assert kind == "OPEN_INCIDENT"
     assert len(said.split("\n")) == 2
+    refusal = await refused(alert(desk, "medium", context=NOBODY_TOLD))
+    assert (refusal.reason, refusal.metadata) == ("AT_RISK_ALERT_SUPPRESSED", {"customer_id": "medium"})
+    assert [row[0] for row in refusal.missing] == ["INCIDENTS_UNKNOWN"]
     assert (await alert(desk, "medium")).alert.alert_id
-    assert (await alert(desk, "high", context=SEV1)).alert.alert_id
+    assert (await alert(desk, "high", context=NOBODY_TOLD)).alert.alert_id
 
 
 async def test_a_risk_that_becomes_high_raises_its_alert_by_itself_once_each_time(on_each_engine: Desk) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.domain.claims import ClaimChecker, load_claims
 from services.runtime.testing import Running, running_service
+from services.storage.database import Actor, UnitOfWork
+from services.success import store
+from services.success.domain.days import number_of
+from services.success.domain.touchpoints import TouchpointState
 from services.success.service import DEFINITION
 from tests.rpc.client import PERSON, SOFTWARE, Clock, Refusal, ledger_of, new_request_id, refused
 
@@ -52,6 +56,8 @@ SEV1 = context_pb2.Context(
     freezes_known=True,
     incidents=[context_pb2.OpenIncident(incident_id="inc_" + "a" * 26, severity="SEV1")],
 )
+NOTHING_OPEN = context_pb2.Context(incidents_known=True, freezes_known=True)
+NOBODY_TOLD = context_pb2.Context()
 FROZEN = context_pb2.Context(
     incidents_known=True,
     freezes_known=True,
@@ -87,9 +93,9 @@ class Desk:
         )
         return list(answer.touchpoints)
 
-    async def one(self, name: str, customer_id: str = "acme", number: int = 0) -> model.Touchpoint:
+    async def one(self, name: str, customer_id: str = "acme", number: int = 0, **fields: Any) -> model.Touchpoint:
         """A customer's touchpoint of a kind, by due day."""
-        return [found for found in await self.touchpoints(customer_id) if kind_of(found) == name][number]
+        return [found for found in await self.touchpoints(customer_id, **fields) if kind_of(found) == name][number]
 
     async def due(self, moment: datetime | None = None, **fields: Any) -> list[tuple[str, str, str]]:
         """What is due on a day: customer, kind and due date."""
@@ -386,7 +392,7 @@ async def test_after_a_long_absence_each_is_caught_up_once_and_old_check_ins_are
     }
     assert await desk.catch_up() == 0
     actions = [e.action for e in await desk.entries("touchpoint.")]
-    assert sorted(actions) == ["touchpoint.drafted"] * 4 + ["touchpoint.held"] + ["touchpoint.missed"] * 2
+    assert sorted(actions) == ["touchpoint.drafted"] * 5 + ["touchpoint.missed"] * 2
 
 
 async def test_an_absence_longer_than_the_plan_was_dated_loses_no_review(desk: Desk) -> None:
@@ -526,27 +532,84 @@ async def test_a_day_in_the_past_is_answered_as_it_ended(on_each_engine: Desk) -
 # --- held back --------------------------------------------------------------------------------------------------------
 
 
+def proof_pack(moment: datetime | None = None) -> context_pb2.Context:
+    """A context in which onboarding was asked: delivered then, or not at all."""
+    return context_pb2.Context(
+        incidents_known=True,
+        freezes_known=True,
+        proof_pack_known=True,
+        first_proof_pack_delivery_time=None if moment is None else at(moment),
+    )
+
+
 async def test_no_upgrade_before_the_first_proof_pack_and_then_it_goes_on_by_itself(on_each_engine: Desk) -> None:
     desk = on_each_engine
     await desk.activate()
-    day = datetime(2026, 3, 14, 6, 0, tzinfo=UTC)
-    await desk.catch_up(day)
-    held = await desk.one("UPGRADE_TALK")
-    assert (state_of(held), held.draft_id) == ("HELD", "")
+    await desk.catch_up(datetime(2026, 3, 14, 6, 0, tzinfo=UTC))
+    held = await desk.one("UPGRADE_TALK", context=proof_pack())
+    assert state_of(held) == "HELD"
     (reason,) = held.reasons
     assert reason.kind == "no_proof_pack_yet"
     assert "Proof Pack" in reason.text_ar
     assert "No upgrade" in reason.text_en
-    refusal = await refused(desk.complete(held))
-    assert (refusal.code, refusal.reason) == (PRECONDITION, "TOUCHPOINT_HELD")
+    draft = await desk.draft(held.draft_id)
+    for refusal in (
+        await refused(desk.complete(held, context=proof_pack())),
+        await refused(desk.approve(draft, context=proof_pack())),
+    ):
+        assert (refusal.code, refusal.reason) == (PRECONDITION, "TOUCHPOINT_HELD")
+        assert [row[0] for row in refusal.missing] == ["NO_PROOF_PACK_YET"]
     await desk.record("PROOF_PACK_DELIVERED", desk.clock.now)
-    released = await desk.one("UPGRADE_TALK")
-    assert state_of(released) == "DRAFTED"
-    assert not released.reasons
-    assert "Proof Pack" in (await desk.draft(released.draft_id)).body_ar
-    # A second delivery drafts nothing more.
-    await desk.record("PROOF_PACK_DELIVERED", desk.clock.now)
-    assert (await desk.one("UPGRADE_TALK")).draft_id == released.draft_id
+    released = await desk.one("UPGRADE_TALK", context=proof_pack())
+    assert (state_of(released), list(released.reasons)) == ("DRAFTED", []), "what is recorded here counts as well"
+    assert (await desk.approve(draft, context=proof_pack())).draft.state == approval_pb2.DRAFT_STATE_APPROVED
+
+
+async def test_a_proof_pack_that_onboarding_knows_of_releases_the_offer_and_one_that_nobody_told_of_does_not(
+    desk: Desk,
+) -> None:
+    await desk.activate()
+    await desk.catch_up(datetime(2026, 3, 14, 6, 0, tzinfo=UTC))
+    delivered, untold = proof_pack(datetime(2026, 3, 5, 9, 0, tzinfo=UTC)), NOTHING_OPEN
+    offer = await desk.one("UPGRADE_TALK", context=untold)
+    assert (state_of(offer), [reason.kind for reason in offer.reasons]) == ("HELD", ["proof_pack_unknown"])
+    draft = await desk.draft(offer.draft_id)
+    for refusal in (
+        await refused(desk.complete(offer, context=untold)),
+        await refused(desk.approve(draft, context=untold)),
+        await refused(desk.approve(draft, context=proof_pack(desk.clock.now + timedelta(days=1)))),
+    ):
+        assert refusal.reason == "TOUCHPOINT_HELD"
+    offer = await desk.one("UPGRADE_TALK", context=delivered)
+    assert (state_of(offer), list(offer.reasons)) == ("DRAFTED", [])
+    asked = pb.GetTouchpointRequest(touchpoint_id=offer.touchpoint_id, customer_id="acme", context=delivered)
+    assert (await desk.stub.GetTouchpoint(asked)).touchpoint == offer
+    request = pb.ListDueTouchpointsRequest(customer_id="acme", context=delivered)
+    assert offer.touchpoint_id in {
+        found.touchpoint_id
+        for found in (await desk.stub.ListDueTouchpoints(request)).touchpoints
+        if state_of(found) == "DRAFTED"
+    }
+    assert (await desk.approve(draft, context=delivered)).draft.state == approval_pb2.DRAFT_STATE_APPROVED
+    assert state_of((await desk.complete(offer, context=delivered)).touchpoint) == "COMPLETED"
+
+
+async def test_an_offer_that_was_held_without_a_draft_gets_one(on_each_engine: Desk) -> None:
+    desk = on_each_engine
+    await desk.activate()
+
+    def as_once_done(unit: UnitOfWork) -> None:
+        (offer,) = [one for one in store.open_touchpoints(unit.tx, "acme") if one.kind.value == "upgrade_talk"]
+        held = replace(offer, state=TouchpointState.HELD, fired_at=unit.now)
+        store.save_touchpoint(unit.tx, held, offer, number_of(unit.now.date()))
+        unit.record("touchpoint.held", f"touchpoint/{held.touchpoint_id}")
+
+    desk.clock.now = datetime(2026, 3, 14, 6, 0, tzinfo=UTC)
+    await desk.running.service.database.write_internal(Actor("service", "success-clock"), as_once_done)
+    await desk.catch_up()
+    offer = await desk.one("UPGRADE_TALK", context=proof_pack(SUNDAY))
+    assert state_of(offer) == "DRAFTED"
+    assert "Proof Pack" in (await desk.draft(offer.draft_id)).body_ar
 
 
 async def test_an_offer_whose_proof_pack_turns_out_not_to_be_delivered_is_not_approved(desk: Desk) -> None:
@@ -563,7 +626,12 @@ async def test_an_offer_whose_proof_pack_turns_out_not_to_be_delivered_is_not_ap
 
 @pytest.mark.parametrize(
     ("context", "expected"),
-    [(context_pb2.Context(), []), (SEV1, ["open_incident"]), (FROZEN, ["frozen_channel"])],
+    [
+        (NOTHING_OPEN, []),
+        (NOBODY_TOLD, ["incidents_unknown"]),
+        (SEV1, ["open_incident"]),
+        (FROZEN, ["frozen_channel"]),
+    ],
 )
 async def test_check_ins_and_offers_wait_while_an_incident_is_open_or_the_channel_frozen(
     desk: Desk, context: context_pb2.Context, expected: list[str]
@@ -593,8 +661,9 @@ async def test_what_was_drafted_is_held_while_an_incident_is_open_and_goes_on_af
 
     assert set(await in_state("HELD", SEV1)) == {(kind, "HELD") for kind in waiting}
     assert set(await in_state("DRAFTED", SEV1)) == {("PLAN_STEP", "DRAFTED")}
-    assert await in_state("HELD", context_pb2.Context()) == []
-    assert {kind for kind, _ in await in_state("DRAFTED", context_pb2.Context())} == {"PLAN_STEP", *waiting}
+    assert set(await in_state("HELD", NOBODY_TOLD)) == {(kind, "HELD") for kind in waiting}
+    assert await in_state("HELD", NOTHING_OPEN) == []
+    assert {kind for kind, _ in await in_state("DRAFTED", NOTHING_OPEN)} == {"PLAN_STEP", *waiting}
     request = pb.ListDueTouchpointsRequest(page_size=200, customer_id="acme", context=SEV1)
     due = (await desk.stub.ListDueTouchpoints(request)).touchpoints
     assert {kind_of(one): state_of(one) for one in due} == {
@@ -660,7 +729,9 @@ async def test_a_check_in_is_not_written_on_a_frozen_channel(desk: Desk) -> None
     refusal = await refused(desk.stub.CreateWeeklyCheckIn(request))
     assert (refusal.code, refusal.reason) == (PRECONDITION, "CHECK_IN_SUPPRESSED")
     assert refusal.metadata == {"customer_id": "acme", "channel": "email"}
-    both = context_pb2.Context(freezes=FROZEN.freezes, incidents=SEV1.incidents)
+    both = context_pb2.Context(
+        incidents_known=True, freezes_known=True, freezes=FROZEN.freezes, incidents=SEV1.incidents
+    )
     request.context.CopyFrom(both)
     refusal = await refused(desk.stub.CreateWeeklyCheckIn(request))
     assert refusal.metadata == {"customer_id": "acme", "channel": "email", "severity": "SEV1"}
@@ -668,6 +739,58 @@ async def test_a_check_in_is_not_written_on_a_frozen_channel(desk: Desk) -> None
     request.channel = channel_pb2.CHANNEL_WHATSAPP
     request.context.CopyFrom(FROZEN)
     assert (await desk.stub.CreateWeeklyCheckIn(request)).check_in.draft_id
+
+
+async def test_what_depends_on_incidents_is_refused_where_nobody_could_tell_and_the_rest_is_not(desk: Desk) -> None:
+    await desk.activate()
+    await desk.catch_up(datetime(2026, 3, 14, 6, 0, tzinfo=UTC))
+    step, check_in = await desk.one("PLAN_STEP"), await desk.one("WEEKLY_CHECK_IN")
+    draft = await desk.draft(check_in.draft_id)
+    written = pb.CreateWeeklyCheckInRequest(
+        request_id=new_request_id(), actor=PERSON, customer_id="zain", context=NOBODY_TOLD
+    )
+    for refusal in (
+        await refused(desk.stub.CreateWeeklyCheckIn(written)),
+        await refused(desk.complete(check_in, context=NOBODY_TOLD)),
+        await refused(desk.approve(draft, context=NOBODY_TOLD)),
+    ):
+        assert (refusal.code, refusal.reason) == (PRECONDITION, "CHECK_IN_SUPPRESSED")
+        assert "severity" not in refusal.metadata
+        assert [row[0] for row in refusal.missing] == ["INCIDENTS_UNKNOWN"]
+    assert state_of((await desk.complete(step, context=NOBODY_TOLD)).touchpoint) == "COMPLETED"
+    assert state_of((await desk.complete(check_in, context=NOTHING_OPEN)).touchpoint) == "COMPLETED"
+
+
+async def test_the_list_of_all_customers_holds_back_whom_an_incident_concerns_and_says_what_is_not_known(
+    desk: Desk,
+) -> None:
+    for customer_id in ("acme", "zain"):
+        await desk.activate(customer_id=customer_id)
+    await desk.catch_up(datetime(2026, 3, 14, 6, 0, tzinfo=UTC))
+
+    async def check_ins(context: context_pb2.Context) -> dict[str, tuple[str, list[str]]]:
+        answer = await desk.stub.ListDueTouchpoints(pb.ListDueTouchpointsRequest(page_size=200, context=context))
+        return {
+            found.customer_id: (state_of(found), [reason.kind for reason in found.reasons])
+            for found in answer.touchpoints
+            if kind_of(found) == "WEEKLY_CHECK_IN"
+        }
+
+    everybody = context_pb2.Context()
+    everybody.CopyFrom(SEV1)
+    everybody.all_customers = True
+    held, ready = ("HELD", ["open_incident"]), ("DRAFTED", [])
+    assert await check_ins(everybody) == {"acme": held, "zain": held}, "it names nobody"
+    everybody.incidents[0].customer_ids.append("acme")
+    assert await check_ins(everybody) == {"acme": held, "zain": ready}
+    untold = ("HELD", ["incidents_unknown"])
+    assert await check_ins(SEV1) == {"acme": untold, "zain": untold}, "of one customer: nobody knows of whom"
+    assert await check_ins(NOBODY_TOLD) == {"acme": untold, "zain": untold}
+    of_another = pb.GetTouchpointRequest(
+        touchpoint_id=(await desk.one("WEEKLY_CHECK_IN")).touchpoint_id, customer_id="zain", context=NOTHING_OPEN
+    )
+    found = (await desk.stub.GetTouchpoint(of_another)).touchpoint
+    assert (state_of(found), [reason.kind for reason in found.reasons]) == untold
 
 
 # --- added ------------------------------------------------------------------------------------------------------------

@@ -6,8 +6,8 @@ that day in Riyadh and before it that nothing took the place of; whatever was ne
 - *last active*: the last day of an event by which the customer shows itself (`SHOWS_ACTIVE`);
 - *drafts pending*: created less approved and rejected; not known before any was created, or where more were decided than
   created;
-- *Proof Pack*: the last delivery. That there was none yet is known once the customer has a plan, since deliveries are recorded
-  from its start;
+- *Proof Pack*: the last delivery, on record here or, of the first, with onboarding. That there was none yet is known only
+  where onboarding was asked: not having been told of one is not knowing;
 - *approval rate*: approved of decided in the last 30 days; *meetings*: in the last 30 days, once any was recorded, a count
   of 0 included; *csat* and *pipeline*: the last value.
 """
@@ -15,15 +15,16 @@ that day in Riyadh and before it that nothing took the place of; whatever was ne
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 
 from services.domain.actors import ActorLike
 from services.domain.checks import MAX_COUNT, MAX_SAR, Checks
+from services.domain.context import FirstProofPack
 from services.success.domain.at_risk import AtRiskFacts
 from services.success.domain.check_in import CheckInFacts
-from services.success.domain.days import day_of
+from services.success.domain.days import day_number, day_of
 from services.success.domain.errors import ActivityCorrected, ActivityNotFound
 from services.success.domain.health import HealthFacts
 
@@ -141,7 +142,10 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of a customer on a day; see the module's text. None is not known; days are numbers."""
+    """What is known of a customer on a day; see the module's text. None is not known; days are numbers.
+
+    ``first_proof_pack`` is what onboarding was found to have on record, None where nobody asked.
+    """
 
     customer_id: str
     day: int
@@ -149,11 +153,15 @@ class Known:
     window: Mapping[ActivityKind, int]
     csat: float | None
     pipeline_sar: float | None
-    plan_since: int | None
+    first_proof_pack: FirstProofPack | None = None
 
     @property
     def profile(self) -> Profile:
-        return profile(self.totals, self.plan_since is not None and self.plan_since <= self.day)
+        found, first = profile(self.totals), self.first_proof_pack
+        if first is None:
+            return found
+        known = [day for day in (found.proof_pack_day, first_day(first, self.day)) if day is not None]
+        return replace(found, proof_pack_day=max(known, default=None), no_proof_pack_yet=not known)
 
     @property
     def last_active_on(self) -> date | None:
@@ -167,7 +175,8 @@ class Known:
 
     @property
     def proof_packs_delivered(self) -> int:
-        return self._total(ActivityKind.PROOF_PACK_DELIVERED)
+        known = self.first_proof_pack is not None and first_day(self.first_proof_pack, self.day) is not None
+        return max(self._total(ActivityKind.PROOF_PACK_DELIVERED), int(known))
 
     @property
     def proof_packs_approved(self) -> int:
@@ -220,16 +229,30 @@ class Tally:
         self.totals[found.kind] = Total(found.day if found.count else before.last_day, before.count + found.count)
 
 
-def profile(totals: Mapping[ActivityKind, Total], has_plan: bool) -> Profile:
-    """What a customer's risk is made of, from the totals."""
+def first_day(first: FirstProofPack, day: int) -> int | None:
+    """The day of the first Proof Pack's delivery, if it was delivered by the end of a day."""
+    delivered = None if first.delivered_at is None else day_number(first.delivered_at)
+    return delivered if delivered is not None and delivered <= day else None
+
+
+def proof_pack_delivered(recorded: bool, first: FirstProofPack | None, day: int) -> bool | None:
+    """Whether a Proof Pack was delivered by the end of a day, as ``recorded`` here or by what is known of the first.
+
+    None where neither tells.
+    """
+    if recorded or first is None:
+        return recorded or None
+    return first_day(first, day) is not None
+
+
+def profile(totals: Mapping[ActivityKind, Total]) -> Profile:
+    """What a customer's risk is made of, from the totals alone."""
     shown = [total.last_day for kind, total in totals.items() if kind in SHOWS_ACTIVE and total.last_day is not None]
     delivered = totals.get(ActivityKind.PROOF_PACK_DELIVERED)
-    pack_day = delivered.last_day if delivered is not None else None
     return Profile(
         last_active_day=max(shown, default=None),
         drafts_pending=_pending(totals),
-        proof_pack_day=pack_day,
-        no_proof_pack_yet=pack_day is None and has_plan,
+        proof_pack_day=delivered.last_day if delivered is not None else None,
     )
 
 

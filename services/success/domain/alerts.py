@@ -49,13 +49,13 @@ def require_alert(customer_id: str, found: AtRiskAlert, of_today: StoredAlert | 
             alert_id=of_today.alert_id,
         )
     if holds and not found.never_skipped:
-        first = holds[0]
-        name = "severity" if first.kind is HoldKind.OPEN_INCIDENT else "channel"
+        names = {HoldKind.OPEN_INCIDENT: "severity", HoldKind.FROZEN_CHANNEL: "channel"}
+        named = {names[hold.kind]: hold.detail for hold in holds if hold.kind in names}
         raise AtRiskAlertSuppressed(
             "a medium alert waits while contact is held back",
             [(hold.kind.name, f"customer/{customer_id}", f"{hold.reason.ar}\n{hold.reason.en}") for hold in holds],
             customer_id=customer_id,
-            **{name: first.detail},
+            **named,
         )
 
 

@@ -110,6 +110,7 @@ SUPPRESSING = frozenset({IncidentSeverity.SEV1, IncidentSeverity.SEV2})
 
 class SuppressionKind(StrEnum):
     OPEN_INCIDENT = "open_incident"
+    INCIDENTS_UNKNOWN = "incidents_unknown"
     FROZEN_CHANNEL = "frozen_channel"
     ALREADY_THIS_WEEK = "already_this_week"
 
@@ -174,12 +175,12 @@ def load_check_in_texts(folder: Path) -> CheckInTexts:
         if "Pipeline" not in text:
             file.problem("talking_points.pipeline_sar", "the Arabic does not hold the word Pipeline")
     placeholders = {
-        SuppressionKind.OPEN_INCIDENT: "severity",
-        SuppressionKind.FROZEN_CHANNEL: "channel",
-        SuppressionKind.ALREADY_THIS_WEEK: "week",
+        SuppressionKind.OPEN_INCIDENT: {"severity"},
+        SuppressionKind.FROZEN_CHANNEL: {"channel"},
+        SuppressionKind.ALREADY_THIS_WEEK: {"week"},
     }
     suppressions = {
-        kind: table.bilingual("text", frozenset({placeholders[kind]}))
+        kind: table.bilingual("text", frozenset(placeholders.get(kind, ())))
         for kind, table in file.table("suppression").each(SuppressionKind).items()
     }
     draft = file.table("draft")
@@ -249,10 +250,13 @@ def decide_check_in(
     check_ins: Iterable[datetime],
     texts: CheckInTexts,
     frozen: Channel | None = None,
+    *,
+    incidents_known: bool = True,
 ) -> CheckInDecision:
     """Whether the customer's check-in may be held in the week of ``now``.
 
-    ``open_severities`` are those of the open incidents that touch the customer: none is held during a SEV1 or SEV2.
+    ``open_severities`` are those of the open incidents that touch the customer: none is held during a SEV1 or SEV2, nor
+    where ``incidents_known`` is false, since nobody could tell of one.
     ``frozen`` is the channel of the check-in where it is frozen for the customer. ``check_ins`` are the moments of the
     customer's earlier ones: none is held if one lies in the same week.
     """
@@ -263,6 +267,9 @@ def decide_check_in(
         gravest = next(severity for severity in IncidentSeverity if severity in in_the_way)
         said = texts.suppressions[SuppressionKind.OPEN_INCIDENT].format(severity=gravest)
         suppressions.append(Suppression(SuppressionKind.OPEN_INCIDENT, said.ar, said.en, gravest))
+    elif not incidents_known:
+        said = texts.suppressions[SuppressionKind.INCIDENTS_UNKNOWN]
+        suppressions.append(Suppression(SuppressionKind.INCIDENTS_UNKNOWN, said.ar, said.en))
     if frozen is not None:
         said = texts.suppressions[SuppressionKind.FROZEN_CHANNEL].format(channel=frozen.value)
         suppressions.append(Suppression(SuppressionKind.FROZEN_CHANNEL, said.ar, said.en))

@@ -61,14 +61,18 @@ def write_check_in(
     now: datetime,
     texts: CheckInTexts,
     frozen: Channel | None = None,
+    *,
+    incidents_known: bool = True,
 ) -> StoredCheckIn:
     """The check-in of the week of ``now``, still without the draft that holds its text.
 
-    ``this_week`` is the customer's check-in of that week, if there is one; ``frozen`` its channel where that is frozen. Raises
-    ``InvalidInput``, ``CheckInSuppressed`` (first, where both hold: another week would not help) and ``CheckInExists``.
+    ``this_week`` is the customer's check-in of that week, if there is one; ``frozen`` its channel where that is frozen, and
+    ``incidents_known`` false where nobody could tell what is open. Raises ``InvalidInput``, ``CheckInSuppressed`` (first,
+    where both hold: another week would not help) and ``CheckInExists``.
     """
     draft = build_check_in(facts, texts)
-    decision = decide_check_in(now, open_severities, [this_week.created_at] if this_week else [], texts, frozen)
+    earlier = [this_week.created_at] if this_week else []
+    decision = decide_check_in(now, open_severities, earlier, texts, frozen, incidents_known=incidents_known)
     against = [found for found in decision.suppressions if found.kind is not SuppressionKind.ALREADY_THIS_WEEK]
     if against:
         named = {"channel": frozen.value} if frozen is not None else {}

@@ -12,7 +12,10 @@ class CheckInExists(AlreadyExists):
 
 
 class CheckInSuppressed(PreconditionFailed):
-    """A SEV1 or SEV2 is open, or the channel frozen. Metadata: ``customer_id``, and ``severity`` or ``channel`` or both."""
+    """A SEV1 or SEV2 is open or the channel frozen, or nobody could tell.
+
+    Metadata: ``customer_id``, and ``severity`` or ``channel`` or both where known.
+    """
 
     reason = "CHECK_IN_SUPPRESSED"
 
@@ -60,7 +63,7 @@ class TouchpointStateRefused(PreconditionFailed):
 
 
 class TouchpointHeld(PreconditionFailed):
-    """An upgrade offer before the first Proof Pack. Metadata: ``touchpoint_id``, ``customer_id``."""
+    """An upgrade offer before the first Proof Pack is known of. Metadata: ``touchpoint_id``, ``customer_id``."""
 
     reason = "TOUCHPOINT_HELD"
 
@@ -96,6 +99,9 @@ class AtRiskAlertExists(AlreadyExists):
 
 
 class AtRiskAlertSuppressed(PreconditionFailed):
-    """A medium alert during an incident or a freeze. Metadata: ``customer_id``, ``severity`` or ``channel``."""
+    """A medium alert during an incident or a freeze, or where nobody could tell of them.
+
+    Metadata: ``customer_id``, and ``severity`` or ``channel`` where known.
+    """
 
     reason = "AT_RISK_ALERT_SUPPRESSED"

@@ -70,13 +70,15 @@ OPEN = frozenset({TouchpointState.SCHEDULED, TouchpointState.DRAFTED, Touchpoint
 
 class HoldKind(StrEnum):
     NO_PROOF_PACK_YET = "no_proof_pack_yet"
+    PROOF_PACK_UNKNOWN = "proof_pack_unknown"
     OPEN_INCIDENT = "open_incident"
+    INCIDENTS_UNKNOWN = "incidents_unknown"
     FROZEN_CHANNEL = "frozen_channel"
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Why a touchpoint is not to be used now; ``detail`` is the severity or the channel, empty for the Proof Pack."""
+    """Why a touchpoint is not to be used now; ``detail`` is the severity or the channel, empty for all others."""
 
     kind: HoldKind
     reason: Bilingual
@@ -280,22 +282,20 @@ def due_moment(day: date, texts: CadenceTexts) -> datetime:
     return day_start(day) + timedelta(hours=texts.due_hour)
 
 
-def what_falls_due(found: Touchpoint, today: date, *, proof_pack_delivered: bool) -> TouchpointState:
-    """What becomes of a touchpoint that is due: drafted, held until there is a Proof Pack, or missed.
+def what_falls_due(found: Touchpoint, today: date) -> TouchpointState:
+    """What becomes of a touchpoint that is due: drafted, or missed.
 
     A check-in whose week is over is not made up for: two in one week would break the limit of one.
     """
-    if found.kind is TouchpointKind.UPGRADE_TALK and not proof_pack_delivered:
-        return TouchpointState.HELD
     if found.kind is TouchpointKind.WEEKLY_CHECK_IN and week_of_day(found.due_on) < week_of_day(today):
         return TouchpointState.MISSED
     return TouchpointState.DRAFTED
 
 
 def holds(
-    found: Touchpoint, channel: Channel, context: Context, texts: CadenceTexts, *, proof_pack_delivered: bool
+    found: Touchpoint, channel: Channel, context: Context, texts: CadenceTexts, *, proof_pack_delivered: bool | None
 ) -> tuple[Hold, ...]:
-    """Everything that stands in the way of an open touchpoint, as far as it is known."""
+    """Everything that stands in the way of an open touchpoint: as `kind_holds`."""
     if not found.open:
         return ()
     return kind_holds(found.kind, found.customer_id, channel, context, texts, proof_pack_delivered=proof_pack_delivered)
@@ -308,12 +308,16 @@ def kind_holds(
     context: Context,
     texts: CadenceTexts,
     *,
-    proof_pack_delivered: bool,
+    proof_pack_delivered: bool | None,
 ) -> tuple[Hold, ...]:
-    """Everything that stands in the way of a customer's open touchpoints of a kind, as far as it is known."""
+    """Everything that stands in the way of a customer's open touchpoints of a kind; also that nobody could tell of it.
+
+    ``proof_pack_delivered`` is None where it is not known.
+    """
     reasons = []
     if kind is TouchpointKind.UPGRADE_TALK and not proof_pack_delivered:
-        reasons.append(Hold(HoldKind.NO_PROOF_PACK_YET, texts.holds[HoldKind.NO_PROOF_PACK_YET]))
+        unmet = HoldKind.PROOF_PACK_UNKNOWN if proof_pack_delivered is None else HoldKind.NO_PROOF_PACK_YET
+        reasons.append(Hold(unmet, texts.holds[unmet]))
     if kind in SUPPRESSIBLE:
         reasons += context_holds(channel, customer_id, context, texts)
     return tuple(reasons)
@@ -323,10 +327,12 @@ def context_holds(channel: Channel, customer_id: str, context: Context, texts: C
     """What incidents brings against contact that can wait: a SEV1 or SEV2 that is open, a channel that is frozen."""
     reasons = []
     # SEV1 sorts before SEV2.
-    grave = sorted(incident.severity for incident in context.incidents if incident.severity in SUPPRESSING)
+    grave = sorted(found.severity for found in context.open_for(customer_id) if found.severity in SUPPRESSING)
     if grave:
         said = texts.holds[HoldKind.OPEN_INCIDENT].format(severity=grave[0])
         reasons.append(Hold(HoldKind.OPEN_INCIDENT, said, grave[0]))
+    elif not context.incidents_known:
+        reasons.append(Hold(HoldKind.INCIDENTS_UNKNOWN, texts.holds[HoldKind.INCIDENTS_UNKNOWN]))
     if context.frozen(channel, customer_id):
         said = texts.holds[HoldKind.FROZEN_CHANNEL].format(channel=channel.value)
         reasons.append(Hold(HoldKind.FROZEN_CHANNEL, said, channel.value))
@@ -375,7 +381,7 @@ def complete(
     now: datetime,
     *,
     began_on: date,
-    proof_pack_delivered: bool,
+    proof_pack_delivered: bool | None,
     texts: CadenceTexts,
 ) -> Touchpoint:
     """The touchpoint that took place. ``began_on`` is the day on which its plan began.
@@ -420,12 +426,12 @@ def offer_held(found: Touchpoint, against: Sequence[Hold]) -> TouchpointHeld:
 
 
 def check_in_suppressed(customer_id: str, against: Sequence[Hold]) -> CheckInSuppressed:
-    """The refusal of a check-in while a SEV1 or SEV2 is open."""
+    """The refusal of a check-in while a SEV1 or SEV2 is open, or nobody can tell whether one is."""
     return CheckInSuppressed(
-        "no weekly check-in while a grave incident is open",
+        f"no weekly check-in: {', '.join(hold.kind.value for hold in against)}",
         _unmet(customer_id, against),
         customer_id=customer_id,
-        severity=against[0].detail,
+        **{"severity": hold.detail for hold in against if hold.kind is HoldKind.OPEN_INCIDENT},  # noqa: B035 (one at most)
     )
 
 

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.domain.context import FirstProofPack
 from services.domain.errors import InvalidInput
+from services.domain.riyadh import day_start
 from services.storage.database import Actor
 from services.success.domain.activity import (
     SHOWS_ACTIVE,
@@ -22,13 +24,14 @@ from services.success.domain.activity import (
     Total,
     check_events,
     profile,
+    proof_pack_delivered,
     recorded,
     require_correctable,
     week_facts,
 )
 from services.success.domain.at_risk import RiskLevel, assess_risk, explain_risk
 from services.success.domain.catalog import load_catalog
-from services.success.domain.days import NEVER
+from services.success.domain.days import NEVER, day_of
 from services.success.domain.errors import ActivityCorrected, ActivityNotFound
 from services.success.domain.health import HealthVerdict, assess_health
 from services.success.domain.risk_history import Stretch, becomes_high, high_since, rank, rank_bounds, stretches
@@ -39,10 +42,10 @@ PERSON = Actor("person", "operator-17")
 K = ActivityKind
 
 
-def known(day: int = 100, plan_since: int | None = None, **totals: tuple[int | None, int]) -> Known:
+def known(day: int = 100, first: FirstProofPack | None = None, **totals: tuple[int | None, int]) -> Known:
     """What is known; each kind as (last day, count), all within the window."""
     made = {K(kind): Total(*total) for kind, total in totals.items()}
-    return Known("acme", day, made, {kind: total.count for kind, total in made.items()}, None, None, plan_since)
+    return Known("acme", day, made, {kind: total.count for kind, total in made.items()}, None, None, first)
 
 
 @pytest.mark.parametrize(
@@ -99,11 +102,37 @@ def test_of_nothing_recorded_nothing_is_known() -> None:
     assert {factor.points for factor in explain_risk(nothing.profile.facts(100), CATALOG.at_risk)} == {None}
 
 
-def test_with_a_plan_it_is_known_that_no_proof_pack_was_delivered_yet() -> None:
-    assert known(plan_since=101).profile.no_proof_pack_yet is False
-    assert known(plan_since=100).profile.no_proof_pack_yet is True
-    assert known(plan_since=100, proof_pack_delivered=(90, 1)).profile.no_proof_pack_yet is False
-    factors = explain_risk(known(plan_since=100).profile.facts(100), CATALOG.at_risk)
+def first_pack(day: int) -> FirstProofPack:
+    return FirstProofPack(day_start(day_of(day)) + timedelta(hours=9))
+
+
+@pytest.mark.parametrize(
+    ("first", "recorded_on", "expected"),
+    [
+        (None, None, (None, False, 0)),
+        (None, 90, (90, False, 1)),
+        (FirstProofPack(), None, (None, True, 0)),
+        (FirstProofPack(), 90, (90, False, 1)),
+        (first_pack(80), None, (80, False, 1)),
+        (first_pack(80), 90, (90, False, 1)),
+        # Delivered the day after: on this day there was none.
+        (first_pack(101), None, (None, True, 0)),
+        (first_pack(100), None, (100, False, 1)),
+    ],
+)
+def test_a_proof_pack_is_known_by_its_delivery_known_to_be_none_or_not_known(
+    first: FirstProofPack | None, recorded_on: int | None, expected: tuple[int | None, bool, int]
+) -> None:
+    totals = {} if recorded_on is None else {"proof_pack_delivered": (recorded_on, 1)}
+    found = known(first=first, **totals)
+    profile = found.profile
+    assert (profile.proof_pack_day, profile.no_proof_pack_yet, found.proof_packs_delivered) == expected
+    delivered = proof_pack_delivered(recorded_on is not None, first, 100)
+    assert delivered is (True if expected[0] is not None else False if expected[1] else None)
+
+
+def test_a_proof_pack_that_is_known_to_be_none_gives_no_points_and_is_said() -> None:
+    factors = explain_risk(known(first=FirstProofPack()).profile.facts(100), CATALOG.at_risk)
     assert (factors[2].value, factors[2].points) == (None, 0)
     assert "لم يُسلَّم" in factors[2].text.ar
 
@@ -170,7 +199,7 @@ def level_on(events: list[OnDay], plan: int | None, day: int) -> int | None:
     tally = Tally({})
     for event in sorted(until, key=lambda e: e.day):
         tally.add(event)
-    facts = profile(tally.totals, plan is not None and plan <= day).facts(day)
+    facts = profile(tally.totals).facts(day)
     found = assess_risk(facts, CATALOG.at_risk)
     return rank(found.risk_score, found.level)
 

@@ -174,26 +174,21 @@ def test_a_touchpoint_falls_due_at_eight_in_riyadh() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "due", "today", "delivered", "state"),
+    ("kind", "due", "today", "state"),
     [
-        (TouchpointKind.PLAN_STEP, "2026-03-10", "2026-03-10", False, "drafted"),
-        (TouchpointKind.PLAN_STEP, "2026-03-10", "2026-06-10", False, "drafted"),
-        (UPGRADE, "2026-03-10", "2026-03-10", False, "held"),
-        (UPGRADE, "2026-03-10", "2026-03-10", True, "drafted"),
-        (CHECK_IN, "2026-03-10", "2026-03-14", False, "drafted"),
+        (TouchpointKind.PLAN_STEP, "2026-03-10", "2026-03-10", "drafted"),
+        (TouchpointKind.PLAN_STEP, "2026-03-10", "2026-06-10", "drafted"),
+        (UPGRADE, "2026-03-10", "2026-03-10", "drafted"),
+        (CHECK_IN, "2026-03-10", "2026-03-14", "drafted"),
         # Saturday was the last day of its week.
-        (CHECK_IN, "2026-03-10", "2026-03-15", False, "missed"),
-        (CHECK_IN, "2026-03-14", "2026-03-15", False, "missed"),
-        (TouchpointKind.RENEWAL_30_DAY, "2026-03-10", "2026-04-01", False, "drafted"),
-        (TouchpointKind.QUARTERLY_BUSINESS_REVIEW, "2026-03-10", "2026-03-11", False, "drafted"),
+        (CHECK_IN, "2026-03-10", "2026-03-15", "missed"),
+        (CHECK_IN, "2026-03-14", "2026-03-15", "missed"),
+        (TouchpointKind.RENEWAL_30_DAY, "2026-03-10", "2026-04-01", "drafted"),
+        (TouchpointKind.QUARTERLY_BUSINESS_REVIEW, "2026-03-10", "2026-03-11", "drafted"),
     ],
 )
-def test_what_becomes_of_one_that_falls_due(
-    kind: TouchpointKind, due: str, today: str, delivered: bool, state: str
-) -> None:
-    found = what_falls_due(
-        touchpoint(kind, date.fromisoformat(due)), date.fromisoformat(today), proof_pack_delivered=delivered
-    )
+def test_what_becomes_of_one_that_falls_due(kind: TouchpointKind, due: str, today: str, state: str) -> None:
+    found = what_falls_due(touchpoint(kind, date.fromisoformat(due)), date.fromisoformat(today))
     assert found.value == state
 
 
@@ -206,6 +201,12 @@ FROZEN_MAIL = ChannelFreeze("frz_" + "a" * 26, Channel.EMAIL, "acme")
         (CHECK_IN, Context(), False, []),
         (UPGRADE, Context(), True, []),
         (UPGRADE, Context(), False, ["no_proof_pack_yet"]),
+        (UPGRADE, Context(), None, ["proof_pack_unknown"]),
+        (UPGRADE, Context(incidents_known=False), True, ["incidents_unknown"]),
+        (CHECK_IN, Context(incidents_known=False), None, ["incidents_unknown"]),
+        (TouchpointKind.PLAN_STEP, Context(incidents_known=False), None, []),
+        (CHECK_IN, Context(incidents=(OpenIncident("i", "SEV1", ("zain",)),)), True, []),
+        (CHECK_IN, Context(incidents=(OpenIncident("i", "SEV1", ("zain", "acme")),)), True, ["open_incident"]),
         (CHECK_IN, Context(incidents=(OpenIncident("i", "SEV3"),)), True, []),
         (CHECK_IN, Context(incidents=(OpenIncident("i", "SEV2"),)), True, ["open_incident"]),
         (UPGRADE, Context((FROZEN_MAIL,), (OpenIncident("i", "SEV1"),)), False,
@@ -218,7 +219,7 @@ FROZEN_MAIL = ChannelFreeze("frz_" + "a" * 26, Channel.EMAIL, "acme")
     ],
 )  # fmt: skip
 def test_what_stands_in_the_way_is_said_in_both_languages(
-    kind: TouchpointKind, context: Context, delivered: bool, expected: list[str]
+    kind: TouchpointKind, context: Context, delivered: bool | None, expected: list[str]
 ) -> None:
     found = holds(touchpoint(kind), Channel.EMAIL, context, TEXTS, proof_pack_delivered=delivered)
     assert [hold.kind.value for hold in found] == expected

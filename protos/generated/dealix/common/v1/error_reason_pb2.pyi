@@ -191,8 +191,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_CHECK_IN_EXISTS: _ErrorReason.ValueType  # 400
     """ALREADY_EXISTS. The customer has a weekly check-in in that week. Metadata: `customer_id`, `week_start`, `check_in_id`."""
     ERROR_REASON_CHECK_IN_SUPPRESSED: _ErrorReason.ValueType  # 401
-    """FAILED_PRECONDITION. A check-in is suppressed while a SEV1 or SEV2 is open, or its channel frozen. Metadata: `customer_id`, and
-    `severity` or `channel`.
+    """FAILED_PRECONDITION. A check-in is suppressed while a SEV1 or SEV2 is open or its channel frozen, or nobody could tell. Metadata:
+    `customer_id`, and `severity` or `channel` where known.
     """
     ERROR_REASON_CHECK_IN_NOT_FOUND: _ErrorReason.ValueType  # 402
     """NOT_FOUND. Metadata: `check_in_id`."""
@@ -207,7 +207,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_TOUCHPOINT_STATE_REFUSED: _ErrorReason.ValueType  # 407
     """FAILED_PRECONDITION. The touchpoint is closed, or its draft was approved. Metadata: `touchpoint_id`, `state`."""
     ERROR_REASON_TOUCHPOINT_HELD: _ErrorReason.ValueType  # 408
-    """FAILED_PRECONDITION. An upgrade offer before the first Proof Pack is delivered. Metadata: `touchpoint_id`, `customer_id`."""
+    """FAILED_PRECONDITION. An upgrade offer before the first Proof Pack is known to be delivered. Metadata: `touchpoint_id`, `customer_id`."""
     ERROR_REASON_WEEK_TAKEN: _ErrorReason.ValueType  # 409
     """FAILED_PRECONDITION. The week has a check-in. Metadata: `customer_id`, `week_start`."""
     ERROR_REASON_ACTIVITY_NOT_FOUND: _ErrorReason.ValueType  # 410
@@ -219,8 +219,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_AT_RISK_ALERT_EXISTS: _ErrorReason.ValueType  # 413
     """ALREADY_EXISTS. The customer has an alert of this severity on this day. Metadata: `customer_id`, `alert_id`."""
     ERROR_REASON_AT_RISK_ALERT_SUPPRESSED: _ErrorReason.ValueType  # 414
-    """FAILED_PRECONDITION. A medium alert while a SEV1 or SEV2 is open or the channel frozen. Metadata: `customer_id`, and `severity` or
-    `channel`.
+    """FAILED_PRECONDITION. A medium alert while a SEV1 or SEV2 is open or the channel frozen, or nobody could tell. Metadata:
+    `customer_id`, and `severity` or `channel` where known.
     """
     ERROR_REASON_TOUCHPOINT_EXISTS: _ErrorReason.ValueType  # 415
     """ALREADY_EXISTS. The customer has a touchpoint of this key. Metadata: `customer_id`, `touchpoint_id`."""
@@ -402,8 +402,8 @@ missing. Metadata: `customer_id`, `criteria`.
 ERROR_REASON_CHECK_IN_EXISTS: ErrorReason.ValueType  # 400
 """ALREADY_EXISTS. The customer has a weekly check-in in that week. Metadata: `customer_id`, `week_start`, `check_in_id`."""
 ERROR_REASON_CHECK_IN_SUPPRESSED: ErrorReason.ValueType  # 401
-"""FAILED_PRECONDITION. A check-in is suppressed while a SEV1 or SEV2 is open, or its channel frozen. Metadata: `customer_id`, and
-`severity` or `channel`.
+"""FAILED_PRECONDITION. A check-in is suppressed while a SEV1 or SEV2 is open or its channel frozen, or nobody could tell. Metadata:
+`customer_id`, and `severity` or `channel` where known.
 """
 ERROR_REASON_CHECK_IN_NOT_FOUND: ErrorReason.ValueType  # 402
 """NOT_FOUND. Metadata: `check_in_id`."""
@@ -418,7 +418,7 @@ ERROR_REASON_TOUCHPOINT_NOT_FOUND: ErrorReason.ValueType  # 406
 ERROR_REASON_TOUCHPOINT_STATE_REFUSED: ErrorReason.ValueType  # 407
 """FAILED_PRECONDITION. The touchpoint is closed, or its draft was approved. Metadata: `touchpoint_id`, `state`."""
 ERROR_REASON_TOUCHPOINT_HELD: ErrorReason.ValueType  # 408
-"""FAILED_PRECONDITION. An upgrade offer before the first Proof Pack is delivered. Metadata: `touchpoint_id`, `customer_id`."""
+"""FAILED_PRECONDITION. An upgrade offer before the first Proof Pack is known to be delivered. Metadata: `touchpoint_id`, `customer_id`."""
 ERROR_REASON_WEEK_TAKEN: ErrorReason.ValueType  # 409
 """FAILED_PRECONDITION. The week has a check-in. Metadata: `customer_id`, `week_start`."""
 ERROR_REASON_ACTIVITY_NOT_FOUND: ErrorReason.ValueType  # 410
@@ -430,8 +430,8 @@ ERROR_REASON_NOT_AT_RISK: ErrorReason.ValueType  # 412
 ERROR_REASON_AT_RISK_ALERT_EXISTS: ErrorReason.ValueType  # 413
 """ALREADY_EXISTS. The customer has an alert of this severity on this day. Metadata: `customer_id`, `alert_id`."""
 ERROR_REASON_AT_RISK_ALERT_SUPPRESSED: ErrorReason.ValueType  # 414
-"""FAILED_PRECONDITION. A medium alert while a SEV1 or SEV2 is open or the channel frozen. Metadata: `customer_id`, and `severity` or
-`channel`.
+"""FAILED_PRECONDITION. A medium alert while a SEV1 or SEV2 is open or the channel frozen, or nobody could tell. Metadata:
+`customer_id`, and `severity` or `channel` where known.
 """
 ERROR_REASON_TOUCHPOINT_EXISTS: ErrorReason.ValueType  # 415
 """ALREADY_EXISTS. The customer has a touchpoint of this key. Metadata: `customer_id`, `touchpoint_id`."""

@@ -242,13 +242,13 @@ class ActivitySummary(_message.Message):
     meetings: _builtins.int
     """Meetings in the last 30 days; absent when none was ever recorded."""
     proof_packs_delivered: _builtins.int
-    """Proof Packs delivered so far."""
+    """Proof Packs delivered so far, as far as they are on record here; at least the first, where onboarding knows of it."""
     proof_packs_approved: _builtins.int
     """Proof Packs that the customer approved so far."""
     last_proof_pack_date: _builtins.str
-    """When the last Proof Pack was delivered, YYYY-MM-DD; empty for none."""
+    """When the last Proof Pack was delivered, YYYY-MM-DD; empty where none is known."""
     no_proof_pack_yet: _builtins.bool
-    """Whether none was delivered and that is known: the customer has a plan, and deliveries are recorded from its start."""
+    """Whether none was delivered and that is known, since onboarding was asked. False with an empty `last_proof_pack_date`: not known."""
     csat: _builtins.float
     """The last satisfaction on record, 0 to 10."""
     pipeline_sar: _builtins.float

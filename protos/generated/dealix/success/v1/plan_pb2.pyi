@@ -175,8 +175,9 @@ class _TouchpointStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Touch
     TOUCHPOINT_STATE_DRAFTED: _TouchpointState.ValueType  # 2
     """It fell due and its draft was made."""
     TOUCHPOINT_STATE_HELD: _TouchpointState.ValueType  # 3
-    """It fell due and is held back; `reasons` says why. What it waits for lets it go on. The clock drafts without being
-    told of incidents and freezes: what it drafted is answered as held while anything stands in its way, and is not approved then.
+    """It fell due and is held back; `reasons` says why. What it waits for lets it go on. The clock drafts without being told of incidents,
+    freezes and the first Proof Pack: what it drafted is answered as held while anything stands in its way, or nobody could tell,
+    and is not approved then.
     """
     TOUCHPOINT_STATE_MISSED: _TouchpointState.ValueType  # 4
     """It fell due while nothing ran, and its week is over: a check-in of an earlier week is not made up for."""
@@ -195,8 +196,9 @@ TOUCHPOINT_STATE_SCHEDULED: TouchpointState.ValueType  # 1
 TOUCHPOINT_STATE_DRAFTED: TouchpointState.ValueType  # 2
 """It fell due and its draft was made."""
 TOUCHPOINT_STATE_HELD: TouchpointState.ValueType  # 3
-"""It fell due and is held back; `reasons` says why. What it waits for lets it go on. The clock drafts without being
-told of incidents and freezes: what it drafted is answered as held while anything stands in its way, and is not approved then.
+"""It fell due and is held back; `reasons` says why. What it waits for lets it go on. The clock drafts without being told of incidents,
+freezes and the first Proof Pack: what it drafted is answered as held while anything stands in its way, or nobody could tell,
+and is not approved then.
 """
 TOUCHPOINT_STATE_MISSED: TouchpointState.ValueType  # 4
 """It fell due while nothing ran, and its week is over: a check-in of an earlier week is not made up for."""

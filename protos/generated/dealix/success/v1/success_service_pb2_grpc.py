@@ -220,8 +220,8 @@ class SuccessServiceServicer:
         """Writes and stores the check-in of the present week (Asia/Riyadh, from Sunday) as a draft.
 
         The customer has one in that week: ALREADY_EXISTS (CHECK_IN_EXISTS). An open SEV1 or SEV2, or a freeze of the channel, as the
-        gateway brings it along: FAILED_PRECONDITION (CHECK_IN_SUPPRESSED), whose PreconditionFailure detail gives the reason in Arabic
-        and English.
+        gateway brings it along, or that nobody could tell of them: FAILED_PRECONDITION (CHECK_IN_SUPPRESSED), whose PreconditionFailure
+        detail gives the reason in Arabic and English.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -349,9 +349,9 @@ class SuccessServiceServicer:
         No person: PERMISSION_DENIED (PERSON_REQUIRED). A time in the future, or more than a week before both the plan and the day on which it
         put the touchpoint: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND (TOUCHPOINT_NOT_FOUND). Completed, missed or cancelled:
         FAILED_PRECONDITION (TOUCHPOINT_STATE_REFUSED). A SEV1 or SEV2, as the gateway brings it along, that is open and was so when it took
-        place: of a check-in FAILED_PRECONDITION (CHECK_IN_SUPPRESSED), of an upgrade offer, as before the first Proof Pack is delivered,
-        FAILED_PRECONDITION (TOUCHPOINT_HELD); the PreconditionFailure detail gives the reason in Arabic and English. Another etag than the
-        present one: ABORTED (ETAG_MISMATCH).
+        place, or that nobody could tell: of a check-in FAILED_PRECONDITION (CHECK_IN_SUPPRESSED), of an upgrade offer, as before the first
+        Proof Pack is known to be delivered, FAILED_PRECONDITION (TOUCHPOINT_HELD); the PreconditionFailure detail gives the reason in
+        Arabic and English. Another etag than the present one: ABORTED (ETAG_MISMATCH).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -390,8 +390,8 @@ class SuccessServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetCustomerRisk(self, request, context):
-        """Scores how likely a customer is to leave, from recorded activity, with each factor and how it changed in the week. A customer of whom
-        nothing is on record is unknown, not safe.
+        """Scores how likely a customer is to leave, from recorded activity and what onboarding knows of the first Proof Pack, with each factor
+        and how it changed in the week. A customer of whom nothing is on record is unknown, not safe.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -407,7 +407,8 @@ class SuccessServiceServicer:
 
     def ListAtRisk(self, request, context):
         """Lists the customers at risk, worst first: high, then medium, then those of whom too little is known. Of a severity, the highest score
-        first. For a day in the past: as it ended. No match answers an empty page.
+        first. Onboarding is not asked about each: a Proof Pack that is not on record here is not known. For a day in the past: as it
+        ended. No match answers an empty page.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -418,8 +419,8 @@ class SuccessServiceServicer:
         when a customer's risk becomes high.
 
         Neither high nor medium: FAILED_PRECONDITION (NOT_AT_RISK). One of the same severity on the same day: ALREADY_EXISTS
-        (AT_RISK_ALERT_EXISTS). A medium one while a SEV1 or SEV2 is open or the customer's channel is frozen, as the gateway brings it along:
-        FAILED_PRECONDITION (AT_RISK_ALERT_SUPPRESSED), with the reason in Arabic and English; a high one is never held back.
+        (AT_RISK_ALERT_EXISTS). A medium one while a SEV1 or SEV2 is open or the customer's channel is frozen, as the gateway brings it along,
+        or nobody could tell: FAILED_PRECONDITION (AT_RISK_ALERT_SUPPRESSED), with the reason in Arabic and English; a high one is never held back.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -61,8 +61,8 @@ class SuccessServiceStub:
     """Writes and stores the check-in of the present week (Asia/Riyadh, from Sunday) as a draft.
 
     The customer has one in that week: ALREADY_EXISTS (CHECK_IN_EXISTS). An open SEV1 or SEV2, or a freeze of the channel, as the
-    gateway brings it along: FAILED_PRECONDITION (CHECK_IN_SUPPRESSED), whose PreconditionFailure detail gives the reason in Arabic
-    and English.
+    gateway brings it along, or that nobody could tell of them: FAILED_PRECONDITION (CHECK_IN_SUPPRESSED), whose PreconditionFailure
+    detail gives the reason in Arabic and English.
     """
     GetWeeklyCheckIn: _grpc.UnaryUnaryMultiCallable[_success_service_pb2.GetWeeklyCheckInRequest, _success_service_pb2.GetWeeklyCheckInResponse]
     """Returns one stored check-in.
@@ -135,9 +135,9 @@ class SuccessServiceStub:
     No person: PERMISSION_DENIED (PERSON_REQUIRED). A time in the future, or more than a week before both the plan and the day on which it
     put the touchpoint: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND (TOUCHPOINT_NOT_FOUND). Completed, missed or cancelled:
     FAILED_PRECONDITION (TOUCHPOINT_STATE_REFUSED). A SEV1 or SEV2, as the gateway brings it along, that is open and was so when it took
-    place: of a check-in FAILED_PRECONDITION (CHECK_IN_SUPPRESSED), of an upgrade offer, as before the first Proof Pack is delivered,
-    FAILED_PRECONDITION (TOUCHPOINT_HELD); the PreconditionFailure detail gives the reason in Arabic and English. Another etag than the
-    present one: ABORTED (ETAG_MISMATCH).
+    place, or that nobody could tell: of a check-in FAILED_PRECONDITION (CHECK_IN_SUPPRESSED), of an upgrade offer, as before the first
+    Proof Pack is known to be delivered, FAILED_PRECONDITION (TOUCHPOINT_HELD); the PreconditionFailure detail gives the reason in
+    Arabic and English. Another etag than the present one: ABORTED (ETAG_MISMATCH).
     """
     RescheduleTouchpoint: _grpc.UnaryUnaryMultiCallable[_success_service_pb2.RescheduleTouchpointRequest, _success_service_pb2.RescheduleTouchpointResponse]
     """Moves an open touchpoint to another day, with a reason. A draft of it that nobody decided on is withdrawn; it is drafted anew when
@@ -159,8 +159,8 @@ class SuccessServiceStub:
     ListActivities: _grpc.UnaryUnaryMultiCallable[_success_service_pb2.ListActivitiesRequest, _success_service_pb2.ListActivitiesResponse]
     """Lists what is on record of a customer, latest first by when it happened; corrected events too. No match answers an empty page."""
     GetCustomerRisk: _grpc.UnaryUnaryMultiCallable[_success_service_pb2.GetCustomerRiskRequest, _success_service_pb2.GetCustomerRiskResponse]
-    """Scores how likely a customer is to leave, from recorded activity, with each factor and how it changed in the week. A customer of whom
-    nothing is on record is unknown, not safe.
+    """Scores how likely a customer is to leave, from recorded activity and what onboarding knows of the first Proof Pack, with each factor
+    and how it changed in the week. A customer of whom nothing is on record is unknown, not safe.
     """
     GetCustomerHealth: _grpc.UnaryUnaryMultiCallable[_success_service_pb2.GetCustomerHealthRequest, _success_service_pb2.GetCustomerHealthResponse]
     """Scores the health of a customer, from recorded activity, with each factor and how it changed in the week. A customer of whom nothing
@@ -168,15 +168,16 @@ class SuccessServiceStub:
     """
     ListAtRisk: _grpc.UnaryUnaryMultiCallable[_success_service_pb2.ListAtRiskRequest, _success_service_pb2.ListAtRiskResponse]
     """Lists the customers at risk, worst first: high, then medium, then those of whom too little is known. Of a severity, the highest score
-    first. For a day in the past: as it ended. No match answers an empty page.
+    first. Onboarding is not asked about each: a Proof Pack that is not on record here is not known. For a day in the past: as it
+    ended. No match answers an empty page.
     """
     CreateAtRiskAlert: _grpc.UnaryUnaryMultiCallable[_success_service_pb2.CreateAtRiskAlertRequest, _success_service_pb2.CreateAtRiskAlertResponse]
     """Stores an alert about a customer's risk as of now, as a draft inside Dealix that a person decides on. The service raises one by itself
     when a customer's risk becomes high.
 
     Neither high nor medium: FAILED_PRECONDITION (NOT_AT_RISK). One of the same severity on the same day: ALREADY_EXISTS
-    (AT_RISK_ALERT_EXISTS). A medium one while a SEV1 or SEV2 is open or the customer's channel is frozen, as the gateway brings it along:
-    FAILED_PRECONDITION (AT_RISK_ALERT_SUPPRESSED), with the reason in Arabic and English; a high one is never held back.
+    (AT_RISK_ALERT_EXISTS). A medium one while a SEV1 or SEV2 is open or the customer's channel is frozen, as the gateway brings it along,
+    or nobody could tell: FAILED_PRECONDITION (AT_RISK_ALERT_SUPPRESSED), with the reason in Arabic and English; a high one is never held back.
     """
     ListAtRiskAlerts: _grpc.UnaryUnaryMultiCallable[_success_service_pb2.ListAtRiskAlertsRequest, _success_service_pb2.ListAtRiskAlertsResponse]
     """Lists the stored alerts, newest first. No match answers an empty page."""
@@ -214,8 +215,8 @@ class SuccessServiceAsyncStub(SuccessServiceStub):
     """Writes and stores the check-in of the present week (Asia/Riyadh, from Sunday) as a draft.
 
     The customer has one in that week: ALREADY_EXISTS (CHECK_IN_EXISTS). An open SEV1 or SEV2, or a freeze of the channel, as the
-    gateway brings it along: FAILED_PRECONDITION (CHECK_IN_SUPPRESSED), whose PreconditionFailure detail gives the reason in Arabic
-    and English.
+    gateway brings it along, or that nobody could tell of them: FAILED_PRECONDITION (CHECK_IN_SUPPRESSED), whose PreconditionFailure
+    detail gives the reason in Arabic and English.
     """
     GetWeeklyCheckIn: _aio.UnaryUnaryMultiCallable[_success_service_pb2.GetWeeklyCheckInRequest, _success_service_pb2.GetWeeklyCheckInResponse]  # type: ignore[assignment]
     """Returns one stored check-in.
@@ -288,9 +289,9 @@ class SuccessServiceAsyncStub(SuccessServiceStub):
     No person: PERMISSION_DENIED (PERSON_REQUIRED). A time in the future, or more than a week before both the plan and the day on which it
     put the touchpoint: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND (TOUCHPOINT_NOT_FOUND). Completed, missed or cancelled:
     FAILED_PRECONDITION (TOUCHPOINT_STATE_REFUSED). A SEV1 or SEV2, as the gateway brings it along, that is open and was so when it took
-    place: of a check-in FAILED_PRECONDITION (CHECK_IN_SUPPRESSED), of an upgrade offer, as before the first Proof Pack is delivered,
-    FAILED_PRECONDITION (TOUCHPOINT_HELD); the PreconditionFailure detail gives the reason in Arabic and English. Another etag than the
-    present one: ABORTED (ETAG_MISMATCH).
+    place, or that nobody could tell: of a check-in FAILED_PRECONDITION (CHECK_IN_SUPPRESSED), of an upgrade offer, as before the first
+    Proof Pack is known to be delivered, FAILED_PRECONDITION (TOUCHPOINT_HELD); the PreconditionFailure detail gives the reason in
+    Arabic and English. Another etag than the present one: ABORTED (ETAG_MISMATCH).
     """
     RescheduleTouchpoint: _aio.UnaryUnaryMultiCallable[_success_service_pb2.RescheduleTouchpointRequest, _success_service_pb2.RescheduleTouchpointResponse]  # type: ignore[assignment]
     """Moves an open touchpoint to another day, with a reason. A draft of it that nobody decided on is withdrawn; it is drafted anew when
@@ -312,8 +313,8 @@ class SuccessServiceAsyncStub(SuccessServiceStub):
     ListActivities: _aio.UnaryUnaryMultiCallable[_success_service_pb2.ListActivitiesRequest, _success_service_pb2.ListActivitiesResponse]  # type: ignore[assignment]
     """Lists what is on record of a customer, latest first by when it happened; corrected events too. No match answers an empty page."""
     GetCustomerRisk: _aio.UnaryUnaryMultiCallable[_success_service_pb2.GetCustomerRiskRequest, _success_service_pb2.GetCustomerRiskResponse]  # type: ignore[assignment]
-    """Scores how likely a customer is to leave, from recorded activity, with each factor and how it changed in the week. A customer of whom
-    nothing is on record is unknown, not safe.
+    """Scores how likely a customer is to leave, from recorded activity and what onboarding knows of the first Proof Pack, with each factor
+    and how it changed in the week. A customer of whom nothing is on record is unknown, not safe.
     """
     GetCustomerHealth: _aio.UnaryUnaryMultiCallable[_success_service_pb2.GetCustomerHealthRequest, _success_service_pb2.GetCustomerHealthResponse]  # type: ignore[assignment]
     """Scores the health of a customer, from recorded activity, with each factor and how it changed in the week. A customer of whom nothing
@@ -321,15 +322,16 @@ class SuccessServiceAsyncStub(SuccessServiceStub):
     """
     ListAtRisk: _aio.UnaryUnaryMultiCallable[_success_service_pb2.ListAtRiskRequest, _success_service_pb2.ListAtRiskResponse]  # type: ignore[assignment]
     """Lists the customers at risk, worst first: high, then medium, then those of whom too little is known. Of a severity, the highest score
-    first. For a day in the past: as it ended. No match answers an empty page.
+    first. Onboarding is not asked about each: a Proof Pack that is not on record here is not known. For a day in the past: as it
+    ended. No match answers an empty page.
     """
     CreateAtRiskAlert: _aio.UnaryUnaryMultiCallable[_success_service_pb2.CreateAtRiskAlertRequest, _success_service_pb2.CreateAtRiskAlertResponse]  # type: ignore[assignment]
     """Stores an alert about a customer's risk as of now, as a draft inside Dealix that a person decides on. The service raises one by itself
     when a customer's risk becomes high.
 
     Neither high nor medium: FAILED_PRECONDITION (NOT_AT_RISK). One of the same severity on the same day: ALREADY_EXISTS
-    (AT_RISK_ALERT_EXISTS). A medium one while a SEV1 or SEV2 is open or the customer's channel is frozen, as the gateway brings it along:
-    FAILED_PRECONDITION (AT_RISK_ALERT_SUPPRESSED), with the reason in Arabic and English; a high one is never held back.
+    (AT_RISK_ALERT_EXISTS). A medium one while a SEV1 or SEV2 is open or the customer's channel is frozen, as the gateway brings it along,
+    or nobody could tell: FAILED_PRECONDITION (AT_RISK_ALERT_SUPPRESSED), with the reason in Arabic and English; a high one is never held back.
     """
     ListAtRiskAlerts: _aio.UnaryUnaryMultiCallable[_success_service_pb2.ListAtRiskAlertsRequest, _success_service_pb2.ListAtRiskAlertsResponse]  # type: ignore[assignment]
     """Lists the stored alerts, newest first. No match answers an empty page."""
@@ -394,8 +396,8 @@ class SuccessServiceServicer(metaclass=_abc_1.ABCMeta):
         """Writes and stores the check-in of the present week (Asia/Riyadh, from Sunday) as a draft.
 
         The customer has one in that week: ALREADY_EXISTS (CHECK_IN_EXISTS). An open SEV1 or SEV2, or a freeze of the channel, as the
-        gateway brings it along: FAILED_PRECONDITION (CHECK_IN_SUPPRESSED), whose PreconditionFailure detail gives the reason in Arabic
-        and English.
+        gateway brings it along, or that nobody could tell of them: FAILED_PRECONDITION (CHECK_IN_SUPPRESSED), whose PreconditionFailure
+        detail gives the reason in Arabic and English.
         """
 
     @_abc_1.abstractmethod
@@ -546,9 +548,9 @@ class SuccessServiceServicer(metaclass=_abc_1.ABCMeta):
         No person: PERMISSION_DENIED (PERSON_REQUIRED). A time in the future, or more than a week before both the plan and the day on which it
         put the touchpoint: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND (TOUCHPOINT_NOT_FOUND). Completed, missed or cancelled:
         FAILED_PRECONDITION (TOUCHPOINT_STATE_REFUSED). A SEV1 or SEV2, as the gateway brings it along, that is open and was so when it took
-        place: of a check-in FAILED_PRECONDITION (CHECK_IN_SUPPRESSED), of an upgrade offer, as before the first Proof Pack is delivered,
-        FAILED_PRECONDITION (TOUCHPOINT_HELD); the PreconditionFailure detail gives the reason in Arabic and English. Another etag than the
-        present one: ABORTED (ETAG_MISMATCH).
+        place, or that nobody could tell: of a check-in FAILED_PRECONDITION (CHECK_IN_SUPPRESSED), of an upgrade offer, as before the first
+        Proof Pack is known to be delivered, FAILED_PRECONDITION (TOUCHPOINT_HELD); the PreconditionFailure detail gives the reason in
+        Arabic and English. Another etag than the present one: ABORTED (ETAG_MISMATCH).
         """
 
     @_abc_1.abstractmethod
@@ -594,8 +596,8 @@ class SuccessServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _success_service_pb2.GetCustomerRiskRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_success_service_pb2.GetCustomerRiskResponse, _abc.Awaitable[_success_service_pb2.GetCustomerRiskResponse]]:
-        """Scores how likely a customer is to leave, from recorded activity, with each factor and how it changed in the week. A customer of whom
-        nothing is on record is unknown, not safe.
+        """Scores how likely a customer is to leave, from recorded activity and what onboarding knows of the first Proof Pack, with each factor
+        and how it changed in the week. A customer of whom nothing is on record is unknown, not safe.
         """
 
     @_abc_1.abstractmethod
@@ -615,7 +617,8 @@ class SuccessServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_success_service_pb2.ListAtRiskResponse, _abc.Awaitable[_success_service_pb2.ListAtRiskResponse]]:
         """Lists the customers at risk, worst first: high, then medium, then those of whom too little is known. Of a severity, the highest score
-        first. For a day in the past: as it ended. No match answers an empty page.
+        first. Onboarding is not asked about each: a Proof Pack that is not on record here is not known. For a day in the past: as it
+        ended. No match answers an empty page.
         """
 
     @_abc_1.abstractmethod
@@ -628,8 +631,8 @@ class SuccessServiceServicer(metaclass=_abc_1.ABCMeta):
         when a customer's risk becomes high.
 
         Neither high nor medium: FAILED_PRECONDITION (NOT_AT_RISK). One of the same severity on the same day: ALREADY_EXISTS
-        (AT_RISK_ALERT_EXISTS). A medium one while a SEV1 or SEV2 is open or the customer's channel is frozen, as the gateway brings it along:
-        FAILED_PRECONDITION (AT_RISK_ALERT_SUPPRESSED), with the reason in Arabic and English; a high one is never held back.
+        (AT_RISK_ALERT_EXISTS). A medium one while a SEV1 or SEV2 is open or the customer's channel is frozen, as the gateway brings it along,
+        or nobody could tell: FAILED_PRECONDITION (AT_RISK_ALERT_SUPPRESSED), with the reason in Arabic and English; a high one is never held back.
         """
 
     @_abc_1.abstractmethod
