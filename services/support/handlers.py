@@ -212,8 +212,8 @@ def record_first_response(unit: UnitOfWork, command: Sending, rules: Rules) -> t
 
 
 def check_approval(unit: UnitOfWork, draft: Draft, claims: ClaimChecker, rules: Rules) -> None:
-    """Whether a first response promises what the draft for the ticket's priority does, in both languages; a draft of any
-    other kind passes.
+    """Whether a first response promises an answer no later than the draft for the ticket's priority does, and the same in both
+    languages; a draft of any other kind passes.
 
     Raises ``InvalidInput``, and before it ``ProhibitedClaim``: what is wrong with a text of itself comes first.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -12,7 +12,7 @@ from services.domain.checks import Checks
 from services.domain.texts import Bilingual, TextsFile
 from services.support.domain.policy import TEXTS_DIR, Policies
 from services.support.domain.priorities import Priority
-from services.support.domain.promises import promise_fault
+from services.support.domain.promises import NamedTime, promise_fault, promised_times
 
 # Ticket ids stay out of anything that may reach a public channel.
 _TICKET_ID = re.compile(r"tkt[_-]|\bticket\s*(?:id|no|number|#)|رقم التذكرة|#\d", re.IGNORECASE)
@@ -27,16 +27,28 @@ class FirstResponseDraft:
     body: Bilingual
 
     def check_promise(self, body: Bilingual) -> None:
-        """Whether another text promises what this draft does, in both languages.
+        """Whether another text promises an answer no later than this draft does, and the same in both languages.
 
+        Of several times the first counts: what follows it may take longer. A text that promises none is a person's choice.
         Raises ``InvalidInput`` (``PROMISE``) that says of each text what it promises and what would be right.
         """
         checks = Checks()
-        for name, text in (("edited.body_ar", body.ar), ("edited.body_en", body.en)):
-            fault = promise_fault(text, self.promised_minutes, name)
-            if fault:
-                checks.note(name, "PROMISE", f"{fault}; this is the first response to a {self.priority} ticket")
+        first = {name: min(promised_times(text, name), default=None) for name, text in _edited(body)}
+        target = NamedTime(self.promised_minutes, True)
+        for name, promised in first.items():
+            if promised is not None and promised > target:
+                said = f"must promise an answer within {target} at the latest, but promises {promised}"
+                checks.note(name, "PROMISE", f"{said}; this is the first response to a {self.priority} ticket")
         checks.done()
+        arabic, english = first.values()
+        if arabic is not None and english is not None and arabic.minutes != english.minutes:
+            checks.note("edited.body_en", "PROMISE", f"must promise what the Arabic does: {arabic}, not {english}")
+        checks.done()
+
+
+def _edited(body: Bilingual) -> Iterator[tuple[str, str]]:
+    yield "edited.body_ar", body.ar
+    yield "edited.body_en", body.en
 
 
 def load_first_responses(policies: Policies, path: Path | None = None) -> Mapping[Priority, FirstResponseDraft]:

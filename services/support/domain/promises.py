@@ -85,6 +85,10 @@ class NamedTime:
     promised: bool
     working: bool = False
 
+    def __lt__(self, other: NamedTime) -> bool:
+        """Whether it is over sooner; working time is over later than any on the clock."""
+        return (self.working, self.minutes) < (other.working, other.minutes)
+
     def __str__(self) -> str:
         """In English, as in ``3 days``."""
         one_day = self.minutes == 1440 and not self.working
@@ -97,13 +101,17 @@ class NamedTime:
         return f"{number:g} {'working ' if self.working else ''}{unit}{'' if number == 1 else 's'}"
 
 
-def promise_fault(text: str, minutes: int, field: str = "text") -> str:
-    """What is wrong with the time that a first response promises, in ASCII English; empty where it is right.
+def promised_times(text: str, field: str = "text") -> list[NamedTime]:
+    """The times within which a text promises our answer. Raises ``InvalidInput`` as `fold` does."""
+    return [found for found in named_times(text, field) if found.promised]
 
-    Right is a text that names ``minutes``, and for our answer no other time. Raises ``InvalidInput`` for a text too long to
-    be read.
+
+def promise_fault(text: str, minutes: int) -> str:
+    """What is wrong with the time that a first response of ours promises, in ASCII English; empty where it is right.
+
+    Right is a text that names ``minutes``, and for our answer no other time.
     """
-    found = list(named_times(text, field))
+    found = list(named_times(text))
     others = [each for each in found if each.minutes != minutes or each.working]
     promised = [each for each in others if each.promised]
     if len(others) < len(found) and not promised:

@@ -112,9 +112,10 @@ class ApprovalServiceServicer:
         already keeps its approval until that is used or expires: FAILED_PRECONDITION (DRAFT_STATE_REFUSED), as for one that is rejected, withdrawn or
         recorded as sent. Another hash than the present one: ABORTED (DRAFT_CHANGED). A prohibited claim in either language, edited texts included:
         FAILED_PRECONDITION (PROHIBITED_CLAIM). An identifier of a ticket, an incident or a draft in an edited text: INVALID_ARGUMENT
-        (INVALID_FIELDS). A first response promises an answer within the first-response target of its ticket's priority, in both
-        languages, in digits or in words; one that promises another time, or none: INVALID_ARGUMENT (INVALID_FIELDS, PROMISE for each
-        text, with what it promises and what is right). A freeze of its channel: FAILED_PRECONDITION (CHANNEL_FROZEN). Software as the actor: PERMISSION_DENIED (PERSON_REQUIRED). Whatever
+        (INVALID_FIELDS). A first response whose text, in either language, promises an answer later than the first-response target of its
+        ticket's priority, or another time in English than in Arabic: INVALID_ARGUMENT (INVALID_FIELDS, PROMISE for the text, with what it
+        promises and what is right); a text may promise none. A freeze of its channel: FAILED_PRECONDITION (CHANNEL_FROZEN). Software as
+        the actor: PERMISSION_DENIED (PERSON_REQUIRED). Whatever
         is refused leaves the draft as it was. Unknown: NOT_FOUND (DRAFT_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
