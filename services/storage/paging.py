@@ -10,13 +10,17 @@ import base64
 import binascii
 import hashlib
 import json
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
 from typing import TypeVar
 
 from services.domain.errors import InvalidInput, Violation
 
 DEFAULT_PAGE_SIZE = 50
 MAX_PAGE_SIZE = 200
+MAX_PAGE_BYTES = 3 << 20
+"""What the rows of a page may hold. A gRPC client reads 4 MiB unless told otherwise; the rest is for what a message adds."""
 
 _VERSION = 1
 _QUERY_BYTES = 8
@@ -72,9 +76,18 @@ def decode_token(query: bytes, token: str, kinds: tuple[type[int] | type[str], .
 
 
 def cut_page(rows: Sequence[_T], size: int, query: bytes, key: Callable[[_T], Key]) -> tuple[list[_T], str]:
-    """The page and the token for the next one ('' at the end), of ``rows`` read with a limit of ``size + 1``."""
-    page = list(rows[:size])
-    return page, encode_token(query, key(page[-1])) if len(rows) > size else ""
+    """The page and the token for the next one ('' at the end), of ``rows`` read with a limit of ``size + 1``.
+
+    It ends before ``size`` where the next row would take it beyond `MAX_PAGE_BYTES`, but holds at least one row.
+    """
+    fitting = bisect_right(list(accumulate(map(_bytes_of, rows[:size]))), MAX_PAGE_BYTES)
+    page = list(rows[: max(fitting, 1)])
+    return page, encode_token(query, key(page[-1])) if len(rows) > len(page) else ""
+
+
+def _bytes_of(row: object) -> int:
+    """At least what the texts of a row take: its representation writes out each of them, and is made fast."""
+    return len(repr(row).encode())
 
 
 def _storable(part: int | str) -> bool:

@@ -17,7 +17,7 @@ from dealix.support.v1 import support_service_pb2 as sup
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.runtime.wire import timestamp
-from tests.rpc.client import PERSON, SOFTWARE, new_request_id, refused
+from tests.rpc.client import PERSON, SOFTWARE, new_request_id, pages, refused
 from tests.rpc.support_desk import P0, P1, P2, P3, Desk, clock_state, desk_at, draft_state, event_name, state, when
 
 FIRST, REPLY = draft_pb2.DRAFT_KIND_FIRST_RESPONSE, draft_pb2.DRAFT_KIND_REPLY

@@ -15,6 +15,7 @@ from services.domain.errors import InvalidInput
 from services.storage.ids import new_id
 from services.storage.paging import (
     DEFAULT_PAGE_SIZE,
+    MAX_PAGE_BYTES,
     MAX_PAGE_SIZE,
     cut_page,
     decode_token,
@@ -117,6 +118,21 @@ def test_a_page_ends_where_the_next_begins(count: int, expected: int, more: bool
     assert (len(page), bool(token)) == (expected, more)
     if more:
         assert decode_token(QUERY, token, (int, str)) == (2, "k")
+
+
+@pytest.mark.parametrize(
+    ("row", "fits"),
+    [
+        ("س" * 20_000, MAX_PAGE_BYTES // 40_002),
+        ("\u200c" * 10_000, MAX_PAGE_BYTES // 60_002),
+        ("س" * MAX_PAGE_BYTES, 1),
+    ],
+)
+def test_a_page_ends_before_it_is_too_large_to_be_read_and_holds_at_least_one_row(row: str, fits: int) -> None:
+    rows = [row] * (MAX_PAGE_SIZE + 1)
+    page, token = cut_page(rows, MAX_PAGE_SIZE, QUERY, lambda _: (7, "k"))
+    assert len(page) == fits
+    assert decode_token(QUERY, token, (int, str)) == (7, "k")
 
 
 @given(st.datetimes(timezones=st.just(UTC)))

@@ -94,7 +94,7 @@ class ListDraftsRequest(_message.Message):
     SUBJECT_FIELD_NUMBER: _builtins.int
     CUSTOMER_ID_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Drafts on a page, at most 200; 0 means 50."""
+    """Drafts on a page, at most 200, fewer where they are long; 0 means 50."""
     page_token: _builtins.str
     """`next_page_token` of the previous page with the same filters; empty for the first."""
     subject: _builtins.str
@@ -171,7 +171,7 @@ class ListPendingApprovalsRequest(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     CUSTOMER_ID_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Drafts on a page, at most 200; 0 means 50."""
+    """Drafts on a page, at most 200, fewer where they are long; 0 means 50."""
     page_token: _builtins.str
     """`next_page_token` of the previous page with the same filters; empty for the first."""
     kind: _draft_pb2.DraftKind.ValueType

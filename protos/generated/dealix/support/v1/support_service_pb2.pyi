@@ -423,7 +423,7 @@ class ListTicketsRequest(_message.Message):
     CREATE_TIME_FROM_FIELD_NUMBER: _builtins.int
     CREATE_TIME_BEFORE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Tickets on a page, at most 200; 0 means 50."""
+    """Tickets on a page, at most 200, fewer where they are long; 0 means 50."""
     page_token: _builtins.str
     """`next_page_token` of the previous page with the same filters; empty for the first."""
     customer_id: _builtins.str
@@ -1493,7 +1493,7 @@ class ListTicketMessagesRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     TICKET_ID_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Messages on a page, at most 200; 0 means 50."""
+    """Messages on a page, at most 200, fewer where they are long; 0 means 50."""
     page_token: _builtins.str
     """`next_page_token` of the previous page with the same filters; empty for the first."""
     ticket_id: _builtins.str

@@ -32,6 +32,9 @@ class SupportServiceStub:
     RESOURCE_EXHAUSTED (OVERLOADED), DEADLINE_EXCEEDED (DEADLINE_PASSED), UNAVAILABLE (INTERRUPTED, SHUTTING_DOWN) and
     INTERNAL (INTERNAL). Methods that read or write state also answer UNAVAILABLE (STORAGE_UNAVAILABLE); writes also
     RESOURCE_EXHAUSTED (STORAGE_FULL) and ALREADY_EXISTS (REQUEST_ID_REUSED).
+
+    Lists, here and in the other services, end with an empty `next_page_token` and not before: a page may hold fewer than
+    `page_size` where its texts are long, so that it stays below the 4 MiB that a gRPC client reads unless told otherwise.
     """
 
     def __init__(self, channel):
@@ -144,6 +147,9 @@ class SupportServiceServicer:
     RESOURCE_EXHAUSTED (OVERLOADED), DEADLINE_EXCEEDED (DEADLINE_PASSED), UNAVAILABLE (INTERRUPTED, SHUTTING_DOWN) and
     INTERNAL (INTERNAL). Methods that read or write state also answer UNAVAILABLE (STORAGE_UNAVAILABLE); writes also
     RESOURCE_EXHAUSTED (STORAGE_FULL) and ALREADY_EXISTS (REQUEST_ID_REUSED).
+
+    Lists, here and in the other services, end with an empty `next_page_token` and not before: a page may hold fewer than
+    `page_size` where its texts are long, so that it stays below the 4 MiB that a gRPC client reads unless told otherwise.
     """
 
     def ListPriorities(self, request, context):
@@ -453,6 +459,9 @@ class SupportService:
     RESOURCE_EXHAUSTED (OVERLOADED), DEADLINE_EXCEEDED (DEADLINE_PASSED), UNAVAILABLE (INTERRUPTED, SHUTTING_DOWN) and
     INTERNAL (INTERNAL). Methods that read or write state also answer UNAVAILABLE (STORAGE_UNAVAILABLE); writes also
     RESOURCE_EXHAUSTED (STORAGE_FULL) and ALREADY_EXISTS (REQUEST_ID_REUSED).
+
+    Lists, here and in the other services, end with an empty `next_page_token` and not before: a page may hold fewer than
+    `page_size` where its texts are long, so that it stays below the 4 MiB that a gRPC client reads unless told otherwise.
     """
 
     @staticmethod

@@ -33,6 +33,9 @@ class SupportServiceStub:
     RESOURCE_EXHAUSTED (OVERLOADED), DEADLINE_EXCEEDED (DEADLINE_PASSED), UNAVAILABLE (INTERRUPTED, SHUTTING_DOWN) and
     INTERNAL (INTERNAL). Methods that read or write state also answer UNAVAILABLE (STORAGE_UNAVAILABLE); writes also
     RESOURCE_EXHAUSTED (STORAGE_FULL) and ALREADY_EXISTS (REQUEST_ID_REUSED).
+
+    Lists, here and in the other services, end with an empty `next_page_token` and not before: a page may hold fewer than
+    `page_size` where its texts are long, so that it stays below the 4 MiB that a gRPC client reads unless told otherwise.
     """
 
     @_typing.overload
@@ -164,6 +167,9 @@ class SupportServiceAsyncStub(SupportServiceStub):
     RESOURCE_EXHAUSTED (OVERLOADED), DEADLINE_EXCEEDED (DEADLINE_PASSED), UNAVAILABLE (INTERRUPTED, SHUTTING_DOWN) and
     INTERNAL (INTERNAL). Methods that read or write state also answer UNAVAILABLE (STORAGE_UNAVAILABLE); writes also
     RESOURCE_EXHAUSTED (STORAGE_FULL) and ALREADY_EXISTS (REQUEST_ID_REUSED).
+
+    Lists, here and in the other services, end with an empty `next_page_token` and not before: a page may hold fewer than
+    `page_size` where its texts are long, so that it stays below the 4 MiB that a gRPC client reads unless told otherwise.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -291,6 +297,9 @@ class SupportServiceServicer(metaclass=_abc_1.ABCMeta):
     RESOURCE_EXHAUSTED (OVERLOADED), DEADLINE_EXCEEDED (DEADLINE_PASSED), UNAVAILABLE (INTERRUPTED, SHUTTING_DOWN) and
     INTERNAL (INTERNAL). Methods that read or write state also answer UNAVAILABLE (STORAGE_UNAVAILABLE); writes also
     RESOURCE_EXHAUSTED (STORAGE_FULL) and ALREADY_EXISTS (REQUEST_ID_REUSED).
+
+    Lists, here and in the other services, end with an empty `next_page_token` and not before: a page may hold fewer than
+    `page_size` where its texts are long, so that it stays below the 4 MiB that a gRPC client reads unless told otherwise.
     """
 
     @_abc_1.abstractmethod
