@@ -66,10 +66,11 @@ _PAST_BEFORE = frozenset(_listing("last past previous since منذ قبل"))
 _PAST_AFTER = frozenset(_listing("ago الماضي الماضيه الماضيين الماضيتين الاخيره الاخيرين الاخيرتين السابقه"))
 # Who speaks of an answer of ours; who asks for one, or speaks of what comes after it, does not promise it.
 _ANSWER = re.compile(
-    r"\b(?:[وف]?س?[ني]رد|[وف]?(?:[بل]?ال|لل)رد|[وف]?ب?ردنا|ردا?|[وف]?س?[ني]جيب(?:كم|ك)?|[وف]?ب?(?:ال)?(?:اجابه|جواب)(?:نا)?"
-    r"|[وف]?ب?اجابتنا|[وف]?س?[ني](?:عود|رجع) (?:الي|ل|علي)كم?|[وف]?س?[ني](?:تواصل مع|تصل ب)كم?|تسمعون"
+    r"\b(?:[وف]?[سب]?[ني]رد|[وف]?(?:[بل]?ال|لل)رد|[وف]?ب?ردنا|ردا?|[وف]?[سب]?[ني]جيب(?:كم|ك)?|[وف]?ب?(?:ال)?(?:اجابه|جواب|افاده)(?:نا)?"
+    r"|[وف]?ب?اجابتنا|[وف]?[سب]?[ني](?:عود|رجع) (?:الي|ل|علي)كم?|[وف]?[سب]?[ني](?:تواصل مع|تصل ب)كم?"
+    r"|[وف]?[سب]?[ني](?:فيد|وافي|خبر|بلغ|كلم)كم?|[وف]?س?[يت]صلكم منا|س?تسمعون"
     r"|repl(?:y|ies)|responds?|responses?|answers?|hear(?: back)? from us|(?:get|come|write|be) back|back to you|in touch"
-    r"|(?:call|contact|phone) you)\b"
+    r"|reach out|(?:call|contact|inform|phone|update) you|let you know)\b"
 )
 _OTHERWISE = re.compile(
     r"\b(?:[وف]?(?:نرجو|نامل|يرجي|الرجاء)|ردكم|اجابتكم|جوابكم|ب?نتايج|التحقيق|التقرير"

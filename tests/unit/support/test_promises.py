@@ -33,6 +33,11 @@ from services.support.domain.promises import named_times, promise_fault
         ("نرد عليكم خلال يوم", 1440),
         ("وسنرد عليكم خلال ثلاثة أيام.", 4320),
         ("نرد خلال أسبوع", 10080),
+        ("سيصلكم منا خلال ثلاثة أيام ما تبيّن لنا", 4320),
+        ("سنوافيكم بما لدينا خلال يومين", 2880),
+        ("تصلكم الإفادة خلال ساعة", 60),
+        ("بنرد عليك خلال يومين", 2880),
+        ("ستسمعون منا خلال يومين", 2880),
         ("We reply within 30 minutes.", 30),
         ("Within half an hour we come back to you.", 30),
         ("You will hear from us in under 30 min", 30),
@@ -43,6 +48,8 @@ from services.support.domain.promises import named_times, promise_fault
         ("a reply within twenty-four hours", 1440),
         ("We will get back to you within 1,440 minutes", 1440),
         ("We will contact you after three days", 4320),
+        ("Someone will reach out within 3 days", 4320),
+        ("We will let you know within two days", 2880),
     ],
 )
 def test_a_promise_is_read_however_it_is_written(text: str, minutes: int) -> None:
@@ -91,7 +98,7 @@ def test_other_times_may_stand_beside_the_promise(text: str, minutes: int) -> No
             "It lasted 30 minutes; we will reply within two hours.",
             "must promise an answer within 30 minutes, but promises 2 hours",
         ),
-        ("تصلكم الإفادة خلال ساعة", "must promise an answer within 30 minutes, but names 1 hour"),
+        ("تنتهي الصيانة خلال ساعة", "must promise an answer within 30 minutes, but names 1 hour"),
         ("نرد عليكم قريبًا.", "must promise an answer within 30 minutes, but names no time"),
         (
             "We answer within 30 working hours.",
@@ -126,6 +133,15 @@ def test_a_text_promises_no_later_answer_than_the_draft_of_its_priority() -> Non
             assert list(faults) == ["edited.body_ar"]
             assert str(priority) in faults["edited.body_ar"]
             assert faults_of(other, drafts[priority].body.ar, drafts[priority].body.en) == {}
+
+
+def test_no_text_of_ours_promises_a_later_answer_once_its_time_is_put_off() -> None:
+    times = {"30 دقيقة": "30 minutes", "ساعتين": "two hours", "8 ساعات": "eight hours", "24 ساعة": "24 hours"}
+    for (priority, draft), (arabic, english) in zip(
+        load_first_responses(load_policies()).items(), times.items(), strict=True
+    ):
+        later = draft.body.ar.replace(arabic, "ثلاثة أيام"), draft.body.en.replace(english, "three days")
+        assert list(faults_of(priority, *later)) == ["edited.body_ar", "edited.body_en"]
 
 
 def test_both_languages_promise_the_same() -> None:
