@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 
 import structlog
 from prometheus_client import CollectorRegistry
 
 from gateway.service import open_gateway, remote_upstreams
-from services.runtime.main import EXIT_FAILED, read_settings, run, serve_until_signal
+from services.runtime.main import EXIT_FAILED, EXIT_INTERRUPTED, read_settings, run, serve_until_signal
 from services.runtime.observe import Metrics, configure_logging
 from services.runtime.server import Server
 from services.runtime.settings import PORTS, GatewaySettings
@@ -25,6 +26,12 @@ async def serve(settings: GatewaySettings) -> int:
 
 def main() -> int:
     """The command line of the gateway; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m gateway",
+        description="The gateway in front of the services. Settings come from CUSTOMER_OPS_* variables.",
+    )
+    parser.add_argument("command", nargs="?", choices=("serve",), default="serve", help="serve (the default)")
+    parser.parse_args()
     settings = read_settings(GatewaySettings)
     configure_logging(settings.log_level, json=settings.log_json)
     try:
@@ -32,6 +39,8 @@ def main() -> int:
     except OSError as error:
         structlog.get_logger().error("failed", service="gateway", detail=str(error))
         return EXIT_FAILED
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
 
 
 if __name__ == "__main__":

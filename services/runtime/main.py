@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import signal
 import sys
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import structlog
-from prometheus_client import CollectorRegistry, start_http_server
-from pydantic import ValidationError
+from prometheus_client import CollectorRegistry
 
-from services.runtime.observe import Metrics, configure_logging
+from services.runtime.observe import Metrics, configure_logging, serving_metrics
 from services.runtime.server import Server
 from services.runtime.service import ServiceDefinition, open_service
-from services.runtime.settings import PORTS, RuntimeSettings, ServiceSettings
+from services.runtime.settings import PORTS, RuntimeSettings, ServiceSettings, SettingsFaulty, load_settings
 from services.storage.errors import StorageError
 from services.storage.migrations import migrate
 
-# What scripts can tell apart: 1 the process failed, 2 it was asked wrongly, 3 it must not start on this data.
-EXIT_FAILED, EXIT_USAGE, EXIT_REFUSED = 1, 2, 3
+# What scripts can tell apart: 1 the process failed, 2 it was asked wrongly, 3 it must not start on this data, 130 Ctrl-C
+# before it served.
+EXIT_FAILED, EXIT_USAGE, EXIT_REFUSED, EXIT_INTERRUPTED = 1, 2, 3, 130
+
+# Why PostgreSQL lets nobody in, by its SQLSTATE: what its operator can mend, said so that it needs no looking up.
+_NOT_LET_IN = {
+    "3D000": "the database that CUSTOMER_OPS_DATABASE_URL names does not exist: create it",
+    "28P01": "the user or password in CUSTOMER_OPS_DATABASE_URL is wrong",
+    "28000": "the user in CUSTOMER_OPS_DATABASE_URL may not connect to this database",
+}
 
 S = TypeVar("S", bound=RuntimeSettings)
 
@@ -68,21 +74,27 @@ def run_service(definition: ServiceDefinition) -> int:
             return run(_migrate(definition, settings))
         return run(_serve(definition, settings))
     except StorageError as error:
-        structlog.get_logger().error("refused", service=definition.name, reason=error.reason, detail=error.message)
+        structlog.get_logger().error("refused", service=definition.name, reason=error.reason, detail=_detail(error))
         return EXIT_REFUSED
     except OSError as error:
         structlog.get_logger().error("failed", service=definition.name, detail=str(error))
         return EXIT_FAILED
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+
+
+def _detail(error: StorageError) -> str:
+    state = getattr(getattr(error.__cause__, "orig", None), "sqlstate", None)
+    return f"{error.message}: {_NOT_LET_IN[state]}" if state in _NOT_LET_IN else error.message
 
 
 def read_settings(kind: type[S]) -> S:
     """Settings from the environment; ends the process with one line for each faulty variable."""
     try:
-        return kind()
-    except ValidationError as error:
-        for fault in error.errors(include_url=False, include_input=False):
-            name = "_".join(str(part) for part in fault["loc"]).upper()
-            sys.stderr.write(f"CUSTOMER_OPS_{name}: {fault['msg']}\n")
+        return load_settings(kind)
+    except SettingsFaulty as error:
+        for name, said in error.faults.items():
+            sys.stderr.write(f"{name}: {said}\n")
         raise SystemExit(EXIT_USAGE) from None
 
 
@@ -112,11 +124,7 @@ async def serve_until_signal(server: Server, settings: RuntimeSettings, registry
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    with contextlib.ExitStack() as closers:
-        if settings.metrics_listen:
-            host, _, port = settings.metrics_listen.rpartition(":")
-            metrics, _ = start_http_server(int(port), addr=host, registry=registry)
-            closers.callback(metrics.shutdown)
+    with serving_metrics(settings.metrics_listen, registry):
         address = await server.start()
         log.info("listening", service=name, address=address)
         try:

@@ -9,14 +9,17 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import grpc
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 from services.runtime.failure import RpcFailure, code_name
 from services.runtime.methods import Method
+from services.runtime.settings import host_and_port
 
 if TYPE_CHECKING:
     from services.runtime.call import Call
@@ -47,6 +50,29 @@ def configure_logging(level: str, *, json: bool) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+@contextmanager
+def serving_metrics(listen: str, registry: CollectorRegistry) -> Iterator[None]:
+    """Serves what was counted to Prometheus at ``HOST:PORT`` until the block ends; nothing where ``listen`` is empty.
+
+    ``OSError`` that names the setting where the address cannot be had.
+    """
+    if not listen:
+        yield
+        return
+    host, port = host_and_port(listen)
+    try:
+        server, thread = start_http_server(port, addr=host, registry=registry)
+    except OSError as error:
+        raise OSError(f"CUSTOMER_OPS_METRICS_LISTEN: cannot listen on {listen}: {error.strerror or error}") from None
+    structlog.get_logger().info("metrics", address=f"{listen.rpartition(':')[0]}:{server.server_port}")
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 class Metrics:

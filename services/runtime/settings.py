@@ -2,23 +2,45 @@
 
 from __future__ import annotations
 
+import difflib
+import os
 import re
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-_ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+):([0-9]{1,5})")
-_URL_KINDS = ("sqlite", "postgresql", "postgres", "postgresql+asyncpg")
-
+PREFIX = "CUSTOMER_OPS_"
 PORTS = {"gateway": 50050, "support": 50051, "incidents": 50052, "onboarding": 50053, "success": 50054}
+
+_ADDRESS = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:/,\[\]]+)):([0-9]{1,5})")
+_MAX_PORT = 65535
+_SCHEME = re.compile(r"dns:(?://[^/\s]*/)?|ipv4:|ipv6:|")
+# Variables that are no settings of a process: those of the command line, of docker-compose.yml and of the tests.
+_NO_SETTINGS = re.compile(r"ADDRESS|ACTOR|PORT|CONTAINER_ENGINE|TEST_\w+")
+# What Kubernetes adds for services whose names begin with customer-ops.
+_SERVICE_LINK = re.compile(r"(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_\w+)?)")
+_LINKED_PORT = re.compile(r"(?:tcp|udp|sctp)://")
+
+
+class SettingsFaulty(Exception):
+    """Settings that cannot be used.
+
+    ``faults`` holds, by variable, what is wrong with its value; never the value, which may hold a password.
+    """
+
+    def __init__(self, faults: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{name}: {said}" for name, said in faults.items()))
+        self.faults = faults
 
 
 class RuntimeSettings(BaseSettings):
     """Settings of any process, each from ``CUSTOMER_OPS_<NAME>``. Times are seconds, sizes bytes."""
 
-    model_config = SettingsConfigDict(env_prefix="CUSTOMER_OPS_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore")
 
     listen: str = ""
     """``HOST:PORT``; port 0 takes a free one. Empty: 127.0.0.1 and the service's own port."""
@@ -47,9 +69,8 @@ class RuntimeSettings(BaseSettings):
     @field_validator("listen", "metrics_listen")
     @classmethod
     def _is_address(cls, value: str) -> str:
-        found = _ADDRESS.fullmatch(value)
-        if value and (found is None or int(found[1]) > 65535):
-            raise ValueError("must be HOST:PORT, with a port from 0 to 65535")
+        if value:
+            host_and_port(value)
         return value
 
 
@@ -67,10 +88,20 @@ class ServiceSettings(RuntimeSettings):
 
     @field_validator("database_url")
     @classmethod
-    def _is_known_kind(cls, value: str) -> str:
-        # Nothing of the value in the message: it may hold a password.
-        if value and value.partition("://")[0] not in _URL_KINDS:
-            raise ValueError("must be postgresql://... or sqlite:///...")
+    def _is_database_url(cls, value: str) -> str:
+        # The gateway has no database, and starts without this.
+        from services.storage.urls import url_faults
+
+        faults = url_faults(value) if value else ()
+        if faults:
+            raise ValueError("; ".join(faults))
+        return value
+
+    @field_validator("data_dir", mode="before")
+    @classmethod
+    def _is_named(cls, value: object) -> object:
+        if value == "":
+            raise ValueError("names no folder; `.` is the one that the process is started in")
         return value
 
     def database_url_of(self, service: str) -> str:
@@ -86,6 +117,14 @@ class GatewaySettings(RuntimeSettings):
     onboarding_target: str = "dns:///127.0.0.1:50053"
     success_target: str = "dns:///127.0.0.1:50054"
 
+    @field_validator("support_target", "incidents_target", "onboarding_target", "success_target")
+    @classmethod
+    def _is_target(cls, value: str) -> str:
+        if not _can_be_dialled(value):
+            forms = "dns:///HOST:PORT, HOST:PORT or ipv4:A.B.C.D:PORT,..."
+            raise ValueError(f"must be {forms}, with ports from 1 to {_MAX_PORT}")
+        return value
+
     def targets(self) -> dict[str, str]:
         """The target of each service by its name."""
         return {
@@ -94,3 +133,62 @@ class GatewaySettings(RuntimeSettings):
             "onboarding": self.onboarding_target,
             "success": self.success_target,
         }
+
+
+S = TypeVar("S", bound=RuntimeSettings)
+
+
+def load_settings(kind: type[S], given: Mapping[str, object] | None = None) -> S:
+    """Settings from the environment; what is ``given``, by the name of the setting, holds before it.
+
+    Raises ``SettingsFaulty``, which names every faulty variable and every one of ours that is no setting.
+    """
+    faults = dict(_unknown_variables(os.environ))
+    try:
+        settings = kind(**dict[str, Any](given or {}))
+    except ValidationError as error:
+        for fault in error.errors(include_url=False, include_input=False):
+            name = "_".join(str(part) for part in fault["loc"]).upper()
+            faults[f"{PREFIX}{name}"] = fault["msg"].removeprefix("Value error, ")
+    if faults:
+        raise SettingsFaulty(faults)
+    return settings
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """The two parts of ``HOST:PORT``, an IPv6 host without its brackets. ``ValueError`` for anything else."""
+    found = _ADDRESS.fullmatch(address)
+    if found is None or int(found[3]) > _MAX_PORT:
+        raise ValueError(f"must be HOST:PORT, with a port from 0 to {_MAX_PORT}")
+    return found[1] or found[2], int(found[3])
+
+
+def _unknown_variables(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Variables with our prefix that are no setting of any process: most likely a setting that is misspelt."""
+    known = {f"{PREFIX}{name.upper()}" for kind in (ServiceSettings, GatewaySettings) for name in kind.model_fields}
+    for variable, value in sorted(environment.items()):
+        name = variable.upper().removeprefix(PREFIX)
+        if name == variable.upper() or variable.upper() in known or _is_of_others(name, value):
+            continue
+        nearest = difflib.get_close_matches(variable.upper(), known, 1, 0.75)
+        yield variable, "there is no such setting" + (f"; the nearest is {nearest[0]}" if nearest else "")
+
+
+def _is_of_others(name: str, value: str) -> bool:
+    link = _SERVICE_LINK.fullmatch(name) or (name.endswith("_PORT") and _LINKED_PORT.match(value))
+    return bool(link or _NO_SETTINGS.fullmatch(name))
+
+
+def _can_be_dialled(target: str) -> bool:
+    """Whether gRPC has somewhere to go for a target: it takes any text, and fails with every call."""
+    scheme = _SCHEME.match(target)
+    kind = scheme[0] if scheme is not None else ""
+    places = target[len(kind) :].split(",") if kind.startswith("ip") else [target[len(kind) :]]
+    try:
+        found = [host_and_port(place) for place in places]
+        if kind == "ipv4:":
+            for host, _ in found:
+                IPv4Address(host)
+    except ValueError:
+        return False
+    return all(port > 0 for _, port in found)
