@@ -7,8 +7,8 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install -qq
 BUF    := $(BIN)/buf
 
 # Where `make run` listens and keeps its state.
-LISTEN ?= 127.0.0.1:50050
-DATA   ?= data
+LISTEN ?= $(or $(CUSTOMER_OPS_LISTEN),127.0.0.1:50050)
+DATA   ?= $(or $(CUSTOMER_OPS_DATA_DIR),data)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint types contract unit unit-first unit-other proto proto-accept bench test-compose clean

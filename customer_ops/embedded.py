@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 from prometheus_client import CollectorRegistry
+from pydantic import Field, field_validator
 
 from customer_ops.play_clock import PlayClock
 from gateway.service import Gateway, open_gateway
 from gateway.upstreams import LocalUpstream, Upstream
 from services.incidents.service import DEFINITION as INCIDENTS
 from services.onboarding.service import DEFINITION as ONBOARDING
-from services.runtime.observe import Metrics
+from services.runtime.observe import Metrics, serving_metrics
 from services.runtime.server import Server
 from services.runtime.service import Service, open_service, utc_now
-from services.runtime.settings import PORTS, ServiceSettings
+from services.runtime.settings import PORTS, ServiceSettings, load_settings
 from services.storage.timers import next_due
 from services.success.service import DEFINITION as SUCCESS
 from services.support.service import DEFINITION as SUPPORT
@@ -61,32 +64,45 @@ class Stack:
         await self.catch_up()
 
 
-def embedded_settings(listen: str, data_dir: Path, *, log_level: str = "warning") -> ServiceSettings:
-    """Settings of the embedded stack; the environment's hold where nothing is said here."""
-    return ServiceSettings.model_validate(
-        {
-            "listen": listen,
-            "data_dir": data_dir,
-            "database_url": "",
-            "auto_migrate": True,
-            "reflection": True,
-            "log_level": log_level,
-            "grace_seconds": 2.0,
-        }
-    )
+class EmbeddedSettings(ServiceSettings):
+    """Settings of the whole stack in one process, which somebody starts by hand and looks at."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "warning"
+    log_json: bool = Field(default_factory=lambda: not sys.stderr.isatty())
+    reflection: bool = True
+    grace_seconds: float = Field(default=2.0, ge=0, le=300)
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_empty(cls, value: str) -> str:
+        if value:
+            raise ValueError("the stack in one process keeps to SQLite files under CUSTOMER_OPS_DATA_DIR: unset it")
+        return value
+
+
+def embedded_settings(
+    listen: str | None = None, data_dir: str | Path | None = None, **others: object
+) -> EmbeddedSettings:
+    """Settings of the embedded stack: what is given here, by the name of the setting, else the environment's.
+
+    Raises ``SettingsFaulty``, which names every faulty variable.
+    """
+    given = {"listen": listen, "data_dir": data_dir, **others}
+    return load_settings(EmbeddedSettings, {name: value for name, value in given.items() if value is not None})
 
 
 @asynccontextmanager
 async def running_stack(settings: ServiceSettings, *, clock: Callable[[], datetime] = utc_now) -> AsyncIterator[Stack]:
     """Opens the four services and serves the gateway in front of them until the block ends.
 
-    Raises ``OSError`` when the address is taken and ``StorageRefused`` when the data folder must not be opened, such as
+    Raises ``OSError`` when an address is taken and ``StorageRefused`` when the data folder must not be opened, such as
     when another process uses it.
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     async with AsyncExitStack() as closers:
+        closers.enter_context(serving_metrics(settings.metrics_listen, registry))
         services: dict[str, Service] = {}
         upstreams: dict[str, Upstream] = {}
         for definition in DEFINITIONS:

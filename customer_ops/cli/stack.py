@@ -9,9 +9,10 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from dealix.gateway.v1 import gateway_service_pb2
@@ -21,7 +22,7 @@ from rich.text import Text
 from customer_ops import views
 from customer_ops.cli.common import DEFAULT_ADDRESS, Address, Json, console, show
 from customer_ops.client import Stopped, connect
-from customer_ops.exits import EXIT_REFUSED, EXIT_UNVERIFIED, EXIT_USAGE, CommandFailed
+from customer_ops.exits import EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_UNVERIFIED, EXIT_USAGE, CommandFailed
 from customer_ops.ledgers import verify_ledgers
 from customer_ops.script import load_first_week, load_today
 
@@ -41,9 +42,23 @@ def add_to(app: typer.Typer) -> None:
 
 def up(
     listen: Annotated[
-        str, typer.Option("--listen", metavar="HOST:PORT", help="Where to answer; port 0 takes a free one.")
-    ] = DEFAULT_ADDRESS,
-    data: Annotated[Path, typer.Option("--data", help="The folder that keeps the state.")] = Path("data"),
+        str | None,
+        typer.Option(
+            "--listen",
+            metavar="HOST:PORT",
+            help="Where to answer; port 0 takes a free one.",
+            show_default=f"CUSTOMER_OPS_LISTEN, else {DEFAULT_ADDRESS}",
+        ),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            metavar="DIR",
+            help="The folder that keeps the state.",
+            show_default="CUSTOMER_OPS_DATA_DIR, else data",
+        ),
+    ] = None,
     first_week: Annotated[
         bool,
         typer.Option(
@@ -52,53 +67,69 @@ def up(
         ),
     ] = False,
     log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], typer.Option("--log-level", help="What to log on stderr.")
-    ] = "warning",
+        Literal["debug", "info", "warning", "error"] | None,
+        typer.Option("--log-level", help="What to log on stderr.", show_default="CUSTOMER_OPS_LOG_LEVEL, else warning"),
+    ] = None,
 ) -> None:
-    """Start the four services and the gateway in this process, and serve until Ctrl-C or SIGTERM."""
+    """Start the four services and the gateway in this process, and serve until Ctrl-C or SIGTERM.
+
+    Settings come from CUSTOMER_OPS_* variables; options hold before them.
+    """
     stays = not first_week or sys.stdin.isatty()
-    raise typer.Exit(_run(listen, data, log_level, first_week=first_week, stays=stays))
+    given = {"listen": listen, "data_dir": data, "log_level": log_level}
+    raise typer.Exit(_run(given, first_week=first_week, stays=stays))
 
 
 def demo() -> None:
     """Play a customer's week in a folder that is removed afterwards, and end. Needs no stack, and touches none."""
     with tempfile.TemporaryDirectory(prefix="customer-ops-") as folder:
-        code = _run("127.0.0.1:0", Path(folder), "warning", first_week=True, stays=False, keeps=False)
+        given = {"listen": "127.0.0.1:0", "data_dir": folder, "log_level": "warning"}
+        elsewhere = {"metrics_listen": "", "database_url": "", "auto_migrate": True}
+        code = _run(given | elsewhere, first_week=True, stays=False, keeps=False)
     raise typer.Exit(code)
 
 
-def _run(listen: str, data: Path, log_level: str, *, first_week: bool, stays: bool, keeps: bool = True) -> int:
-    """Runs a stack and gives the exit code. Raises ``CommandFailed`` where it must not, or cannot, start."""
+def _run(given: Mapping[str, Any], *, first_week: bool, stays: bool, keeps: bool = True) -> int:
+    """Runs a stack with the settings that are given and the environment's, and gives the exit code.
+
+    Raises ``CommandFailed`` where it must not, or cannot, start.
+    """
     started = time.monotonic()
     # What is loaded now stays until the end: collecting garbage meanwhile would take a tenth of the start.
     gc.disable()
-    from pydantic import ValidationError
-
     from customer_ops.embedded import embedded_settings
     from services.domain.errors import DomainError
     from services.runtime.main import run
     from services.runtime.observe import configure_logging
+    from services.runtime.settings import SettingsFaulty
     from services.storage.errors import StorageError
 
-    configure_logging(log_level, json=not sys.stderr.isatty())
     try:
-        settings = embedded_settings(listen, data, log_level=log_level)
-    except ValidationError as error:
-        faults = (
-            f"CUSTOMER_OPS_{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}"
-            for fault in error.errors(include_url=False, include_input=False)
-        )
-        raise CommandFailed(f"wrong usage: {'; '.join(faults)}", EXIT_USAGE) from None
+        settings = embedded_settings(**given)
+    except SettingsFaulty as error:
+        raise CommandFailed(f"wrong usage: {_named(error.faults, given)}", EXIT_USAGE) from None
+    configure_logging(settings.log_level, json=settings.log_json)
     try:
         return run(_serve(settings, started, first_week=first_week, stays=stays, keeps=keeps))
     except (StorageError, DomainError) as error:
-        raise CommandFailed(f"must not start on {data}: {error}", EXIT_REFUSED) from None
+        raise CommandFailed(f"must not start on {settings.data_dir}: {error}", EXIT_REFUSED) from None
     except OSError as error:
         # The transport adds how to debug it.
         said = str(error).partition("; set GRPC_VERBOSITY")[0]
         raise CommandFailed(
             f"cannot start: {said}; --listen HOST:PORT and --data DIR say where", EXIT_REFUSED
         ) from None
+
+
+def _named(faults: Mapping[str, str], given: Mapping[str, Any]) -> str:
+    """Faulty settings by what named them: an option where there was one, else the variable."""
+    options = {"CUSTOMER_OPS_LISTEN": ("listen", "--listen"), "CUSTOMER_OPS_DATA_DIR": ("data_dir", "--data")}
+
+    def name(variable: str) -> str:
+        setting, option = options.get(variable, ("", ""))
+        return option if given.get(setting) is not None else variable
+
+    return "; ".join(f"{name(variable)}: {said}" for variable, said in faults.items())
 
 
 async def _serve(settings: ServiceSettings, started: float, *, first_week: bool, stays: bool, keeps: bool) -> int:
@@ -197,10 +228,13 @@ def today(address: Address = DEFAULT_ADDRESS) -> None:
 
 
 def status(address: Address = DEFAULT_ADDRESS, as_json: Json = False) -> None:
-    """Say which services answer."""
+    """Say which services answer. Ends with code 3 where one does not."""
     with connect(address) as client:
         answer = client.call(client.gateway.GetStatus, gateway_service_pb2.GetStatusRequest())
     show(answer, views.status(answer), as_json)
+    silent = [line.service for line in answer.services if not line.serving]
+    if silent:
+        raise CommandFailed(f"not serving now: {', '.join(silent)}", EXIT_UNREACHABLE)
 
 
 def _say(out: Console, line: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import pty
 import re
@@ -13,12 +14,14 @@ import sys
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
 from customer_ops.client import SERVICES
 from customer_ops.script import load_today
 from tests.cli.conftest import READY, address_of, environment, run_command, started
+from tests.ports import free_port
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,18 +198,64 @@ def test_a_second_stack_on_the_same_data_or_address_is_refused_in_one_line(tmp_p
 
 
 def test_faulty_settings_are_named_all_at_once(tmp_path: Path) -> None:
-    variables = {
-        "CUSTOMER_OPS_MAX_CALLS": "many",
-        "CUSTOMER_OPS_GRACE_SECONDS": "-1",
-        "CUSTOMER_OPS_DRAIN_SECONDS": "x",
+    faulty = {
+        "MAX_CALLS": "many",
+        "GRACE_SECONDS": "-1",
+        "DRAIN_SECONDS": "x",
+        "LOG_LEVEL": "verbose",
+        "LOG_JSON": "maybe",
+        "AUTO_MIGRATE": "perhaps",
+        "REFLECTION": "2",
+        "DATABASE_URL": "postgresql://u:secret@127.0.0.1/db",
+        "LOGLEVEL": "debug",
     }
-    with started(data=tmp_path, variables=variables) as process:
+    variables = {f"CUSTOMER_OPS_{name}": value for name, value in faulty.items()}
+    with started("--listen", "nowhere", data=tmp_path / "data", variables=variables) as process:
         out, _ = process.communicate(timeout=30)
     assert process.returncode == 2
     assert out.count("\n") == 1
-    # The embedded stack sets its own grace time.
-    for name in ("CUSTOMER_OPS_MAX_CALLS", "CUSTOMER_OPS_DRAIN_SECONDS"):
-        assert name in out
+    for name in (*variables, "--listen"):
+        assert f"{name}: " in out
+    assert "secret" not in out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_settings_hold_where_no_option_says_otherwise(tmp_path: Path) -> None:
+    variables = {
+        "CUSTOMER_OPS_LISTEN": f"127.0.0.1:{free_port()}",
+        "CUSTOMER_OPS_DATA_DIR": str(tmp_path / "kept"),
+        "CUSTOMER_OPS_METRICS_LISTEN": f"127.0.0.1:{free_port()}",
+        "CUSTOMER_OPS_LOG_LEVEL": "info",
+        "CUSTOMER_OPS_LOG_JSON": "true",
+    }
+    with subprocess.Popen(
+        [sys.executable, "-m", "customer_ops", "up"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment() | variables,
+        cwd=tmp_path,
+    ) as process:
+        address = address_of(process)
+        assert address == variables["CUSTOMER_OPS_LISTEN"]
+        assert run_command(address, "tickets", "open", "c-1", "hello", "--as", "operator-1").code == 0
+        with urlopen(f"http://{variables['CUSTOMER_OPS_METRICS_LISTEN']}/metrics", timeout=10) as answer:
+            assert b"RouteTicket" in answer.read()
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=20)
+    assert any(json.loads(line)["event"] == "call" for line in said.splitlines())
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+    assert (tmp_path / "kept" / "support.db").exists()
+
+
+def test_a_schema_is_not_made_where_that_is_forbidden_and_status_says_that_nothing_serves(tmp_path: Path) -> None:
+    with started("--log-level", "error", data=tmp_path, variables={"CUSTOMER_OPS_AUTO_MIGRATE": "false"}) as process:
+        ended = run_command(address_of(process), "status", "--json")
+    assert ended.code == 3
+    assert ended.error_lines == ["customer-ops: not serving now: support, incidents, onboarding, success"]
+    assert '"live_send_allowed": false' in ended.out
+    assert not list(tmp_path.glob("*.db"))
 
 
 def test_an_altered_ledger_is_found_and_has_a_code_of_its_own(tmp_path: Path) -> None:
@@ -229,8 +278,11 @@ def test_an_altered_ledger_is_found_and_has_a_code_of_its_own(tmp_path: Path) ->
 
 def test_no_variable_of_the_environment_turns_live_sends_on(tmp_path: Path) -> None:
     names = ("LIVE_SEND_ALLOWED", "WHATSAPP_ALLOW_LIVE_SEND", "GMAIL_ALLOW_LIVE_SEND", "CALENDAR_ALLOW_LIVE_INSERT")
-    variables = {f"{prefix}{name}": "true" for name in names for prefix in ("", "CUSTOMER_OPS_")}
-    with started(data=tmp_path, variables=variables) as process:
+    with started(data=tmp_path, variables={f"CUSTOMER_OPS_{name}": "true" for name in names}) as process:
+        out, _ = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert out.count("there is no such setting") == len(names)
+    with started(data=tmp_path, variables=dict.fromkeys(names, "true")) as process:
         ended = run_command(address_of(process), "classify", "hello", "--json")
     assert '"live_send_allowed": false' in ended.out
     assert '"approval_required": true' in ended.out
