@@ -56,7 +56,7 @@ class Composer:
         payload = await self._upstreams[service].call(path, request.SerializeToString(), correlation_id, deadline)
         return self._guard.passed(service, self._methods[path], payload)
 
-    async def plan(self, customer_id: str, call: Call) -> plan_pb2.Plan | None:
+    async def plan(self, customer_id: str, call: Call, deadline: float | None = None) -> plan_pb2.Plan | None:
         """The success plan of a customer; None where none was ever activated, or the id is none. Raises ``RpcFailure``."""
         try:
             answer: success_service_pb2.GetPlanResponse = await self.ask(
@@ -64,6 +64,7 @@ class Composer:
                 "/dealix.success.v1.SuccessService/GetPlan",
                 success_service_pb2.GetPlanRequest(customer_id=customer_id),
                 call,
+                deadline,
             )
         except RpcFailure as failure:
             if failure.code in REFUSED_ANYWAY:

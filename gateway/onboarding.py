@@ -29,8 +29,10 @@ _PACKS = "6ebe3888-b197-44a7-a4b1-50f975665515"
 _ACTIVITY_PAGE = 200
 
 
-def cadence_of(plan: plan_pb2.Plan) -> onboarding_service_pb2.CadenceFact:
-    """What onboarding is told of a customer's plan."""
+def cadence_of(plan: plan_pb2.Plan | None) -> onboarding_service_pb2.CadenceFact:
+    """What onboarding is told of a customer's plan; of None, where there is none, that no cadence is active."""
+    if plan is None:
+        return onboarding_service_pb2.CadenceFact()
     return onboarding_service_pb2.CadenceFact(
         active=plan.state == plan_pb2.PLAN_STATE_ACTIVE,
         activate_time=plan.activate_time,
@@ -70,7 +72,7 @@ async def complete(
             request_id=part_id(request.request_id, "accept"),
             actor=request.actor,
             customer_id=customer_id,
-            cadence=cadence_of(plan) if plan is not None else None,
+            cadence=cadence_of(plan),
         ),
         call,
     )

@@ -14,10 +14,11 @@ from dealix.onboarding.v1 import onboarding_service_pb2 as onb
 from dealix.onboarding.v1 import onboarding_service_pb2_grpc as onb_rpc
 from dealix.success.v1 import success_service_pb2 as suc
 from dealix.success.v1 import success_service_pb2_grpc as suc_rpc
+from dealix.support.v1 import sla_pb2
 
 from gateway.contract import SERVICES
-from tests.gateway.conftest import gateway_at
-from tests.rpc.client import refused
+from tests.gateway.conftest import front_at, gateway_at
+from tests.rpc.client import Clock, refused
 
 PERSON = actor_pb2.Actor(kind=actor_pb2.ACTOR_KIND_PERSON, id="operator-1")
 LEAK = "ظهرت بيانات عميل آخر في حسابنا، تسريب بيانات"
@@ -122,7 +123,29 @@ async def test_where_nobody_answers_there_is_no_answer(front):
 async def test_an_assessment_holds_risk_health_tickets_and_incidents(front):
     handled = await live(front)
     answer = await gw_rpc.GatewayServiceStub(front.channel).AssessCustomer(gw.AssessCustomerRequest(customer_id="acme"))
-    assert states(answer) == dict.fromkeys(("risk", "health", "sla", "incidents"), "answered")
+    assert states(answer) == dict.fromkeys(("risk", "health", "sla", "due_clocks", "incidents"), "answered")
     assert answer.risk.customer_id == answer.health.customer_id == "acme"
     assert answer.sla.total_tickets == 1
     assert [one.incident_id for one in answer.incidents.incidents] == [handled.incident.incident_id]
+
+
+async def test_a_promise_that_has_been_in_breach_for_long_is_in_the_assessment(tmp_path):
+    clock = Clock(datetime(2026, 3, 1, 9, tzinfo=UTC))
+    async with front_at(tmp_path, clock=clock) as front:
+        stub = gw_rpc.GatewayServiceStub(front.channel)
+        opened = await stub.HandleTicket(gw.HandleTicketRequest(**written(body=LEAK)))
+        clock.pass_time(timedelta(days=31))
+        answer = await stub.AssessCustomer(gw.AssessCustomerRequest(customer_id="acme"))
+    breached = [(due.ticket_id, due.state) for due in answer.due_clocks]
+    assert breached == [(opened.routed.ticket.ticket_id, sla_pb2.SLA_CLOCK_STATE_BREACHED)] * 2
+    assert not answer.sla.total_tickets
+
+
+async def test_a_ticket_of_this_moment_is_assessed_where_supports_clock_is_ahead(front):
+    await live(front)
+    targets = {name: running.address for name, running in front.services.items()}
+    async with gateway_at(targets, front.services, clock=lambda: datetime.now(UTC) - timedelta(seconds=5)) as behind:
+        answer = await gw_rpc.GatewayServiceStub(behind.channel).AssessCustomer(
+            gw.AssessCustomerRequest(customer_id="acme")
+        )
+    assert answer.sla.total_tickets == 1

@@ -529,6 +529,7 @@ class AssessCustomerResponse(_message.Message):
     SLA_FIELD_NUMBER: _builtins.int
     INCIDENTS_FIELD_NUMBER: _builtins.int
     PARTS_FIELD_NUMBER: _builtins.int
+    DUE_CLOCKS_FIELD_NUMBER: _builtins.int
     live_send_allowed: _builtins.bool
     """Always false, always present: nothing in this system sends."""
     approval_required: _builtins.bool
@@ -555,6 +556,10 @@ class AssessCustomerResponse(_message.Message):
     def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Part]:
         """What became of each part."""
 
+    @_builtins.property
+    def due_clocks(self) -> _containers.RepeatedCompositeFieldContainer[_sla_pb2.DueClock]:
+        """Clocks that are at risk or breached now, soonest due first, 50 at most: a promise of an older ticket is here and not in `sla`."""
+
     def __init__(
         self,
         *,
@@ -566,10 +571,11 @@ class AssessCustomerResponse(_message.Message):
         sla: _sla_pb2.SlaHealthReport | None = ...,
         incidents: _context_pb2.Context | None = ...,
         parts: _abc.Iterable[Global___Part] | None = ...,
+        due_clocks: _abc.Iterable[_sla_pb2.DueClock] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "health", b"health", "incidents", b"incidents", "live_send_allowed", b"live_send_allowed", "risk", b"risk", "sla", b"sla"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "customer_id", b"customer_id", "health", b"health", "incidents", b"incidents", "live_send_allowed", b"live_send_allowed", "parts", b"parts", "risk", b"risk", "sla", b"sla"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required", "_live_send_allowed", b"_live_send_allowed", "approval_required", b"approval_required", "customer_id", b"customer_id", "due_clocks", b"due_clocks", "health", b"health", "incidents", b"incidents", "live_send_allowed", b"live_send_allowed", "parts", b"parts", "risk", b"risk", "sla", b"sla"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__approval_required: _TypeAlias = _typing.Literal["approval_required"]  # noqa: Y015
     _WhichOneofArgType__approval_required: _TypeAlias = _typing.Literal["_approval_required", b"_approval_required"]  # noqa: Y015

@@ -137,7 +137,7 @@ class GatewayServiceServicer:
 
     def AssessCustomer(self, request, context):
         """Assesses a customer: risk and health from recorded activity, the SLA report of the customer's tickets of the last 30 days
-        with every breach, and the open incidents and freezes.
+        with every breach, every promise that is at risk or in breach now, however old its ticket, and the open incidents and freezes.
 
         A part whose service does not answer is marked FAILED in `parts` and left unset, never invented; where none answers:
         UNAVAILABLE (UPSTREAM_UNAVAILABLE). A customer that nobody has heard of has unknown risk and health.
@@ -205,8 +205,7 @@ class GatewayServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetStatus(self, request, context):
-        """Says which services answer, with the revision of their storage, and how many answers broke the live-send rule since the
-        gateway started.
+        """Says which services answer, and how many answers broke the live-send rule since the gateway started.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

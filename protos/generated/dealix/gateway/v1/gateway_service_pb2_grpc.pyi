@@ -69,7 +69,7 @@ class GatewayServiceStub:
     """
     AssessCustomer: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.AssessCustomerRequest, _gateway_service_pb2.AssessCustomerResponse]
     """Assesses a customer: risk and health from recorded activity, the SLA report of the customer's tickets of the last 30 days
-    with every breach, and the open incidents and freezes.
+    with every breach, every promise that is at risk or in breach now, however old its ticket, and the open incidents and freezes.
 
     A part whose service does not answer is marked FAILED in `parts` and left unset, never invented; where none answers:
     UNAVAILABLE (UPSTREAM_UNAVAILABLE). A customer that nobody has heard of has unknown risk and health.
@@ -117,9 +117,7 @@ class GatewayServiceStub:
     slowly is sent nothing faster than it reads.
     """
     GetStatus: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.GetStatusRequest, _gateway_service_pb2.GetStatusResponse]
-    """Says which services answer, with the revision of their storage, and how many answers broke the live-send rule since the
-    gateway started.
-    """
+    """Says which services answer, and how many answers broke the live-send rule since the gateway started."""
 
 @_typing.type_check_only
 class GatewayServiceAsyncStub(GatewayServiceStub):
@@ -162,7 +160,7 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     """
     AssessCustomer: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.AssessCustomerRequest, _gateway_service_pb2.AssessCustomerResponse]  # type: ignore[assignment]
     """Assesses a customer: risk and health from recorded activity, the SLA report of the customer's tickets of the last 30 days
-    with every breach, and the open incidents and freezes.
+    with every breach, every promise that is at risk or in breach now, however old its ticket, and the open incidents and freezes.
 
     A part whose service does not answer is marked FAILED in `parts` and left unset, never invented; where none answers:
     UNAVAILABLE (UPSTREAM_UNAVAILABLE). A customer that nobody has heard of has unknown risk and health.
@@ -210,9 +208,7 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     slowly is sent nothing faster than it reads.
     """
     GetStatus: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.GetStatusRequest, _gateway_service_pb2.GetStatusResponse]  # type: ignore[assignment]
-    """Says which services answer, with the revision of their storage, and how many answers broke the live-send rule since the
-    gateway started.
-    """
+    """Says which services answer, and how many answers broke the live-send rule since the gateway started."""
 
 class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     """What the gateway composes from several services. It stores nothing. Every RPC of the services is served at the same
@@ -276,7 +272,7 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_gateway_service_pb2.AssessCustomerResponse, _abc.Awaitable[_gateway_service_pb2.AssessCustomerResponse]]:
         """Assesses a customer: risk and health from recorded activity, the SLA report of the customer's tickets of the last 30 days
-        with every breach, and the open incidents and freezes.
+        with every breach, every promise that is at risk or in breach now, however old its ticket, and the open incidents and freezes.
 
         A part whose service does not answer is marked FAILED in `parts` and left unset, never invented; where none answers:
         UNAVAILABLE (UPSTREAM_UNAVAILABLE). A customer that nobody has heard of has unknown risk and health.
@@ -354,8 +350,6 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_service_pb2.GetStatusRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_gateway_service_pb2.GetStatusResponse, _abc.Awaitable[_gateway_service_pb2.GetStatusResponse]]:
-        """Says which services answer, with the revision of their storage, and how many answers broke the live-send rule since the
-        gateway started.
-        """
+        """Says which services answer, and how many answers broke the live-send rule since the gateway started."""
 
 def add_GatewayServiceServicer_to_server(servicer: GatewayServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
