@@ -24,6 +24,7 @@ import sqlalchemy as sa
 from sqlalchemy.sql import Executable
 
 from services.storage import ids
+from services.storage.ledger import Head
 from services.storage.transaction import (
     NO_PARAMS,
     Actor,
@@ -126,7 +127,7 @@ class Database(ABC):
 
         def until_change(tx: Tx) -> None:
             with suppress(_WouldChange):
-                work(UnitOfWork(_Unchanging(tx), now, actor, "", ids.new_id, 0, b""))
+                work(UnitOfWork(_Unchanging(tx), now, actor, "", ids.new_id, Head(0, b"", now)))
 
         await self.read(until_change, deadline=deadline)
 

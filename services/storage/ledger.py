@@ -24,14 +24,15 @@ import json
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.sql import Executable
 
-from services.storage.errors import StatementRefused, WorkFault
+from services.storage.errors import StatementRefused, StorageUnavailable, WorkFault
 from services.storage.schema import instance, ledger, ledger_head
 from services.storage.times import from_micros
 from services.storage.transaction import Actor, Row, Tx
@@ -48,6 +49,9 @@ _JSON = json.JSONEncoder(separators=(",", ":"))
 MAX_VALUE = 200
 MAX_ATTRIBUTES = 32
 
+# The time of the entry that an empty ledger does not have.
+BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
+
 
 class LedgerEntry(NamedTuple):
     """One action. ``subject`` names what it was done to (``ticket/tkt_…``), ``fields`` what of it changed."""
@@ -62,6 +66,14 @@ class LedgerEntry(NamedTuple):
     attributes: Mapping[str, str]
     previous_hash: bytes
     hash: bytes
+
+
+class Head(NamedTuple):
+    """The last entry of a ledger: its sequence (0 for an empty ledger), its hash (the genesis) and its time."""
+
+    sequence: int
+    hash: bytes
+    time: datetime
 
 
 class LedgerProblem(StrEnum):
@@ -95,7 +107,7 @@ READ_HEAD = sa.select(ledger_head.c.sequence, ledger_head.c.hash).where(ledger_h
 LOCK_HEAD = READ_HEAD.with_for_update()
 MOVE_HEAD = sa.update(ledger_head).where(ledger_head.c.id == 1)
 # When the entry that a head names was made. A statement of its own: one that waited for the head does not see it yet.
-TIME_OF_ENTRY = sa.select(ledger.c.time_us).where(ledger.c.sequence == sa.bindparam("sequence", type_=sa.BigInteger))
+_TIME_OF_ENTRY = sa.select(ledger.c.time_us).where(ledger.c.sequence == sa.bindparam("sequence", type_=sa.BigInteger))
 
 _AFTER = sa.bindparam("after", type_=sa.BigInteger)
 _UNTIL = sa.bindparam("until", type_=sa.BigInteger)
@@ -157,6 +169,15 @@ def entry_hash(
 def _measured(texts: Sequence[str]) -> bytes:
     encoded = [text.encode() for text in texts]
     return b"".join([part for text in encoded for part in (_LENGTH.pack(len(text)), text)])
+
+
+def read_head(tx: Tx, statement: Executable = READ_HEAD) -> Head:
+    """Where the ledger stands. ``StorageUnavailable`` for one without a head, which is none."""
+    head = tx.one(statement)
+    if head is None:
+        raise StorageUnavailable("the ledger has no head")
+    last = tx.one(_TIME_OF_ENTRY, {"sequence": head.sequence})
+    return Head(head.sequence, head.hash, from_micros(last.time_us) if last is not None else BEFORE_ALL)
 
 
 def list_entries(

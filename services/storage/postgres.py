@@ -38,11 +38,10 @@ from services.storage.errors import (
     StorageUnavailable,
     WorkFault,
 )
-from services.storage.ledger import LOCK_HEAD, MOVE_HEAD, TIME_OF_ENTRY
+from services.storage.ledger import LOCK_HEAD, MOVE_HEAD, read_head
 from services.storage.migrations import ADVISORY_KEY, mark_instance, needed_revision, refuse_newer, upgrade
 from services.storage.schema import instance
 from services.storage.statements import StatementCache, check_metadata, row_maker
-from services.storage.times import from_micros
 from services.storage.transaction import NO_PARAMS, Actor, Row, StorageHealth, Tx, WriteOutcome, WriteRequest
 from services.storage.unit import UnitOfWork, deliverable, find_replay, keep_request
 
@@ -341,9 +340,7 @@ class PostgresDatabase(Database):
         tx = PostgresTx(connection, self._cache, request.deadline if request is not None else None)
         try:
             tx.limit_time()
-            head = tx.one(LOCK_HEAD)
-            if head is None:
-                raise StorageUnavailable("the ledger has no head")
+            head = read_head(tx, LOCK_HEAD)
             if request is not None:
                 kept = find_replay(tx, request)
                 if kept is not None:
@@ -353,8 +350,7 @@ class PostgresDatabase(Database):
             if job.abandoned:
                 raise DeadlinePassed("the caller was gone before the work began")
             request_id = request.request_id if request is not None else ""
-            now = self._now(tx, head.sequence)
-            unit = UnitOfWork(tx, now, job.actor, request_id, self._new_id, head.sequence, head.hash)
+            unit = UnitOfWork(tx, self._clock(), job.actor, request_id, self._new_id, head)
             try:
                 result = job.work(unit)
             except asyncio.CancelledError:
@@ -371,16 +367,10 @@ class PostgresDatabase(Database):
             elif tx.changed and not unit.recorded:
                 raise WorkFault("the work changed something and recorded no ledger entry")
             if unit.recorded:
-                tx.run(MOVE_HEAD, {"sequence": unit.head_sequence, "hash": unit.head_hash})
+                tx.run(MOVE_HEAD, {"sequence": unit.head.sequence, "hash": unit.head.hash})
             return outcome
         finally:
             tx.end()
-
-    def _now(self, tx: PostgresTx, sequence: int) -> datetime:
-        """The time of a write: never before the write that it follows, however the clocks of two replicas differ."""
-        now = self._clock()
-        last = tx.one(TIME_OF_ENTRY, {"sequence": sequence})
-        return max(now, from_micros(last.time_us)) if last is not None else now
 
     # Reading
 

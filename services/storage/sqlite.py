@@ -31,7 +31,7 @@ from services.storage.errors import (
     StorageUnavailable,
     WorkFault,
 )
-from services.storage.ledger import MOVE_HEAD, READ_HEAD
+from services.storage.ledger import MOVE_HEAD, READ_HEAD, Head, read_head
 from services.storage.migrations import needed_revision, sqlite_revision
 from services.storage.sqlite_file import LOST, SqliteFile, result_code, translate
 from services.storage.statements import StatementCache, check_metadata, row_maker
@@ -229,9 +229,7 @@ class _Writer:
         self._idle = asyncio.Event()
         self._idle.set()
         self._closing = False
-        self._head_sequence = 0
-        self._head_hash = b""
-        self._load_head()
+        self._head = self._read_head()
 
     def submit(self, request: WriteRequest | None, actor: Actor, work: Callable[[UnitOfWork], Any]) -> Any:
         """The future of the write's outcome."""
@@ -259,7 +257,7 @@ class _Writer:
             return
         self._busy_since = None
         changes = connection.total_changes
-        head = self._head_sequence, self._head_hash
+        head = self._head
         group: list[_Job] = []
         end = time.monotonic() + _GROUP_SECONDS
         failure: Exception | None = None
@@ -270,10 +268,9 @@ class _Writer:
                     continue
                 group.append(job)
                 self._run_job(job)
-            if self._head_sequence != head[0]:
-                SqliteTx(connection, self._cache).run(
-                    MOVE_HEAD, {"sequence": self._head_sequence, "hash": self._head_hash}
-                )
+            if self._head is not head:
+                moved = {"sequence": self._head.sequence, "hash": self._head.hash}
+                SqliteTx(connection, self._cache).run(MOVE_HEAD, moved)
         except _GroupLostError as lost:
             failure = lost.reason
         except Exception as error:
@@ -282,7 +279,7 @@ class _Writer:
             self._commit(group)
             return
         self._roll_back()
-        self._head_sequence, self._head_hash = head
+        self._head = head
         self._answer(group, failure)
 
     def _run_job(self, job: _Job) -> None:
@@ -306,8 +303,7 @@ class _Writer:
                 job.actor,
                 request.request_id if request is not None else "",
                 self._new_id,
-                self._head_sequence,
-                self._head_hash,
+                self._head,
             )
             result = job.work(unit)
             if tx.failure is not None:
@@ -319,7 +315,7 @@ class _Writer:
             else:
                 job.outcome = result
             connection.execute("RELEASE work")
-            self._head_sequence, self._head_hash = unit.head_sequence, unit.head_hash
+            self._head = unit.head
         except BaseException as error:
             job.error = deliverable(error)
             try:
@@ -370,7 +366,7 @@ class _Writer:
             # The disk failed under the commit: whether it holds, the same request repeated will tell.
             failure = StorageUnavailable(str(failure), outcome="unknown")
         with contextlib.suppress(StorageError):
-            self._load_head()
+            self._head = self._read_head()
         self._answer(group, failure)
 
     def _answer(self, group: list[_Job], failure: Exception | None) -> None:
@@ -390,11 +386,8 @@ class _Writer:
         else:
             self._idle.set()
 
-    def _load_head(self) -> None:
-        head = SqliteTx(self._connection, self._cache).one(READ_HEAD)
-        if head is None:
-            raise StorageUnavailable("the ledger has no head")
-        self._head_sequence, self._head_hash = head.sequence, head.hash
+    def _read_head(self) -> Head:
+        return read_head(SqliteTx(self._connection, self._cache))
 
 
 def _shared(error: Exception) -> Exception:

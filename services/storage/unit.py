@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from services.storage.errors import RequestIdReused, WorkFault
 from services.storage.ledger import (
     INSERT_ENTRY,
+    Head,
     LedgerEntry,
     check_subject,
     encode_attributes,
@@ -32,11 +33,12 @@ _KEEP_REQUEST = sa.insert(requests)
 class UnitOfWork:
     """One transaction with its time, its actor and its ledger.
 
-    ``tx`` runs statements, ``now`` is one point in time (UTC, whole microseconds) for all that happens in here,
-    ``actor`` is who asked, ``request_id`` is theirs (empty for the service's own workers).
+    ``tx`` runs statements, ``now`` is one point in time (UTC, whole microseconds) for all that happens in here and never
+    before the last entry of the ledger, ``actor`` is who asked, ``request_id`` is theirs (empty for the service's own
+    workers).
     """
 
-    __slots__ = ("_time_us", "actor", "head_hash", "head_sequence", "new_id", "now", "recorded", "request_id", "tx")
+    __slots__ = ("_time_us", "actor", "head", "new_id", "now", "recorded", "request_id", "tx")
 
     new_id: Callable[[str], str]
     """``new_id("tkt")`` gives ``tkt_`` and 26 lower-case base32 characters: an id that cannot be guessed."""
@@ -48,19 +50,18 @@ class UnitOfWork:
         actor: Actor,
         request_id: str,
         new_id: Callable[[str], str],
-        head_sequence: int,
-        head_hash: bytes,
+        head: Head,
     ) -> None:
-        """Made by the engines only; the head is that of the ledger as the transaction sees it."""
+        """Made by the engines only; ``now`` is what the clock says, the head that of the ledger as the transaction sees it."""
         self.tx = tx
-        self.now = now
+        # Clocks of replicas differ and a clock can go back: what follows must not seem to come before.
+        self.now = max(now, head.time)
         self.actor = actor
         self.request_id = request_id
         self.new_id = new_id
-        self.head_sequence = head_sequence
-        self.head_hash = head_hash
+        self.head = head
         self.recorded = 0
-        self._time_us = to_micros(now)
+        self._time_us = to_micros(self.now)
 
     def record(
         self,
@@ -81,8 +82,8 @@ class UnitOfWork:
         names = tuple(sorted(fields))
         fields_text = encode_fields(names)
         attributes_text = encode_attributes(attributes)
-        sequence = self.head_sequence + 1
-        previous_hash = self.head_hash
+        sequence = self.head.sequence + 1
+        previous_hash = self.head.hash
         new_hash = entry_hash(
             sequence,
             self._time_us,
@@ -106,8 +107,7 @@ class UnitOfWork:
                 "hash": new_hash,
             },
         )
-        self.head_sequence = sequence
-        self.head_hash = new_hash
+        self.head = Head(sequence, new_hash, self.now)
         self.recorded += 1
         return LedgerEntry(
             sequence,

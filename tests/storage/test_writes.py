@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -43,6 +44,29 @@ async def test_a_write_is_stored_answered_and_recorded(database: Database) -> No
     (entry,) = await entries(database)
     assert (entry.sequence, entry.action, entry.subject, entry.actor) == (1, "add_account", "account/a", PERSON)
     assert (entry.request_id, entry.fields, entry.attributes) == (sent.request_id, ("balance",), {"balance": "5"})
+    assert (await verified(database)).ok
+
+
+async def test_a_clock_that_goes_back_makes_no_write_earlier_than_the_one_it_follows(opener: Opener) -> None:
+    noon = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+    seconds = iter((0, 5, 3, -600, 4, 2))
+    opener.clock = lambda: noon + timedelta(seconds=next(seconds))
+    database = await opener()
+    seen = []
+
+    def work(unit: UnitOfWork) -> None:
+        seen.append(unit.now)
+        unit.record("look", "account/a")
+
+    for _ in range(3):
+        await database.write_internal(WORKER, work)
+    # It holds for writes that share a commit, and from one process to the next.
+    await asyncio.gather(*(database.write_internal(WORKER, work) for _ in range(2)))
+    await database.close()
+    database = await opener()
+    await database.write_internal(WORKER, work)
+    assert seen == [noon + timedelta(seconds=n) for n in (0, 5, 5, 5, 5, 5)]
+    assert [entry.time for entry in await entries(database)] == seen
     assert (await verified(database)).ok
 
 
