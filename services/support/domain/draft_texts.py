@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 
-from services.domain.riyadh import to_riyadh
+from services.domain.dates import named_moment
 from services.domain.texts import Bilingual, TextsFile
 from services.support.domain.clocks import ClockKind
 from services.support.domain.policy import TEXTS_DIR, EscalationOwner
@@ -67,17 +67,15 @@ class DraftTexts:
     ) -> Notice:
         """What the role is told when ``percent`` of a target has passed; the target is, or was, due at ``due_at``."""
         crossing = Crossing.APPROACHING if percent < 100 else Crossing.DUE if percent == 100 else Crossing.OVERDUE
-        found, clock, who = self.escalations[crossing], self.clocks[kind], self.roles[role]
-        due = to_riyadh(due_at).strftime("%Y-%m-%d %H:%M")
-
-        def said(template: Bilingual) -> Bilingual:
-            values = {"percent": str(percent), "priority": priority.value, "due": due}
-            return Bilingual(
-                template.ar.format(role=who.ar, clock=clock.ar, **values),
-                template.en.format(role=who.en, clock=clock.en, **values),
-            )
-
-        return Notice(said(found.title), said(found.body))
+        found = self.escalations[crossing]
+        values: dict[str, str | Bilingual] = {
+            "role": self.roles[role],
+            "percent": str(percent),
+            "clock": self.clocks[kind],
+            "priority": priority.value,
+            "due": named_moment(due_at),
+        }
+        return Notice(found.title.format(**values), found.body.format(**values))
 
 
 def load_draft_texts(path: Path | None = None) -> DraftTexts:
