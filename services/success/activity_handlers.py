@@ -68,8 +68,9 @@ def record_activity(
     check_events(events, unit.now)
     made = []
     first_day = None
-    for event in events:
-        found = recorded(unit.new_id("act"), customer_id, event, unit.actor, unit.now)
+    # In order, so that of two at one time the later in the request is the last.
+    for activity_id, event in zip(sorted(unit.new_id("act") for _ in events), events, strict=True):
+        found = recorded(activity_id, customer_id, event, unit.actor, unit.now)
         day = day_number(found.occurred_at)
         store.insert_activity(unit.tx, found, day)
         if event.corrects:

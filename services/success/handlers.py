@@ -23,7 +23,7 @@ from services.success.domain.catalog import Catalog
 from services.success.domain.check_in import CheckInFacts, IncidentSeverity, check_in_text, check_in_title
 from services.success.domain.check_ins import StoredCheckIn, write_check_in
 from services.success.domain.days import day_number, day_of
-from services.success.domain.errors import CheckInNotFound
+from services.success.domain.errors import CheckInExists, CheckInNotFound
 from services.success.domain.touchpoints import TouchpointKind, context_holds, planned_line, week_of_day
 
 
@@ -64,6 +64,15 @@ def create_check_in(unit: UnitOfWork, command: CreateCheckIn, catalog: Catalog) 
         frozen,
         incidents_known=context.incidents_known,
     )
+    held = store.held_check_in(unit.tx, command.customer_id, unit.now)
+    if held is not None:
+        raise CheckInExists(
+            "the customer's check-in of this week took place",
+            customer_id=command.customer_id,
+            week_start=found.week_start.isoformat(),
+            check_in_id=held.check_in_id,
+            touchpoint_id=held.touchpoint_id,
+        )
     return keep_check_in(unit, found, channel, _line_of_week(unit.tx, found, catalog), catalog)
 
 

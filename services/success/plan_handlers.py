@@ -294,7 +294,7 @@ def fire_plan(unit: UnitOfWork, timer: Timer, catalog: Catalog) -> None:
 
 
 def fire_due(unit: UnitOfWork, plan: StoredPlan, catalog: Catalog) -> None:
-    """Drafts or misses every touchpoint of the plan that has fallen due and was not looked at yet."""
+    """Drafts, misses or cancels every touchpoint of the plan that has fallen due and was not looked at yet."""
     for found in store.open_touchpoints(unit.tx, plan.customer_id):
         # An offer that was held without a draft, as it was once done, gets one now: what holds it is told when it is shown.
         if found.state is not TouchpointState.DRAFTED and due_moment(found.due_on, catalog.cadence) <= unit.now:
@@ -314,7 +314,8 @@ def fire_risk(unit: UnitOfWork, timer: Timer, catalog: Catalog) -> None:
 
 
 def _fire(unit: UnitOfWork, plan: StoredPlan, before: Touchpoint, catalog: Catalog) -> None:
-    state = what_falls_due(before, riyadh_date(unit.now))
+    week_taken = store.held_check_in(unit.tx, plan.customer_id, unit.now) is not None
+    state = what_falls_due(before, riyadh_date(unit.now), week_taken=week_taken)
     found = replace(before, state=state, fired_at=unit.now, revision=before.revision + 1)
     if state is TouchpointState.DRAFTED:
         if found.kind is TouchpointKind.WEEKLY_CHECK_IN:
@@ -424,6 +425,7 @@ def complete_touchpoint(
         said,
         unit.now,
         began_on=get_plan(unit.tx, before.customer_id).began_on,
+        week_taken=store.held_check_in(unit.tx, before.customer_id, said.completed_at) is not None,
         proof_pack_delivered=_proof_packs(unit.tx, [before.customer_id], today, said.context)[before.customer_id],
         texts=catalog.cadence,
     )

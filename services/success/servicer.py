@@ -166,7 +166,7 @@ class SuccessServicer:
         page, token = await call.read(due)
         return pb.ListDueTouchpointsResponse(
             approval_required=_any_undecided(page),
-            touchpoints=[wire.shown_touchpoint(found, day, self._catalog) for found in page],
+            touchpoints=[wire.shown_touchpoint(found, day, self._catalog, waits=True) for found in page],
             next_page_token=token,
             as_of_date=day_of(day).isoformat(),
         )

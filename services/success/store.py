@@ -23,6 +23,7 @@ import sqlalchemy as sa
 from services.domain.actors import ActorLike
 from services.domain.channels import Channel
 from services.domain.drafts import DraftState
+from services.domain.riyadh import week_bounds
 from services.storage.database import Actor, Row, ServiceSchema, Tx
 from services.storage.paging import Key
 from services.storage.schema import KeyText, drafts
@@ -441,6 +442,17 @@ _CHECK_IN_DAYS = sa.select(touchpoints.c.due_day).where(
     touchpoints.c.state != TouchpointState.CANCELLED.value,
     touchpoints.c.touchpoint_id != sa.bindparam("touchpoint_id"),
 )
+_HELD_CHECK_IN = (
+    sa.select(touchpoints)
+    .where(
+        touchpoints.c.customer_id == sa.bindparam("customer_id"),
+        touchpoints.c.kind == TouchpointKind.WEEKLY_CHECK_IN.value,
+        touchpoints.c.complete_us >= sa.bindparam("start_us", type_=_BIG),
+        touchpoints.c.complete_us < sa.bindparam("end_us", type_=_BIG),
+    )
+    .order_by(touchpoints.c.complete_us)
+    .limit(1)
+)
 _INSERT_WAITED = sa.insert(waited)
 _UNDECIDED = sa.select(drafts.c.draft_id).where(
     drafts.c.draft_id.in_(sa.bindparam("drafts", expanding=True)),
@@ -515,6 +527,14 @@ def other_check_in_days(tx: Tx, customer_id: str, touchpoint_id: str) -> list[da
     """The days of the customer's other check-ins, those that were cancelled left out."""
     rows = tx.all(_CHECK_IN_DAYS, {"customer_id": customer_id, "touchpoint_id": touchpoint_id})
     return [day_of(row.due_day) for row in rows]
+
+
+def held_check_in(tx: Tx, customer_id: str, moment: datetime) -> Touchpoint | None:
+    """The customer's check-in that took place in the week of a moment, as a person recorded it; or None."""
+    week = week_bounds(moment)
+    params = {"customer_id": customer_id, "start_us": to_micros(week.start), "end_us": to_micros(week.end)}
+    row = tx.one(_HELD_CHECK_IN, params)
+    return _touchpoint(row) if row is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -665,11 +685,15 @@ _TOTALS = (
     .where(_OF_CUSTOMERS, _COUNTING, _UNTIL)
     .group_by(activities.c.customer_id, activities.c.kind)
 )
-_VALUES = sa.select(activities.c.customer_id, activities.c.kind, activities.c.value, activities.c.activity_id).where(
-    _OF_CUSTOMERS,
-    _COUNTING,
-    activities.c.kind.in_([ActivityKind.CSAT.value, ActivityKind.PIPELINE_SAR.value]),
-    activities.c.occur_us.in_(sa.bindparam("times", expanding=True)),
+_VALUES = (
+    sa.select(activities.c.customer_id, activities.c.kind, activities.c.value, activities.c.occur_us)
+    .where(
+        _OF_CUSTOMERS,
+        _COUNTING,
+        activities.c.kind.in_([ActivityKind.CSAT.value, ActivityKind.PIPELINE_SAR.value]),
+        activities.c.occur_us.in_(sa.bindparam("times", expanding=True)),
+    )
+    .order_by(activities.c.record_us, activities.c.activity_id)
 )
 _BEFORE = (
     sa.select(activities.c.kind, _LAST_DAY, sa.cast(sa.func.sum(activities.c.number), _BIG).label("total"))
@@ -792,19 +816,14 @@ def known_of(tx: Tx, customers: Sequence[str], day: int) -> dict[str, Known]:
 
 
 def _last_values(tx: Tx, last: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], float]:
-    """The values at the last times; of several at one time, that of the greatest id, so that it is always the same."""
+    """The values at the last times; of several at one time, the one that was recorded last."""
     if not last:
         return {}
     params = {"customers": sorted({customer for customer, _ in last}), "times": sorted(set(last.values()))}
-    found: dict[tuple[str, str], tuple[str, float]] = {}
-    for row in tx.all(_VALUES_AT, params):
-        key = (row.customer_id, row.kind)
-        if last.get(key) == row.occur_us and (key not in found or row.activity_id > found[key][0]):
-            found[key] = (row.activity_id, row.value)
-    return {key: value for key, (_, value) in found.items()}
-
-
-_VALUES_AT = _VALUES.add_columns(activities.c.occur_us)
+    rows = tx.all(_VALUES, params)
+    return {
+        (row.customer_id, row.kind): row.value for row in rows if last.get((row.customer_id, row.kind)) == row.occur_us
+    }
 
 
 def totals_before(tx: Tx, customer_id: str, day: int) -> Tally:

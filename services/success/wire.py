@@ -22,7 +22,7 @@ from services.success.domain.cadence import CadenceType
 from services.success.domain.catalog import Catalog
 from services.success.domain.check_in import CheckIn, CheckInFacts, IncidentSeverity
 from services.success.domain.check_ins import StoredCheckIn
-from services.success.domain.days import day_number, day_of, number_of, parse_day
+from services.success.domain.days import day_number, day_of, parse_day
 from services.success.domain.health import Health, HealthFacts, HealthVerdict
 from services.success.domain.plans import Bundle, SuccessPlan, parse_bundle
 from services.success.domain.stored_plans import (
@@ -313,12 +313,14 @@ def touchpoint(found: Touchpoint, catalog: Catalog) -> plan_pb2.Touchpoint:
     )
 
 
-def shown_touchpoint(found: Shown, day: int, catalog: Catalog) -> plan_pb2.Touchpoint:
-    """A touchpoint as of a day: when it was due then, for how long, and what stands in its way."""
+def shown_touchpoint(found: Shown, day: int, catalog: Catalog, *, waits: bool = False) -> plan_pb2.Touchpoint:
+    """A touchpoint as of a day: when it was due then, for how long, and what stands in its way.
+
+    ``waits``: it waited on that day, whatever became of it since; otherwise it waits while it is open.
+    """
     message = touchpoint(found.touchpoint, catalog)
     message.due_date = day_of(found.due_day).isoformat()
-    waits = found.touchpoint.open or found.due_day != number_of(found.touchpoint.due_on)
-    message.days_overdue = max(0, day - found.due_day) if waits else 0
+    message.days_overdue = max(0, day - found.due_day) if waits or found.touchpoint.open else 0
     message.reasons.extend(
         plan_pb2.HoldReason(kind=hold.kind.value, text_ar=hold.reason.ar, text_en=hold.reason.en)
         for hold in found.holds

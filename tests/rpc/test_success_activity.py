@@ -224,11 +224,17 @@ async def test_health_with_each_factor_and_the_change_of_the_week(on_each_engine
     assert found.activity.last_active_date == "2026-03-09"
 
 
-async def test_a_value_at_the_same_instant_is_always_the_same_one(on_each_engine: Desk) -> None:
-    made = await record(on_each_engine, event("CSAT", value=2), event("CSAT", value=7))
-    last = max(made, key=lambda one: one.activity_id)
-    for _ in range(2):
-        assert (await health(on_each_engine)).activity.csat == last.value
+async def test_of_values_at_the_same_instant_the_one_recorded_last_counts(on_each_engine: Desk) -> None:
+    desk = on_each_engine
+    for number in range(6):
+        customer_id = f"c{number}"
+        await record(desk, event("CSAT", value=9), event("CSAT", value=2), customer_id=customer_id)
+        assert (await health(desk, customer_id)).activity.csat == 2, "the later in the request"
+    desk.clock.now += timedelta(minutes=1)
+    for number in range(6):
+        customer_id = f"c{number}"
+        await record(desk, event("CSAT", value=7), customer_id=customer_id)
+        assert (await health(desk, customer_id)).activity.csat == 7
 
 
 async def test_the_age_of_a_proof_pack_can_be_unknown_or_known_to_be_none(desk: Desk) -> None:

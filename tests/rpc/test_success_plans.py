@@ -527,6 +527,9 @@ async def test_a_day_in_the_past_is_answered_as_it_ended(on_each_engine: Desk) -
         7: ["2026-03-07"],
         20: ["2026-03-07", "2026-03-14", "2026-03-14", "2026-03-17", "2026-03-20"],
     }
+    request = pb.ListDueTouchpointsRequest(as_of_time=at(datetime(2026, 3, 5, 9, 0, tzinfo=UTC)))
+    found = (await desk.stub.ListDueTouchpoints(request)).touchpoints
+    assert [one.days_overdue for one in found] == [4, 2], "as it was, whatever was done since"
 
 
 # --- held back --------------------------------------------------------------------------------------------------------
@@ -889,6 +892,42 @@ async def test_one_that_was_completed_early_falls_due_no_more(desk: Desk) -> Non
     assert [entry.subject for entry in await desk.entries("touchpoint.drafted")] == [
         f"touchpoint/{(await desk.one('PLAN_STEP')).touchpoint_id}"
     ]
+
+
+async def test_a_check_in_that_took_place_is_the_one_of_its_week(on_each_engine: Desk) -> None:
+    desk = on_each_engine
+    await desk.activate()
+    # Monday, the day before it is due and drafted.
+    desk.clock.now = datetime(2026, 3, 16, 9, 0, tzinfo=UTC)
+    early = await desk.one("WEEKLY_CHECK_IN", number=1)
+    await desk.complete(early)
+    written = pb.CreateWeeklyCheckInRequest(request_id=new_request_id(), actor=PERSON, customer_id="acme")
+    assert await refused(desk.stub.CreateWeeklyCheckIn(written)) == Refusal(
+        grpc.StatusCode.ALREADY_EXISTS,
+        "CHECK_IN_EXISTS",
+        {
+            "customer_id": "acme",
+            "week_start": "2026-03-15",
+            "check_in_id": "",
+            "touchpoint_id": early.touchpoint_id,
+        },
+    )
+    assert await refused(desk.complete(await desk.one("WEEKLY_CHECK_IN", number=2))) == Refusal(
+        PRECONDITION, "WEEK_TAKEN", {"customer_id": "acme", "week_start": "2026-03-15"}
+    )
+    # A new plan dates that week again: its day 14.
+    await desk.stub.EndPlan(ending())
+    await desk.activate(start_date="2026-03-08")
+    await desk.catch_up(datetime(2026, 3, 21, 6, 0, tzinfo=UTC))
+    found = [
+        (one.due_date, state_of(one))
+        for one in await desk.touchpoints()
+        if kind_of(one) == "WEEKLY_CHECK_IN" and one.fire_time.seconds
+    ]
+    assert found == [("2026-03-21", "CANCELLED")]
+    assert await desk.entries("check_in.") == []
+    desk.clock.now = datetime(2026, 3, 22, 9, 0, tzinfo=UTC)
+    assert (await desk.stub.CreateWeeklyCheckIn(written)).check_in.week_start == "2026-03-22"
 
 
 async def test_a_moved_touchpoint_is_drafted_anew_on_its_day(desk: Desk) -> None:

@@ -6,7 +6,10 @@ from services.domain.errors import AlreadyExists, NotFound, PreconditionFailed
 
 
 class CheckInExists(AlreadyExists):
-    """The customer has a check-in in that week. Metadata: ``customer_id``, ``week_start``, ``check_in_id``."""
+    """The customer has a check-in in that week, written or held.
+
+    Metadata: ``customer_id``, ``week_start``, ``check_in_id``, and of one that was held ``touchpoint_id``.
+    """
 
     reason = "CHECK_IN_EXISTS"
 

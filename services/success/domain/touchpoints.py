@@ -282,13 +282,16 @@ def due_moment(day: date, texts: CadenceTexts) -> datetime:
     return day_start(day) + timedelta(hours=texts.due_hour)
 
 
-def what_falls_due(found: Touchpoint, today: date) -> TouchpointState:
-    """What becomes of a touchpoint that is due: drafted, or missed.
+def what_falls_due(found: Touchpoint, today: date, *, week_taken: bool) -> TouchpointState:
+    """What becomes of a touchpoint that is due: drafted, missed, or cancelled.
 
-    A check-in whose week is over is not made up for: two in one week would break the limit of one.
+    A check-in whose week is over is not made up for, and one of a week in which one took place (``week_taken``) is not
+    needed: two in one week would break the limit of one.
     """
     if found.kind is TouchpointKind.WEEKLY_CHECK_IN and week_of_day(found.due_on) < week_of_day(today):
         return TouchpointState.MISSED
+    if found.kind is TouchpointKind.WEEKLY_CHECK_IN and week_taken:
+        return TouchpointState.CANCELLED
     return TouchpointState.DRAFTED
 
 
@@ -381,12 +384,14 @@ def complete(
     now: datetime,
     *,
     began_on: date,
+    week_taken: bool,
     proof_pack_delivered: bool | None,
     texts: CadenceTexts,
 ) -> Touchpoint:
     """The touchpoint that took place. ``began_on`` is the day on which its plan began.
 
-    Raises ``PersonRequired``, ``InvalidInput``, ``TouchpointStateRefused``, ``CheckInSuppressed`` and ``TouchpointHeld``.
+    ``week_taken``: another check-in took place in the week of ``completed_at``. Raises ``PersonRequired``, ``InvalidInput``,
+    ``TouchpointStateRefused``, ``WeekTaken``, ``CheckInSuppressed`` and ``TouchpointHeld``.
     """
     require_person(actor, "complete_touchpoint")
     checks = Checks()
@@ -397,6 +402,8 @@ def complete(
         checks.note("complete_time", "BEFORE_PLAN", f"must not lie before {earliest}, {LEAD_DAYS} days before the plan")
     checks.done()
     require_open(found)
+    if found.kind is TouchpointKind.WEEKLY_CHECK_IN and week_taken:
+        raise week_is_taken(found.customer_id, week_key(said.completed_at))
     # A freeze holds what is sent over a channel, not the record of a talk that took place: inside Dealix there is none.
     against = holds(found, Channel.INTERNAL, said.context, texts, proof_pack_delivered=proof_pack_delivered)
     if against and found.kind is TouchpointKind.WEEKLY_CHECK_IN:
@@ -479,9 +486,12 @@ def require_open(found: Touchpoint) -> None:
 def require_free_week(customer_id: str, day: date, taken: Iterable[date]) -> None:
     """Raises ``WeekTaken`` where one of the days lies in the same week."""
     if any(week_of_day(other) == week_of_day(day) for other in taken):
-        raise WeekTaken(
-            "the customer has a check-in in that week", customer_id=customer_id, week_start=week_of_day(day).isoformat()
-        )
+        raise week_is_taken(customer_id, week_of_day(day))
+
+
+def week_is_taken(customer_id: str, week: date) -> WeekTaken:
+    """The refusal of a second check-in in the week that begins on a Sunday."""
+    return WeekTaken("the customer has a check-in in that week", customer_id=customer_id, week_start=week.isoformat())
 
 
 def _check_day(checks: Checks, day: date, today: date, renewal: date) -> None:

@@ -174,21 +174,25 @@ def test_a_touchpoint_falls_due_at_eight_in_riyadh() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "due", "today", "state"),
+    ("kind", "due", "today", "week_taken", "state"),
     [
-        (TouchpointKind.PLAN_STEP, "2026-03-10", "2026-03-10", "drafted"),
-        (TouchpointKind.PLAN_STEP, "2026-03-10", "2026-06-10", "drafted"),
-        (UPGRADE, "2026-03-10", "2026-03-10", "drafted"),
-        (CHECK_IN, "2026-03-10", "2026-03-14", "drafted"),
+        (TouchpointKind.PLAN_STEP, "2026-03-10", "2026-03-10", False, "drafted"),
+        (TouchpointKind.PLAN_STEP, "2026-03-10", "2026-06-10", False, "drafted"),
+        (UPGRADE, "2026-03-10", "2026-03-10", False, "drafted"),
+        (CHECK_IN, "2026-03-10", "2026-03-14", False, "drafted"),
+        (CHECK_IN, "2026-03-10", "2026-03-10", True, "cancelled"),
+        (UPGRADE, "2026-03-10", "2026-03-10", True, "drafted"),
         # Saturday was the last day of its week.
-        (CHECK_IN, "2026-03-10", "2026-03-15", "missed"),
-        (CHECK_IN, "2026-03-14", "2026-03-15", "missed"),
-        (TouchpointKind.RENEWAL_30_DAY, "2026-03-10", "2026-04-01", "drafted"),
-        (TouchpointKind.QUARTERLY_BUSINESS_REVIEW, "2026-03-10", "2026-03-11", "drafted"),
+        (CHECK_IN, "2026-03-10", "2026-03-15", False, "missed"),
+        (CHECK_IN, "2026-03-14", "2026-03-15", False, "missed"),
+        (TouchpointKind.RENEWAL_30_DAY, "2026-03-10", "2026-04-01", False, "drafted"),
+        (TouchpointKind.QUARTERLY_BUSINESS_REVIEW, "2026-03-10", "2026-03-11", False, "drafted"),
     ],
 )
-def test_what_becomes_of_one_that_falls_due(kind: TouchpointKind, due: str, today: str, state: str) -> None:
-    found = what_falls_due(touchpoint(kind, date.fromisoformat(due)), date.fromisoformat(today))
+def test_what_becomes_of_one_that_falls_due(
+    kind: TouchpointKind, due: str, today: str, week_taken: bool, state: str
+) -> None:
+    found = what_falls_due(touchpoint(kind, date.fromisoformat(due)), date.fromisoformat(today), week_taken=week_taken)
     assert found.value == state
 
 
@@ -316,9 +320,19 @@ def done(
     at: datetime = NOW,
     delivered: bool = True,
     context: Context = NOTHING_KNOWN,
+    week_taken: bool = False,
 ) -> Touchpoint:
     said = Completion(at, "note", "ref", context)
-    return complete(found, actor, said, NOW, began_on=START, proof_pack_delivered=delivered, texts=TEXTS)
+    return complete(
+        found,
+        actor,
+        said,
+        NOW,
+        began_on=START,
+        week_taken=week_taken,
+        proof_pack_delivered=delivered,
+        texts=TEXTS,
+    )
 
 
 def test_a_person_completes_a_touchpoint() -> None:
@@ -334,6 +348,13 @@ def test_a_closed_touchpoint_is_not_completed_nor_moved(state: TouchpointState) 
         done(closed)
     with pytest.raises(TouchpointStateRefused):
         reschedule(closed, PERSON, date(2026, 3, 11), "بطلب العميل", date(2026, 3, 10), RENEWAL, [])
+
+
+def test_two_check_ins_do_not_take_place_in_one_week() -> None:
+    with pytest.raises(WeekTaken) as refused:
+        done(touchpoint(CHECK_IN), week_taken=True)
+    assert refused.value.metadata == {"customer_id": "acme", "week_start": "2026-03-08"}
+    assert done(touchpoint(), week_taken=True).state is TouchpointState.COMPLETED
 
 
 def test_software_completes_and_moves_nothing_and_nobody_in_the_future() -> None:

@@ -189,7 +189,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     missing. Metadata: `customer_id`, `criteria`.
     """
     ERROR_REASON_CHECK_IN_EXISTS: _ErrorReason.ValueType  # 400
-    """ALREADY_EXISTS. The customer has a weekly check-in in that week. Metadata: `customer_id`, `week_start`, `check_in_id`."""
+    """ALREADY_EXISTS. The customer has a weekly check-in in that week, written or held. Metadata: `customer_id`, `week_start`,
+    `check_in_id` (empty for one that was held before it was written), and `touchpoint_id` of one that was held.
+    """
     ERROR_REASON_CHECK_IN_SUPPRESSED: _ErrorReason.ValueType  # 401
     """FAILED_PRECONDITION. A check-in is suppressed while a SEV1 or SEV2 is open or its channel frozen, or nobody could tell. Metadata:
     `customer_id`, and `severity` or `channel` where known.
@@ -400,7 +402,9 @@ ERROR_REASON_ACCEPTANCE_INCOMPLETE: ErrorReason.ValueType  # 312
 missing. Metadata: `customer_id`, `criteria`.
 """
 ERROR_REASON_CHECK_IN_EXISTS: ErrorReason.ValueType  # 400
-"""ALREADY_EXISTS. The customer has a weekly check-in in that week. Metadata: `customer_id`, `week_start`, `check_in_id`."""
+"""ALREADY_EXISTS. The customer has a weekly check-in in that week, written or held. Metadata: `customer_id`, `week_start`,
+`check_in_id` (empty for one that was held before it was written), and `touchpoint_id` of one that was held.
+"""
 ERROR_REASON_CHECK_IN_SUPPRESSED: ErrorReason.ValueType  # 401
 """FAILED_PRECONDITION. A check-in is suppressed while a SEV1 or SEV2 is open or its channel frozen, or nobody could tell. Metadata:
 `customer_id`, and `severity` or `channel` where known.

@@ -250,9 +250,9 @@ class ActivitySummary(_message.Message):
     no_proof_pack_yet: _builtins.bool
     """Whether none was delivered and that is known, since onboarding was asked. False with an empty `last_proof_pack_date`: not known."""
     csat: _builtins.float
-    """The last satisfaction on record, 0 to 10."""
+    """The last satisfaction on record, 0 to 10; of several at one time, the one that was recorded last."""
     pipeline_sar: _builtins.float
-    """The last value of the pipeline on record, Saudi riyals."""
+    """The last value of the pipeline on record, Saudi riyals; of several at one time, the one that was recorded last."""
     def __init__(
         self,
         *,

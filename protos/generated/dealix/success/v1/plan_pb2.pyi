@@ -184,7 +184,7 @@ class _TouchpointStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Touch
     TOUCHPOINT_STATE_COMPLETED: _TouchpointState.ValueType  # 5
     """A person recorded that it took place."""
     TOUCHPOINT_STATE_CANCELLED: _TouchpointState.ValueType  # 6
-    """A change or the end of the plan took it back."""
+    """A change or the end of the plan took it back; or it is a check-in, and another one took place in its week."""
 
 class TouchpointState(_TouchpointState, metaclass=_TouchpointStateEnumTypeWrapper):
     """Where a touchpoint stands."""
@@ -205,7 +205,7 @@ TOUCHPOINT_STATE_MISSED: TouchpointState.ValueType  # 4
 TOUCHPOINT_STATE_COMPLETED: TouchpointState.ValueType  # 5
 """A person recorded that it took place."""
 TOUCHPOINT_STATE_CANCELLED: TouchpointState.ValueType  # 6
-"""A change or the end of the plan took it back."""
+"""A change or the end of the plan took it back; or it is a check-in, and another one took place in its week."""
 Global___TouchpointState: _TypeAlias = TouchpointState  # noqa: Y015
 
 @_typing.final
@@ -433,7 +433,7 @@ class Touchpoint(_message.Message):
     kind: Global___TouchpointKind.ValueType
     """What it is."""
     state: Global___TouchpointState.ValueType
-    """Where it stands."""
+    """Where it stands now, also in a list as of another day."""
     due_date: _builtins.str
     """The day on which it is due."""
     planned_date: _builtins.str

@@ -60,7 +60,7 @@ class SuccessServiceStub:
     CreateWeeklyCheckIn: _grpc.UnaryUnaryMultiCallable[_success_service_pb2.CreateWeeklyCheckInRequest, _success_service_pb2.CreateWeeklyCheckInResponse]
     """Writes and stores the check-in of the present week (Asia/Riyadh, from Sunday) as a draft.
 
-    The customer has one in that week: ALREADY_EXISTS (CHECK_IN_EXISTS). An open SEV1 or SEV2, or a freeze of the channel, as the
+    The customer has one in that week, written or recorded as held: ALREADY_EXISTS (CHECK_IN_EXISTS). An open SEV1 or SEV2, or a freeze of the channel, as the
     gateway brings it along, or that nobody could tell of them: FAILED_PRECONDITION (CHECK_IN_SUPPRESSED), whose PreconditionFailure
     detail gives the reason in Arabic and English.
     """
@@ -134,7 +134,8 @@ class SuccessServiceStub:
 
     No person: PERMISSION_DENIED (PERSON_REQUIRED). A time in the future, or more than a week before both the plan and the day on which it
     put the touchpoint: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND (TOUCHPOINT_NOT_FOUND). Completed, missed or cancelled:
-    FAILED_PRECONDITION (TOUCHPOINT_STATE_REFUSED). A SEV1 or SEV2, as the gateway brings it along, that is open and was so when it took
+    FAILED_PRECONDITION (TOUCHPOINT_STATE_REFUSED). A second check-in of the week in which it took place: FAILED_PRECONDITION
+    (WEEK_TAKEN). A SEV1 or SEV2, as the gateway brings it along, that is open and was so when it took
     place, or that nobody could tell: of a check-in FAILED_PRECONDITION (CHECK_IN_SUPPRESSED), of an upgrade offer, as before the first
     Proof Pack is known to be delivered, FAILED_PRECONDITION (TOUCHPOINT_HELD); the PreconditionFailure detail gives the reason in
     Arabic and English. Another etag than the present one: ABORTED (ETAG_MISMATCH).
@@ -214,7 +215,7 @@ class SuccessServiceAsyncStub(SuccessServiceStub):
     CreateWeeklyCheckIn: _aio.UnaryUnaryMultiCallable[_success_service_pb2.CreateWeeklyCheckInRequest, _success_service_pb2.CreateWeeklyCheckInResponse]  # type: ignore[assignment]
     """Writes and stores the check-in of the present week (Asia/Riyadh, from Sunday) as a draft.
 
-    The customer has one in that week: ALREADY_EXISTS (CHECK_IN_EXISTS). An open SEV1 or SEV2, or a freeze of the channel, as the
+    The customer has one in that week, written or recorded as held: ALREADY_EXISTS (CHECK_IN_EXISTS). An open SEV1 or SEV2, or a freeze of the channel, as the
     gateway brings it along, or that nobody could tell of them: FAILED_PRECONDITION (CHECK_IN_SUPPRESSED), whose PreconditionFailure
     detail gives the reason in Arabic and English.
     """
@@ -288,7 +289,8 @@ class SuccessServiceAsyncStub(SuccessServiceStub):
 
     No person: PERMISSION_DENIED (PERSON_REQUIRED). A time in the future, or more than a week before both the plan and the day on which it
     put the touchpoint: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND (TOUCHPOINT_NOT_FOUND). Completed, missed or cancelled:
-    FAILED_PRECONDITION (TOUCHPOINT_STATE_REFUSED). A SEV1 or SEV2, as the gateway brings it along, that is open and was so when it took
+    FAILED_PRECONDITION (TOUCHPOINT_STATE_REFUSED). A second check-in of the week in which it took place: FAILED_PRECONDITION
+    (WEEK_TAKEN). A SEV1 or SEV2, as the gateway brings it along, that is open and was so when it took
     place, or that nobody could tell: of a check-in FAILED_PRECONDITION (CHECK_IN_SUPPRESSED), of an upgrade offer, as before the first
     Proof Pack is known to be delivered, FAILED_PRECONDITION (TOUCHPOINT_HELD); the PreconditionFailure detail gives the reason in
     Arabic and English. Another etag than the present one: ABORTED (ETAG_MISMATCH).
@@ -395,7 +397,7 @@ class SuccessServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_success_service_pb2.CreateWeeklyCheckInResponse, _abc.Awaitable[_success_service_pb2.CreateWeeklyCheckInResponse]]:
         """Writes and stores the check-in of the present week (Asia/Riyadh, from Sunday) as a draft.
 
-        The customer has one in that week: ALREADY_EXISTS (CHECK_IN_EXISTS). An open SEV1 or SEV2, or a freeze of the channel, as the
+        The customer has one in that week, written or recorded as held: ALREADY_EXISTS (CHECK_IN_EXISTS). An open SEV1 or SEV2, or a freeze of the channel, as the
         gateway brings it along, or that nobody could tell of them: FAILED_PRECONDITION (CHECK_IN_SUPPRESSED), whose PreconditionFailure
         detail gives the reason in Arabic and English.
         """
@@ -547,7 +549,8 @@ class SuccessServiceServicer(metaclass=_abc_1.ABCMeta):
 
         No person: PERMISSION_DENIED (PERSON_REQUIRED). A time in the future, or more than a week before both the plan and the day on which it
         put the touchpoint: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND (TOUCHPOINT_NOT_FOUND). Completed, missed or cancelled:
-        FAILED_PRECONDITION (TOUCHPOINT_STATE_REFUSED). A SEV1 or SEV2, as the gateway brings it along, that is open and was so when it took
+        FAILED_PRECONDITION (TOUCHPOINT_STATE_REFUSED). A second check-in of the week in which it took place: FAILED_PRECONDITION
+        (WEEK_TAKEN). A SEV1 or SEV2, as the gateway brings it along, that is open and was so when it took
         place, or that nobody could tell: of a check-in FAILED_PRECONDITION (CHECK_IN_SUPPRESSED), of an upgrade offer, as before the first
         Proof Pack is known to be delivered, FAILED_PRECONDITION (TOUCHPOINT_HELD); the PreconditionFailure detail gives the reason in
         Arabic and English. Another etag than the present one: ABORTED (ETAG_MISMATCH).
