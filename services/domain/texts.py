@@ -7,6 +7,7 @@ most often a misspelt one.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,10 +36,33 @@ class Bilingual:
     en: str
 
     def format(self, **values: str | Bilingual) -> Bilingual:
-        """Fill in values: a text in both languages, of a bilingual one each its own; a missing one is a ``KeyError``."""
-        ar = {name: value.ar if isinstance(value, Bilingual) else value for name, value in values.items()}
+        """Fill in values: a text in both languages, of a bilingual one each its own; a missing one is a ``KeyError``.
+
+        In the Arabic the values are `isolated`.
+        """
+        ar = {name: isolated(value.ar if isinstance(value, Bilingual) else value) for name, value in values.items()}
         en = {name: value.en if isinstance(value, Bilingual) else value for name, value in values.items()}
         return Bilingual(self.ar.format_map(ar), self.en.format_map(en))
+
+
+def isolated(arabic: str) -> str:
+    """An Arabic text in which what would be set in reverse keeps its order: telephone numbers, dates such as 2026-11-12,
+    signed figures, addresses, names that begin with a digit or end in a sign. Each stands between U+2066 and U+2069."""
+    return _LEFT_TO_RIGHT.sub(
+        lambda run: run.group() if _KEEPS_ITS_ORDER.fullmatch(run.group()) else f"\u2066{run.group()}\u2069", arabic
+    )
+
+
+_FIGURE = r"\d(?:[\d.,:/-]*\d)?%?(?![A-Za-z\d@]|[.,:/-][A-Za-z\d])"
+_WORD = r"[A-Za-z\d](?:[A-Za-z\d@._+:/&'’%#=?~,-]*[A-Za-z\d+#%])?"
+# What is isolated already; figures with a sign before or single spaces between them; Latin words with single spaces.
+_LEFT_TO_RIGHT = re.compile(
+    r"[\u2066-\u2068][^\u2066-\u2069\n]*\u2069"
+    rf"|(?:\(\+?\d+\) ?|[+\u2212-] ?)?{_FIGURE}(?: {_FIGURE})*"
+    rf"|{_WORD}(?: {_WORD})*"
+)
+# By the bidirectional algorithm: plain figures, and all from a Latin letter to a Latin letter or a digit.
+_KEEPS_ITS_ORDER = re.compile(r"[\u2066-\u2068].*|\d+(?:[.,:]\d+)*%?|[A-Za-z](?:[^@:]*[A-Za-z\d])?")
 
 
 class Reader:

@@ -8,11 +8,11 @@ from datetime import datetime
 from services.domain.errors import check_etag
 from services.domain.texts import Bilingual
 from services.incidents import store
-from services.incidents.case import CLOCK, Case, same
+from services.incidents.case import CLOCK, Case
 from services.incidents.domain import action_items as rules
 from services.incidents.domain.action_items import ActionItem, ActionItemNotFound, ActionItemState, ItemChange
 from services.incidents.domain.book import Book
-from services.incidents.domain.timeline import TimelineKind, fill
+from services.incidents.domain.timeline import TimelineKind
 from services.storage import timers
 from services.storage.database import UnitOfWork
 from services.storage.timers import Timer
@@ -94,12 +94,12 @@ def _report(case: Case, item: ActionItem) -> ActionItem:
     store.save_item(case.unit.tx, breached)
     _write(case, breached, TimelineKind.ACTION_ITEM_BREACHED)
     texts = case.book.texts
-    values = {
-        "severity": same(case.incident.severity),
-        "declared": texts.at(case.incident.declared_at),
-        "due": texts.at(breached.due_at),
-    }
-    case.alert(texts.action_item_alert_title, fill(texts.action_item_alert, values))
+    body = texts.action_item_alert.format(
+        severity=case.incident.severity.value,
+        declared=texts.at(case.incident.declared_at),
+        due=texts.at(breached.due_at),
+    )
+    case.alert(texts.action_item_alert_title, body)
     return breached
 
 

@@ -21,9 +21,8 @@ from services.incidents.domain.book import Book
 from services.incidents.domain.errors import IncidentNotFound
 from services.incidents.domain.incidents import Incident
 from services.incidents.domain.obligations import Beginning, Obligation
-from services.incidents.domain.severity import Severity
 from services.incidents.domain.tasks import Moments, PlanTask, make_tasks
-from services.incidents.domain.timeline import TimelineEntry, TimelineKind, TimelineLine, fill
+from services.incidents.domain.timeline import TimelineEntry, TimelineKind, TimelineLine
 from services.storage import timers
 from services.storage.database import Actor, UnitOfWork
 
@@ -205,17 +204,15 @@ class Case:
             subject=breached.obligation_id,
             actor=CLOCK,
         )
-        values = {
+        values: dict[str, Bilingual | str] = {
             "obligation": name,
-            "severity": same(breached.severity),
+            "severity": breached.severity.value,
             "declared": texts.at(self.incident.declared_at),
             "start": texts.at(breached.started_at),
             "due": texts.at(breached.due_at),
         }
-        names = ("obligation", "severity")
-        title = fill(texts.obligation_alert_title, {name: values[name] for name in names})
         self.commit("incident.obligation_breached", obligation=breached.obligation_id)
-        self.alert(title, fill(texts.obligation_alert, values))
+        self.alert(texts.obligation_alert_title.format(**values), texts.obligation_alert.format(**values))
 
     def alert(self, title: Bilingual, body: Bilingual) -> None:
         """Drafts a notice for the people in charge. It stays inside Dealix: no customer is named and no freeze holds it."""
@@ -231,8 +228,3 @@ class Case:
                 due_at=self.now,
             ),
         )
-
-
-def same(severity: Severity) -> Bilingual:
-    """A severity, which is written alike in both languages."""
-    return Bilingual(severity.value, severity.value)

@@ -25,7 +25,7 @@ from services.onboarding.domain.accept import Cadence
 from services.onboarding.domain.approvals import Approval
 from services.onboarding.domain.blockers import Blocker, blocked_minutes
 from services.onboarding.domain.catalog import BlockingParty, Catalog, ConnectorMode, ConnectorProblem, ConnectorState
-from services.onboarding.domain.checklist import DONE, Checklist, Criterion, ProofPack, StepState, fill
+from services.onboarding.domain.checklist import DONE, Checklist, Criterion, ProofPack, StepState
 from services.onboarding.domain.connections import (
     Connection,
     OptInAudit,
@@ -470,7 +470,7 @@ def connector_issue(found: Issue, catalog: Catalog) -> connector_pb2.ConnectorIs
     rule = catalog.problems[found.problem]
     named = catalog.connector(found.connector_key)
     name = named.name if named is not None else Bilingual(found.connector_key, found.connector_key)
-    title = fill(rule.title, name=name)
+    title = rule.title.format(name=name)
     return connector_pb2.ConnectorIssue(
         issue_id=found.issue_id,
         customer_id=found.customer_id,

@@ -20,7 +20,7 @@ from services.domain.checks import Checks
 from services.domain.claims import ClaimChecker
 from services.domain.errors import PreconditionFailed
 from services.domain.riyadh import to_riyadh
-from services.domain.texts import Bilingual, TextsFile
+from services.domain.texts import Bilingual, TextsFile, isolated
 from services.incidents.domain.parity import Name, ParityChecker
 from services.incidents.domain.severity import TEXTS, Severity
 from services.incidents.domain.written import Text, names_internal_id
@@ -254,7 +254,7 @@ def _paragraphs(facts: Facts, texts: Texts) -> Iterable[Bilingual]:
         if part in lists:
             if lists[part]:
                 yield Bilingual(
-                    "\n".join([shape.ar, *(f"• {text.ar}" for text in lists[part])]),
+                    "\n".join([shape.ar, *(f"• {isolated(text.ar)}" for text in lists[part])]),
                     "\n".join([shape.en, *(f"• {text.en}" for text in lists[part])]),
                 )
         elif part is Part.FROZEN_ALL:
@@ -263,8 +263,7 @@ def _paragraphs(facts: Facts, texts: Texts) -> Iterable[Bilingual]:
         else:
             value = told[part]
             if value is not None:
-                name = _PLACEHOLDERS[part]
-                yield Bilingual(shape.ar.format(**{name: value.ar}), shape.en.format(**{name: value.en}))
+                yield shape.format(**{_PLACEHOLDERS[part]: value})
 
 
 def _one(text: Text | None) -> Bilingual | None:
@@ -279,9 +278,9 @@ def _moment(at: datetime | None, texts: Texts) -> Bilingual | None:
     if at is None:
         return None
     there = to_riyadh(at)
-    month = texts.months[there.month - 1]
-    plain = {"day": str(there.day), "year": str(there.year), "time": there.strftime("%H:%M")}
-    return Bilingual(texts.moment.ar.format(month=month.ar, **plain), texts.moment.en.format(month=month.en, **plain))
+    return texts.moment.format(
+        day=str(there.day), month=texts.months[there.month - 1], year=str(there.year), time=f"{there:%H:%M}"
+    )
 
 
 def _channels(frozen: tuple[Channel | None, ...], texts: Texts) -> Bilingual | None:

@@ -19,7 +19,7 @@ from services.domain.actors import ActorLike
 from services.domain.checks import Checks, has_visible_text
 from services.domain.errors import NotFound, PersonRequired, PreconditionFailed
 from services.domain.riyadh import to_riyadh
-from services.domain.texts import Bilingual, TextsFile
+from services.domain.texts import Bilingual, TextsFile, isolated
 from services.incidents.domain.severity import TEXTS
 from services.incidents.domain.told import told
 from services.incidents.domain.written import NO_TEXT, Text
@@ -427,53 +427,58 @@ def missing_words(missing: tuple[Field, ...], wording: Wording) -> Bilingual | N
     """What is missing, in words; None where nothing is."""
     if not missing:
         return None
-    names = [wording.fields[field] for field in missing]
-    return Bilingual(
-        wording.missing.ar.format(fields="، ".join(name.ar for name in names)),
-        wording.missing.en.format(fields=", ".join(name.en for name in names)),
-    )
+    return wording.missing.format(fields=_listed(wording.fields[field] for field in missing))
 
 
 def as_text(blocks: Blocks, aware_at: datetime, wording: Wording) -> Bilingual:
     """The notice to read: every block with every field, those not known yet said to be so."""
-    return Bilingual(
-        "\n".join(_lines(blocks, aware_at, wording, "ar")), "\n".join(_lines(blocks, aware_at, wording, "en"))
-    )
-
-
-def _lines(blocks: Blocks, aware_at: datetime, wording: Wording, language: str) -> list[str]:
-    def say(text: Bilingual) -> str:
-        return text.ar if language == "ar" else text.en
-
-    def moment(at: datetime) -> str:
-        there = to_riyadh(at)
-        return say(wording.moment).format(date=there.strftime("%Y-%m-%d"), time=there.strftime("%H:%M"))
-
-    def shown(value: object) -> str:
-        match value:
-            case Told():
-                return say(wording.told[value])
-            case datetime():
-                return moment(value)
-            case int():
-                return say(wording.approximate).format(n=f"{value:,}") if blocks.approximate else f"{value:,}"
-            case Text():
-                # The language of the authority stands in for what was not translated; never the other way round.
-                return value.ar if language == "ar" else value.en or value.ar
-            case tuple():
-                parts = [shown(one) for one in value]
-                return ("، " if language == "ar" else ", ").join(part for part in parts if part.strip())
-        return str(value or "")
-
-    lines = [say(wording.title), say(wording.legal)]
+    lines = [wording.title, wording.legal]
     values = _values(blocks)
     for number, block in enumerate(Block, start=1):
-        lines += ["", f"{number}. {say(wording.blocks[block])}"]
+        name = wording.blocks[block]
+        lines += [_EMPTY, Bilingual(f"{number}. {name.ar}", f"{number}. {name.en}")]
         if block is Block.EVENT:
-            lines.append(f"{say(wording.aware)}: {moment(aware_at)}")
+            lines.append(_line(wording.aware, _moment(aware_at, wording)))
         for field in Field:
             there = _there(blocks, field)
             if field.block is block and (there or _asked(blocks, field)):
-                value = shown(values[field]) if there else say(wording.unknown)
-                lines.append(f"{say(wording.fields[field])}: {value}")
-    return lines
+                value = _shown(values[field], blocks.approximate, wording) if there else wording.unknown
+                lines.append(_line(wording.fields[field], value))
+    return Bilingual("\n".join(line.ar for line in lines), "\n".join(line.en for line in lines))
+
+
+_EMPTY = Bilingual("", "")
+
+
+def _line(name: Bilingual, value: Bilingual) -> Bilingual:
+    return Bilingual(f"{name.ar}: {isolated(value.ar)}", f"{name.en}: {value.en}")
+
+
+def _moment(at: datetime, wording: Wording) -> Bilingual:
+    there = to_riyadh(at)
+    return wording.moment.format(date=f"{there:%Y-%m-%d}", time=f"{there:%H:%M}")
+
+
+def _shown(value: object, approximate: bool, wording: Wording) -> Bilingual:
+    match value:
+        case Told():
+            return wording.told[value]
+        case datetime():
+            return _moment(value, wording)
+        case int():
+            number = Bilingual(f"{value:,}", f"{value:,}")
+            return wording.approximate.format(n=number) if approximate else number
+        case Text():
+            # The language of the authority stands in for what was not translated; never the other way round.
+            return Bilingual(value.ar, value.en or value.ar)
+        case tuple():
+            return _listed(_shown(one, approximate, wording) for one in value)
+    return Bilingual(str(value), str(value))
+
+
+def _listed(parts: Iterable[Bilingual]) -> Bilingual:
+    found = list(parts)
+    return Bilingual(
+        "، ".join(part.ar for part in found if part.ar.strip()),
+        ", ".join(part.en for part in found if part.en.strip()),
+    )

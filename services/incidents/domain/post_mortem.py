@@ -425,10 +425,10 @@ def missing_sections(content: Content, wording: Wording) -> tuple[Gap, ...]:
     gaps = []
     for section, rows in ((Section.TIMELINE, content.timeline), (Section.ACTION_ITEMS, content.action_items)):
         if not rows:
-            gaps.append(_gap(wording, GapKind.SECTION_MISSING, section.value, **_named(wording, section)))
+            gaps.append(_gap(wording, GapKind.SECTION_MISSING, section.value, section=_named(wording, section)))
     for place in _places(content):
         if place.language and not has_visible_text(place.text):
-            gaps.append(_gap(wording, GapKind.SECTION_MISSING, place.path, **place.named(wording)))
+            gaps.append(_gap(wording, GapKind.SECTION_MISSING, place.path, section=place.named(wording)))
     for number, item in enumerate(content.action_items, start=1):
         path = f"action_items[{number - 1}]"
         if not item.owner:
@@ -443,14 +443,10 @@ def unsayable(content: Content, claims: ClaimChecker, wording: Wording) -> tuple
     gaps = []
     for place in _places(content):
         for hit in claims.check(place.text):
-            label = claims.label(hit.category)
-            text = wording.gaps[GapKind.PROHIBITED_CLAIM]
-            words = Bilingual(
-                text.ar.format(category=label.ar, words=hit.words), text.en.format(category=label.en, words=hit.words)
-            )
-            gaps.append(Gap(GapKind.PROHIBITED_CLAIM, f"{place.path}:{hit.category.value}", words))
+            subject, category = f"{place.path}:{hit.category.value}", claims.label(hit.category)
+            gaps.append(_gap(wording, GapKind.PROHIBITED_CLAIM, subject, category=category, words=hit.words))
         if names_internal_id(place.text):
-            gaps.append(_gap(wording, GapKind.INTERNAL_ID, place.path, **place.named(wording)))
+            gaps.append(_gap(wording, GapKind.INTERNAL_ID, place.path, section=place.named(wording)))
     return tuple(gaps)
 
 
@@ -459,16 +455,10 @@ def personal_data(content: Content, wording: Wording) -> tuple[Gap, ...]:
     gaps = []
     for place in _places(content):
         for hit in scan(place.text):
+            said = {"section": place.named(wording), "what": wording.personal_data[hit.kind]}
             span = {"start": str(hit.start), "end": str(hit.end)}
-            named = place.named(wording)
-            what = wording.personal_data[hit.kind]
-            text = wording.gaps[GapKind.PERSONAL_DATA]
-            words = Bilingual(
-                text.ar.format(section=named["section_ar"], what=what.ar, **span),
-                text.en.format(section=named["section_en"], what=what.en, **span),
-            )
             subject = f"{place.path}:{hit.kind.value}:{hit.start}-{hit.end}"
-            gaps.append(Gap(GapKind.PERSONAL_DATA, subject, words))
+            gaps.append(_gap(wording, GapKind.PERSONAL_DATA, subject, **said, **span))
     return tuple(gaps)
 
 
@@ -496,7 +486,7 @@ class _Place:
     text: str
     number: int = 0
 
-    def named(self, wording: Wording) -> dict[str, str]:
+    def named(self, wording: Wording) -> Bilingual:
         return _named(wording, self.section, self.language, self.number)
 
 
@@ -518,22 +508,17 @@ def _places(content: Content) -> Iterator[_Place]:
         yield _Place(Section.ACTION_ITEMS, f"action_items[{number}]_owner", "", item.owner, number + 1)
 
 
-def _named(wording: Wording, section: Section, language: str = "", number: int = 0) -> dict[str, str]:
-    """The section in words, for each language of the reader: "the timeline (3) in Arabic"."""
+def _named(wording: Wording, section: Section, language: str = "", number: int = 0) -> Bilingual:
+    """The section in words: "the timeline (3) in Arabic"."""
     name, spoken = wording.sections[section], wording.languages.get(language)
     row = f" ({number})" if number else ""
-    return {
-        "section_ar": name.ar + row + (f" {spoken.ar}" if spoken else ""),
-        "section_en": name.en + row + (f" {spoken.en}" if spoken else ""),
-    }
+    return Bilingual(
+        name.ar + row + (f" {spoken.ar}" if spoken else ""), name.en + row + (f" {spoken.en}" if spoken else "")
+    )
 
 
-def _gap(wording: Wording, kind: GapKind, subject: str, **values: str) -> Gap:
-    """``values`` ending in ``_ar`` or ``_en`` are for one language, the others for both."""
-    text = wording.gaps[kind]
-    ar = {name.removesuffix("_ar"): value for name, value in values.items() if not name.endswith("_en")}
-    en = {name.removesuffix("_en"): value for name, value in values.items() if not name.endswith("_ar")}
-    return Gap(kind, subject, Bilingual(text.ar.format(**ar), text.en.format(**en)))
+def _gap(wording: Wording, kind: GapKind, subject: str, **values: str | Bilingual) -> Gap:
+    return Gap(kind, subject, wording.gaps[kind].format(**values))
 
 
 # --- what is refused --------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from services.domain.actors import ActorLike
 from services.domain.checks import has_visible_text
 from services.domain.riyadh import to_riyadh
-from services.domain.texts import Bilingual, TextsFile
+from services.domain.texts import Bilingual, TextsFile, isolated
 from services.incidents.domain.severity import TEXTS, Severity
 
 
@@ -147,22 +147,13 @@ class TimelineTexts:
 
     def line(self, kind: TimelineKind, note: str = "", **values: Bilingual | str) -> Bilingual:
         """The wording of a line, with what a person noted behind it."""
-        both = {name: Bilingual(value, value) if isinstance(value, str) else value for name, value in values.items()}
-        text = fill(self.lines[kind], both)
-        return Bilingual(f"{text.ar}: {note}", f"{text.en}: {note}") if has_visible_text(note) else text
+        text = self.lines[kind].format(**values)
+        return Bilingual(f"{text.ar}: {isolated(note)}", f"{text.en}: {note}") if has_visible_text(note) else text
 
     def at(self, moment: datetime) -> Bilingual:
         """A moment as people in Riyadh read it, to the minute."""
         local = to_riyadh(moment)
         return self.moment.format(date=f"{local:%Y-%m-%d}", time=f"{local:%H:%M}")
-
-
-def fill(template: Bilingual, values: Mapping[str, Bilingual]) -> Bilingual:
-    """Fills in values that differ between the languages."""
-    return Bilingual(
-        template.ar.format_map({name: value.ar for name, value in values.items()}),
-        template.en.format_map({name: value.en for name, value in values.items()}),
-    )
 
 
 def load_timeline_texts(path: Path | None = None) -> TimelineTexts:

@@ -25,7 +25,7 @@ from services.onboarding.domain.catalog import (
     RecoveryCondition,
     Step,
 )
-from services.onboarding.domain.checklist import Checklist, StepState, fill, join
+from services.onboarding.domain.checklist import Checklist, StepState, join
 from services.onboarding.domain.connections import Connection
 from services.onboarding.domain.connectors import Summary, summarize
 from services.onboarding.domain.credentials import check_no_credential
@@ -141,7 +141,7 @@ def blockers_of(catalog: Catalog, situation: Situation, now: datetime) -> dict[s
             continue
         recorded = open_blocker(situation.recorded, step.id)
         if recorded is not None:
-            text = fill(catalog.blockers["recorded"], step=step.title)
+            text = catalog.blockers["recorded"].format(step=step.title)
             found[step.id] = Blocker(
                 step.id, recorded.party, "recorded", recorded.since, text, recorded.note, recorded.recorder
             )
@@ -189,7 +189,7 @@ def _derived(
     completed = situation.checklist.completed_ids()
 
     def blocker(reason_id: str, party: BlockingParty, since: datetime, items: Iterable[Bilingual] = ()) -> Blocker:
-        reason = fill(catalog.blockers[reason_id], step=step.title, items=join(items))
+        reason = catalog.blockers[reason_id].format(step=step.title, items=join(items))
         return Blocker(step.id, party, reason_id, since, reason)
 
     if step.needs_clean_risk and situation.problem is not None:

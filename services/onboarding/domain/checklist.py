@@ -306,8 +306,8 @@ def acceptance(
         _criterion(
             rules["steps_completed"],
             {s.id: s.title for s in open_steps},
-            count=_same(str(len(wanted))),
-            date=_same(riyadh_date(last).isoformat()),
+            count=str(len(wanted)),
+            date=riyadh_date(last).isoformat(),
         ),
         _criterion(
             rules["ready_for_first_service"],
@@ -317,8 +317,8 @@ def acceptance(
         _criterion(
             rules["proof_pack_delivered_and_approved"],
             {part: catalog.proof_parts[part] for part, there in parts.items() if not there},
-            approver=_same(approval.approved_by if approval else ""),
-            date=_same(riyadh_date(approval.approved_at).isoformat() if approval else ""),
+            approver=approval.approved_by if approval else "",
+            date=riyadh_date(approval.approved_at).isoformat() if approval else "",
         ),
         _criterion(
             rules["success_cadence_active"],
@@ -335,23 +335,12 @@ def _step_evidence(checklist: Checklist, step_id: str) -> Evidence:
     return Evidence(step_id, who, state.completed_at, state.approval_id or f"checklist/{checklist.customer_id}")
 
 
-def _criterion(rule: AcceptanceRule, missing: dict[str, Bilingual], known: bool = True, **met: Bilingual) -> Criterion:
-    values = {"items": join(missing.values())} if missing else met
+def _criterion(
+    rule: AcceptanceRule, missing: dict[str, Bilingual], known: bool = True, **met: str | Bilingual
+) -> Criterion:
     unmet = rule.missing if known or rule.unknown is None else rule.unknown
-    evidence = fill(unmet if missing else rule.met, **values)
+    evidence = unmet.format(items=join(missing.values())) if missing else rule.met.format(**met)
     return Criterion(rule.id, rule.title, not missing, tuple(missing), evidence)
-
-
-def _same(value: str) -> Bilingual:
-    return Bilingual(value, value)
-
-
-def fill(text: Bilingual, **values: Bilingual) -> Bilingual:
-    """A wording with each value in its own language."""
-    return Bilingual(
-        text.ar.format_map({k: v.ar for k, v in values.items()}),
-        text.en.format_map({k: v.en for k, v in values.items()}),
-    )
 
 
 def join(items: Iterable[Bilingual]) -> Bilingual:

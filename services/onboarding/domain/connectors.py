@@ -15,7 +15,7 @@ from services.domain.checks import Checks
 from services.domain.errors import PreconditionFailed
 from services.domain.texts import Bilingual
 from services.onboarding.domain.approvals import Approval, ApprovalRequired, check_approval, require_person
-from services.onboarding.domain.catalog import ANY_CONNECTOR, Catalog, Connector, ConnectorState, FixRule, Party
+from services.onboarding.domain.catalog import ANY_CONNECTOR, Catalog, Connector, ConnectorState, Party
 from services.onboarding.domain.checklist import Readiness, percentage
 from services.onboarding.domain.evidence import Evidence
 
@@ -244,7 +244,7 @@ def _fixes(catalog: Catalog, states: Mapping[str, ConnectorState], connected: in
             state=state,
             blocks_first_service=connector.blocking,
             owner=rule.owner or connector.set_up_by,
-            text=_named(rule, connector),
+            text=rule.text.format(name=connector.name),
             recovery_ids=tuple(r.id for r in catalog.recoveries if r.connector_key == connector.key),
         )
 
@@ -254,10 +254,6 @@ def _fixes(catalog: Catalog, states: Mapping[str, ConnectorState], connected: in
         yield Fix(None, None, True, catalog.connect_one.owner or Party.CUSTOMER, catalog.connect_one.text)
     for wanted in (_S.FAILED, _S.CONFIGURING):
         yield from (fix(c) for c in catalog.connectors if states[c.key] is wanted and not c.blocking)
-
-
-def _named(rule: FixRule, connector: Connector) -> Bilingual:
-    return Bilingual(rule.text.ar.format(name=connector.name.ar), rule.text.en.format(name=connector.name.en))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from services.domain.channels import Channel
 from services.domain.drafts import DraftKind, NewDraft
 from services.domain.texts import Bilingual
 from services.onboarding.domain.catalog import Catalog, Connector, Step
-from services.onboarding.domain.checklist import fill
 
 # What a title shows of an input; of a longer one a digest tells it from others.
 _SHOWN = 160
@@ -35,7 +34,7 @@ def names_internal_id(text: str) -> bool:
 def step_draft(catalog: Catalog, customer_id: str, step: Step, given: str) -> NewDraft:
     """The draft that asks for the approval of a step with this input. Two inputs give two titles."""
     words = _given(catalog, step, given)
-    values = {"step": step.title, "customer": _same(customer_id), "given": words, "description": step.description}
+    values = {"step": step.title, "given": words, "description": step.description}
     texts = catalog.approvals
     return NewDraft(
         kind=DraftKind.ONBOARDING_STEP,
@@ -43,8 +42,8 @@ def step_draft(catalog: Catalog, customer_id: str, step: Step, given: str) -> Ne
         customer_id=customer_id,
         # Decided inside: completing a step reaches nobody.
         channel=Channel.INTERNAL,
-        title=fill(texts.step_title, **values),
-        body=fill(texts.step_body, **values),
+        title=texts.step_title.format(customer=customer_id, **values),
+        body=texts.step_body.format(customer=customer_id, **values),
     )
 
 
@@ -52,7 +51,6 @@ def connector_draft(catalog: Catalog, customer_id: str, connector: Connector) ->
     """The draft that asks for the approval of execution through a connector, on the channel whose freeze holds it back."""
     values = {
         "name": connector.name,
-        "customer": _same(customer_id),
         "purpose": connector.purpose,
         "needs": connector.live_action_needs,
     }
@@ -62,30 +60,28 @@ def connector_draft(catalog: Catalog, customer_id: str, connector: Connector) ->
         subject=connector_subject(customer_id, connector.key),
         customer_id=customer_id,
         channel=connector.channel,
-        title=fill(texts.connector_title, **values),
-        body=fill(texts.connector_body, **values),
+        title=texts.connector_title.format(customer=customer_id, **values),
+        body=texts.connector_body.format(customer=customer_id, **values),
     )
 
 
 def risk_draft(catalog: Catalog, customer_id: str, review_id: str) -> NewDraft:
     """The report to the founder of a problem that a risk review found."""
-    values = {"customer": _same(customer_id)}
     return NewDraft(
         kind=DraftKind.ESCALATION,
         subject=f"risk_review/{review_id}",
         customer_id=customer_id,
         channel=Channel.INTERNAL,
-        title=fill(catalog.approvals.risk_title, **values),
-        body=fill(catalog.approvals.risk_body, **values),
+        title=catalog.approvals.risk_title.format(customer=customer_id),
+        body=catalog.approvals.risk_body.format(customer=customer_id),
     )
 
 
 def _given(catalog: Catalog, step: Step, given: str) -> Bilingual:
     if not given:
-        return _same("")
+        return Bilingual("", "")
     bundle = catalog.bundle(given) if step.input == "bundle_id" else None
-    value = bundle.name if bundle is not None else _same(_shown(given))
-    words = fill(catalog.approvals.given, value=value)
+    words = catalog.approvals.given.format(value=bundle.name if bundle is not None else _shown(given))
     return Bilingual(f" {words.ar}", f" {words.en}")
 
 
@@ -94,7 +90,3 @@ def _shown(given: str) -> str:
     if line == given and len(line) <= _SHOWN:
         return line
     return f"{line[:_SHOWN]}… #{hashlib.sha256(given.encode()).hexdigest()[:12]}"
-
-
-def _same(value: str) -> Bilingual:
-    return Bilingual(value, value)

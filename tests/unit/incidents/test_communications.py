@@ -83,6 +83,18 @@ def test_every_fact_stands_in_both_texts(kind: CommunicationKind) -> None:
             assert part in body.en
 
 
+def test_a_telephone_number_keeps_its_order_in_the_arabic() -> None:
+    facts = replace(
+        LEAK,
+        contact=Text("سارة على +966 55 123 4567", "Sarah at +966 55 123 4567"),
+        advice=(Text("اتصلوا بنا على 055 123 4567", "Call us at 055 123 4567"),),
+    )
+    body = write(DATA_LEAK, facts).body
+    assert "للاستفسار: سارة على \u2066+966 55 123 4567\u2069" in body.ar
+    assert "• اتصلوا بنا على \u2066055 123 4567\u2069" in body.ar
+    assert "Sarah at +966 55 123 4567" in body.en
+
+
 @pytest.mark.parametrize("kind", CommunicationKind)
 def test_what_is_not_known_is_left_out(kind: CommunicationKind) -> None:
     needed = {

@@ -39,7 +39,7 @@ def test_braces_that_a_person_wrote_stay_as_they_are() -> None:
 
 def test_moments_are_told_by_riyadhs_clock() -> None:
     at = TEXTS_SHIPPED.at(datetime(2026, 3, 9, 22, 30, tzinfo=UTC))
-    assert at == Bilingual("2026-03-10 الساعة 01:30 بتوقيت الرياض", "2026-03-10 at 01:30 Riyadh time")
+    assert at == Bilingual("\u20662026-03-10\u2069 الساعة 01:30 بتوقيت الرياض", "2026-03-10 at 01:30 Riyadh time")
 
 
 @pytest.mark.parametrize(
