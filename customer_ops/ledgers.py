@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from dealix.common.v1.ledger_pb2 import LedgerAnchor
 from dealix.incidents.v1 import ledger_service_pb2 as incidents
 from dealix.onboarding.v1 import ledger_service_pb2 as onboarding
 from dealix.success.v1 import ledger_service_pb2 as success
@@ -29,8 +30,14 @@ VERIFY_REQUESTS: Mapping[str, Any] = MappingProxyType(
         "success": success.VerifyLedgerRequest,
     }
 )
+NO_ANCHORS: Mapping[str, LedgerAnchor] = MappingProxyType({})
 
 
-def verify_ledgers(client: Client, services: Iterable[str] = SERVICES) -> dict[str, Any]:
-    """The answer of each service's VerifyLedger."""
-    return {name: client.call(client.ledgers[name].VerifyLedger, VERIFY_REQUESTS[name]()) for name in services}
+def verify_ledgers(
+    client: Client, services: Iterable[str] = SERVICES, anchors: Mapping[str, LedgerAnchor] = NO_ANCHORS
+) -> dict[str, Any]:
+    """The answer of each service's VerifyLedger; ``anchors`` are ends of ledgers that were noted earlier."""
+    return {
+        name: client.call(client.ledgers[name].VerifyLedger, VERIFY_REQUESTS[name](anchor=anchors.get(name)))
+        for name in services
+    }

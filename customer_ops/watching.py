@@ -45,15 +45,11 @@ def follow(
                     told.add(message.kind)
                 yield message
         except CallFailed as failure:
-            if not told or failure.code not in _BEGIN_AGAIN:
-                raise _with_position(failure, wanted.from_position) from None
-            if tries == len(waits):
-                raise _with_position(failure, wanted.from_position) from None
+            if not told:
+                raise
+            if failure.code not in _BEGIN_AGAIN or tries == len(waits):
+                raise CommandFailed(
+                    f"{failure.message}; go on with --from {wanted.from_position}", failure.exit_code
+                ) from None
             wait(waits[tries])
             tries += 1
-
-
-def _with_position(failure: CallFailed, position: str) -> CommandFailed:
-    if not position:
-        return failure
-    return CommandFailed(f"{failure.message}; go on with --from {position}", failure.exit_code)

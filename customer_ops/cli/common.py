@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import json
+import os
+import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -21,10 +24,30 @@ from customer_ops.render import flags
 
 DEFAULT_ADDRESS = "127.0.0.1:50050"
 MAX_INT32 = 2**31 - 1
+_ADDRESS_VARIABLE = "CUSTOMER_OPS_ADDRESS"
+_HOST_PORT = re.compile(r"(?:dns:///)?(?:\[[0-9A-Fa-f:.]+\]|[^\s:/,\[\]]+):([0-9]{1,5})")
+
+
+def _host_port(address: str) -> str:
+    """An address that can be dialled; where a variable is nearly the one that names it, the default is not what was meant."""
+    found = _HOST_PORT.fullmatch(address)
+    if found is None or not 0 < int(found[1]) < 65536:
+        raise typer.BadParameter("must be HOST:PORT, with a port from 1 to 65535")
+    misspelt = difflib.get_close_matches(_ADDRESS_VARIABLE, os.environ.keys() - {_ADDRESS_VARIABLE}, 1, 0.9)
+    if misspelt and address == DEFAULT_ADDRESS:
+        raise typer.BadParameter(f"there is no variable {misspelt[0]}; the nearest is {_ADDRESS_VARIABLE}")
+    return address
+
 
 Address = Annotated[
     str,
-    typer.Option("--address", envvar="CUSTOMER_OPS_ADDRESS", metavar="HOST:PORT", help="Where the stack answers."),
+    typer.Option(
+        "--address",
+        envvar=_ADDRESS_VARIABLE,
+        metavar="HOST:PORT",
+        help="Where the stack answers.",
+        callback=_host_port,
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as protobuf JSON instead.")]
 Person = Annotated[

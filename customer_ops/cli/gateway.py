@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
+import signal
 import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Annotated
 
 import typer
@@ -35,6 +36,7 @@ from customer_ops.cli.common import (
 )
 from customer_ops.cli.ledger import ServiceName
 from customer_ops.client import connect
+from customer_ops.exits import EXIT_UNREACHABLE, CommandFailed
 from customer_ops.render import flags
 from customer_ops.watching import follow
 
@@ -135,7 +137,10 @@ def watch(
     address: Address = DEFAULT_ADDRESS,
     as_json: Json = False,
 ) -> None:
-    """Show what happens in all four services as it happens, until Ctrl-C; with --json one object a line."""
+    """Show what happens in all four services as it happens, until Ctrl-C or SIGTERM; with --json one object a line.
+
+    With --until-caught-up it ends with code 3 where a service could not be reached and its entries are missing.
+    """
     request = pb.WatchEventsRequest(
         from_position=begin,
         only_new=only_new,
@@ -145,12 +150,13 @@ def watch(
     )
     out = console()
     last = None
-    with (
-        connect(address) as client,
-        contextlib.suppress(KeyboardInterrupt),
-        closing(follow(client, request)) as messages,
-    ):
+    missing: dict[str, None] = {}
+    with connect(address) as client, _until_stopped(), closing(follow(client, request)) as messages:
         for last in messages:
+            if last.kind == pb.WATCH_MESSAGE_KIND_SERVICE_DOWN:
+                missing[last.service] = None
+            elif last.kind == pb.WATCH_MESSAGE_KIND_SERVICE_BACK:
+                missing.pop(last.service, None)
             if as_json:
                 print(json.dumps(as_dict(last), ensure_ascii=False))
             else:
@@ -162,3 +168,17 @@ def watch(
     if last is not None and not as_json:
         out.print(flags(last))
         out.print(f"go on: --from {last.position}", markup=False, soft_wrap=True)
+    if until_caught_up and missing:
+        raise CommandFailed(f"not complete: no answer of {', '.join(missing)}", EXIT_UNREACHABLE)
+
+
+@contextmanager
+def _until_stopped() -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the block, and nothing else."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        pass
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,7 +42,11 @@ class Commands(TyperGroup):
                 # A terminal that cannot show Arabic shows escapes; it gets no traceback.
                 stream.reconfigure(errors="backslashreplace")
         with _failures_told():
-            return super().invoke(ctx)
+            try:
+                return super().invoke(ctx)
+            finally:
+                # Here, where it can be told; at the end of the process it could not.
+                sys.stdout.flush()
 
 
 @contextmanager
@@ -50,6 +56,13 @@ def _failures_told() -> Iterator[None]:
     except CommandFailed as failure:
         _say(failure.message)
         raise typer.Exit(failure.exit_code) from None
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            raise
+        # What is still to be written would fail once more at the end of the process.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _say(f"cannot write {error.filename or 'the output'}: {error.strerror or error}")
+        raise typer.Exit(EXIT_USAGE) from None
     except UnicodeEncodeError:
         _say("wrong usage: an argument is not valid UTF-8")
         raise typer.Exit(EXIT_USAGE) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -213,6 +214,8 @@ REFUSED = [
     (("classify",), 2, ["wrong usage", "TEXT", "standard input", "--file"]),
     (("classify", "\udcff"), 2, ["wrong usage", "UTF-8"]),
     (("ledger",), 2, ["wrong usage"]),
+    (("ledger", "verify", "--anchors", "/nowhere/anchors.json"), 2, ["/nowhere/anchors.json", "No such file"]),
+    (("ledger", "verify", "--anchors", "/dev/null"), 2, ["/dev/null", "ledger verify --json"]),
     (("nonsense",), 2, ["wrong usage", "nonsense"]),
     (("--nonsense",), 2, ["wrong usage", "--nonsense"]),
 ]
@@ -236,6 +239,52 @@ def test_nobody_at_the_address_is_a_code_of_its_own() -> None:
     assert ended.code == 3
     assert ended.error_lines == [ended.err.strip()]
     assert "cannot reach 127.0.0.1:1" in ended.err
+
+
+@pytest.mark.parametrize("address", ["", "foo", "127.0.0.1:notaport", "127.0.0.1:0", "h:70000", "http://127.0.0.1:1"])
+def test_what_is_no_address_is_wrong_usage(command: Command, address: str) -> None:
+    ended = command("status", "--address", address)
+    assert ended.code == 2
+    assert len(ended.error_lines) == 1
+    assert "--address" in ended.err
+    assert "HOST:PORT" in ended.err
+
+
+def test_a_misspelt_address_variable_does_not_lead_to_the_default(monkeypatch: pytest.MonkeyPatch, stack: str) -> None:
+    monkeypatch.setenv("CUSTOMER_OPS_ADRESS", stack)
+    ended = run_command("", "status")
+    assert ended.code == 2
+    assert "CUSTOMER_OPS_ADRESS; the nearest is CUSTOMER_OPS_ADDRESS" in ended.err
+    assert run_command(stack, "status").code == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("arguments", [("tickets", "list"), ("tickets", "list", "--json"), ("--help",)])
+def test_output_that_cannot_be_written_is_told_in_one_line(stack: str, arguments: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "customer_ops", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment() | {"CUSTOMER_OPS_ADDRESS": stack},
+            check=False,
+        )
+    assert ended.returncode == 2
+    assert ended.stderr == "customer-ops: cannot write the output: No space left on device\n"
+
+
+@pytest.mark.parametrize("command_line", [("ledger", "list"), ("ledger", "all"), ("watch",)])
+def test_the_help_names_subjects_and_actions_as_the_ledger_has_them(
+    command: Command, customer: str, command_line: tuple[str, ...]
+) -> None:
+    ticket = answer_of(command, "tickets", "open", customer, "hello", *AS)["ticket"]["ticket_id"]
+    entries = answer_of(command, "ledger", "list", "support", "--subject", f"ticket/{ticket}")["entries"]
+    assert entries[0]["action"] == "ticket.opened"
+    said = " ".join(command(*command_line, "--help").out.split())
+    assert "such as ticket/tkt_…" in said
+    assert "such as ticket.routed" not in said
 
 
 def test_without_a_command_the_help_names_all_of_them() -> None:

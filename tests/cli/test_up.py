@@ -85,7 +85,16 @@ def test_what_fell_due_happened_at_its_own_time_though_the_clock_leapt(week: Wee
     # A question of Sunday 10:05 with 24 hours: three quarters of them are over at 04:05.
     assert "At 04:05 yesterday's question" in " ".join(week.out.split())
     # An invoice of Thursday 17:20 with 8 hours: 75, 100 and 150 per cent, all over the weekend.
-    assert "Thu 23:20 · Fri 01:20 · Fri 05:20" in " ".join(week.out.split())
+    assert "(Thursday 23:20, Friday 01:20, Friday 05:20, Saturday 23:20)" in " ".join(week.out.split())
+
+
+def test_the_week_is_told_in_words_not_in_identifiers(week: Week) -> None:
+    arabic = " ".join(re.findall("\u2067(.*?)\u2069", week.out))
+    for said in ("اكتملت خطوة «اختيار الهدف»: 12.5٪", "«باقة بداية النمو»", "الخميس 23:20، الجمعة 01:20"):
+        assert said in arabic
+    for identifier in ("select_goal", "growth_starter", "thanks_flagged", "Thu"):
+        assert identifier not in arabic
+    assert " %" not in week.out
 
 
 def test_a_ticket_shows_its_clocks_in_every_state(week: Week) -> None:
@@ -274,6 +283,34 @@ def test_an_altered_ledger_is_found_and_has_a_code_of_its_own(tmp_path: Path) ->
         assert len(ended.error_lines) == 1
         assert "broken at 1" in ended.out
         assert run_command(address, "ledger", "verify", "--service", "success").code == 0
+
+
+def test_a_ledger_cut_short_is_found_by_where_it_ended_before(tmp_path: Path) -> None:
+    noted, data = tmp_path / "anchors.json", tmp_path / "data"
+    with started(data=data) as process:
+        address = address_of(process)
+        for body in ("one", "two"):
+            assert run_command(address, "tickets", "open", "c-1", body, "--as", "operator-1").code == 0
+        noted.write_text(run_command(address, "ledger", "verify", "--json").out, encoding="utf-8")
+        assert run_command(address, "tickets", "open", "c-1", "three", "--as", "operator-1").code == 0
+        assert run_command(address, "ledger", "verify", "--anchors", str(noted)).code == 0
+        single = tmp_path / "single.json"
+        single.write_text(
+            run_command(address, "ledger", "verify", "--service", "support", "--json").out, encoding="utf-8"
+        )
+        ended = run_command(address, "ledger", "verify", "--anchors", str(single))
+        assert (ended.code, "nothing is said there of 'incidents'" in ended.err) == (2, True)
+    with closing(sqlite3.connect(data / "support.db")) as database:
+        database.execute("DROP TRIGGER ledger_no_delete")
+        database.execute("DELETE FROM ledger WHERE sequence > 1")
+        database.execute("UPDATE ledger_head SET sequence = 1, hash = (SELECT hash FROM ledger)")
+        database.commit()
+    with started(data=data) as process:
+        address = address_of(process)
+        assert run_command(address, "ledger", "verify").code == 0
+        ended = run_command(address, "ledger", "verify", "--anchors", str(noted))
+        assert ended.code == 4
+        assert "ledger broken: support" in ended.err
 
 
 def test_no_variable_of_the_environment_turns_live_sends_on(tmp_path: Path) -> None:

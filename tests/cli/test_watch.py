@@ -18,7 +18,7 @@ from dealix.common.v1 import ledger_pb2
 from dealix.gateway.v1 import gateway_service_pb2 as pb
 from dealix.gateway.v1 import gateway_service_pb2_grpc
 
-from customer_ops.client import CallFailed
+from customer_ops.client import SERVICES, CallFailed
 from customer_ops.exits import EXIT_REFUSED, EXIT_UNREACHABLE, CommandFailed
 from customer_ops.watching import follow
 from tests.cli.conftest import Command, address_of, environment, run_command, started
@@ -79,6 +79,7 @@ def test_what_is_refused_and_what_is_not_there_is_said_on_one_line(command: Comm
     refused = command("watch", "--from", "abc", "--until-caught-up")
     assert (refused.code, len(refused.error_lines)) == (1, 1)
     assert "from_position" in refused.err
+    assert "go on with" not in refused.err
     assert command("watch", "--service", "nobody").code == 2
     nobody = run_command("127.0.0.1:9", "watch")
     assert (nobody.code, len(nobody.error_lines)) == (3, 1)
@@ -117,6 +118,42 @@ def test_it_goes_on_while_the_stack_is_started_anew_and_ends_by_ctrl_c(tmp_path:
         finally:
             watching.kill()
             watching.wait()
+
+
+def test_sigterm_ends_it_as_ctrl_c_does(stack: str) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "customer_ops", "watch", "--new", "--address", stack],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        env=environment(),
+    ) as watching:
+        assert watching.stdout is not None
+        assert "watching" in watching.stdout.readline()
+        watching.send_signal(signal.SIGTERM)
+        out, said = watching.communicate(timeout=20)
+    assert (watching.returncode, said) == (0, "")
+    assert "go on: --from " in out
+
+
+def test_where_a_ledger_is_missing_it_is_told_and_has_a_code() -> None:
+    nowhere = {f"CUSTOMER_OPS_{name.upper()}_TARGET": "dns:///127.0.0.1:9" for name in SERVICES}
+    with subprocess.Popen(
+        [sys.executable, "-m", "gateway"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment() | nowhere | {"CUSTOMER_OPS_LISTEN": "127.0.0.1:0"},
+    ) as gateway:
+        try:
+            assert gateway.stderr is not None
+            address = json.loads(gateway.stderr.readline())["address"]
+            ended = run_command(address, "watch", "--until-caught-up", "--service", "support")
+        finally:
+            gateway.terminate()
+    assert ended.code == EXIT_UNREACHABLE
+    assert ended.error_lines == ["customer-ops: not complete: no answer of support"]
+    assert "go on: --from " in ended.out
 
 
 @pytest.mark.parametrize("flag", [None, True], ids=["absent", "true"])
