@@ -5,12 +5,13 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
-from dealix.common.v1 import ledger_pb2
+from dealix.common.v1 import actor_pb2, ledger_pb2
 from google.protobuf.message import Message
 
 from services.runtime import wire
 from services.runtime.call import Call
 from services.storage import ledger, paging
+from services.storage.transaction import Actor
 
 
 class LedgerServicer:
@@ -56,8 +57,8 @@ class LedgerServicer:
 def _entry(entry: ledger.LedgerEntry) -> ledger_pb2.LedgerEntry:
     return ledger_pb2.LedgerEntry(
         sequence=entry.sequence,
-        record_time=wire.timestamp(entry.time),
-        actor=wire.actor(entry.actor),
+        record_time=None if entry.time == ledger.BEFORE_ALL else wire.timestamp(entry.time),
+        actor=_actor(entry.actor),
         action=entry.action,
         subject=entry.subject,
         request_id=entry.request_id,
@@ -66,3 +67,10 @@ def _entry(entry: ledger.LedgerEntry) -> ledger_pb2.LedgerEntry:
         previous_hash=entry.previous_hash,
         hash=entry.hash,
     )
+
+
+def _actor(actor: Actor) -> actor_pb2.Actor:
+    try:
+        return wire.actor(actor)
+    except (KeyError, ValueError):  # A kind or role that no service writes: somebody edited the entry.
+        return actor_pb2.Actor(id=actor.id)

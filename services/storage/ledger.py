@@ -23,6 +23,7 @@ import hashlib
 import json
 import struct
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -32,9 +33,9 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.sql import Executable
 
-from services.storage.errors import StatementRefused, StorageUnavailable, WorkFault
+from services.storage.errors import StorageUnavailable, WorkFault
 from services.storage.schema import instance, ledger, ledger_head
-from services.storage.times import from_micros
+from services.storage.times import time_or_none
 from services.storage.transaction import Actor, Row, Tx
 
 _DOMAIN = b"dealix.ledger.v1\n"
@@ -49,12 +50,16 @@ _JSON = json.JSONEncoder(separators=(",", ":"))
 MAX_VALUE = 200
 MAX_ATTRIBUTES = 32
 
-# The time of the entry that an empty ledger does not have.
+# The time of an entry that is not there, or whose time cannot be read.
 BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 
 
 class LedgerEntry(NamedTuple):
-    """One action. ``subject`` names what it was done to (``ticket/tkt_…``), ``fields`` what of it changed."""
+    """One action. ``subject`` names what it was done to (``ticket/tkt_…``), ``fields`` what of it changed.
+
+    What an edit made unreadable is left out: ``time`` is `BEFORE_ALL`, ``fields`` and ``attributes`` are empty, bytes that
+    are no text stand as U+FFFD. `verify` finds the entry.
+    """
 
     sequence: int
     time: datetime
@@ -106,18 +111,34 @@ INSERT_ENTRY = sa.insert(ledger)
 READ_HEAD = sa.select(ledger_head.c.sequence, ledger_head.c.hash).where(ledger_head.c.id == 1)
 LOCK_HEAD = READ_HEAD.with_for_update()
 MOVE_HEAD = sa.update(ledger_head).where(ledger_head.c.id == 1)
+# Null where it is no number.
+_TIME = sa.case((ledger.c.time_us == sa.cast(ledger.c.time_us, sa.BigInteger), ledger.c.time_us)).label("time_us")
 # When the entry that a head names was made. A statement of its own: one that waited for the head does not see it yet.
-_TIME_OF_ENTRY = sa.select(ledger.c.time_us).where(ledger.c.sequence == sa.bindparam("sequence", type_=sa.BigInteger))
+_TIME_OF_ENTRY = sa.select(_TIME).where(ledger.c.sequence == sa.bindparam("sequence", type_=sa.BigInteger))
 
 _AFTER = sa.bindparam("after", type_=sa.BigInteger)
 _UNTIL = sa.bindparam("until", type_=sa.BigInteger)
 _LIMIT = sa.bindparam("limit", type_=sa.Integer)
-_LIST = sa.select(ledger).where(ledger.c.sequence > _AFTER).order_by(ledger.c.sequence).limit(_LIMIT)
+# SQLite keeps anything in any column, and its driver gives up on text that is none. So texts are read as bytes there, and
+# `sound` says whether every column holds what its type says.
+_BYTES = sa.LargeBinary()
+_READ_AS = {sa.Text: _BYTES.with_variant(sa.Text(), "postgresql"), sa.LargeBinary: _BYTES}
+_LIST = (
+    sa.select(
+        ledger.c.sequence,
+        _TIME,
+        *(sa.cast(c, _READ_AS[type(c.type)]).label(c.name) for c in ledger.c if type(c.type) in _READ_AS),
+        sa.and_(*(c == sa.cast(c, c.type) for c in ledger.c)).label("sound"),
+    )
+    .where(ledger.c.sequence > _AFTER)
+    .order_by(ledger.c.sequence)
+    .limit(_LIMIT)
+)
+_UP_TO = _LIST.where(ledger.c.sequence <= _UNTIL)
 _OF_SUBJECT = _LIST.where(ledger.c.subject == sa.bindparam("subject"))
 _OF_ACTION = _LIST.where(ledger.c.action == sa.bindparam("action"))
 _OF_BOTH = _OF_SUBJECT.where(ledger.c.action == sa.bindparam("action"))
-_UP_TO = _LIST.where(ledger.c.sequence <= _UNTIL)
-_HASH_AT = sa.select(ledger.c.hash).where(ledger.c.sequence == sa.bindparam("sequence"))
+_HASH_AT = sa.select(sa.cast(ledger.c.hash, _BYTES).label("hash")).where(ledger.c.sequence == sa.bindparam("sequence"))
 _INSTANCE = sa.select(instance.c.service, instance.c.instance_id)
 
 
@@ -159,15 +180,15 @@ def check_subject(subject: str) -> None:
 def entry_hash(
     sequence: int,
     time_us: int,
-    texts: Sequence[str],
+    texts: Sequence[str | bytes],
     previous_hash: bytes,
 ) -> bytes:
-    """The hash of an entry; ``texts`` are the eight text columns in the order of the encoding."""
+    """The hash of an entry; ``texts`` are the eight text columns in the order of the encoding, encoded or not."""
     return hashlib.sha256(_DOMAIN + _NUMBERS.pack(sequence, time_us) + _measured(texts) + previous_hash).digest()
 
 
-def _measured(texts: Sequence[str]) -> bytes:
-    encoded = [text.encode() for text in texts]
+def _measured(texts: Sequence[str | bytes]) -> bytes:
+    encoded = [text if isinstance(text, bytes) else text.encode() for text in texts]
     return b"".join([part for text in encoded for part in (_LENGTH.pack(len(text)), text)])
 
 
@@ -177,13 +198,16 @@ def read_head(tx: Tx, statement: Executable = READ_HEAD) -> Head:
     if head is None:
         raise StorageUnavailable("the ledger has no head")
     last = tx.one(_TIME_OF_ENTRY, {"sequence": head.sequence})
-    return Head(head.sequence, head.hash, from_micros(last.time_us) if last is not None else BEFORE_ALL)
+    return Head(head.sequence, head.hash, _time(last.time_us) if last is not None else BEFORE_ALL)
 
 
 def list_entries(
     tx: Tx, after_sequence: int, limit: int, *, subject: str | None = None, action: str | None = None
 ) -> list[LedgerEntry]:
-    """At most ``limit`` entries after ``after_sequence``, oldest first, optionally of one subject or action only."""
+    """At most ``limit`` entries after ``after_sequence``, oldest first, optionally of one subject or action only.
+
+    Damaged ones too, as far as they can be read: whoever looks for an edit needs them, and what stands around them.
+    """
     params: dict[str, object] = {"after": after_sequence, "limit": limit}
     if subject is not None:
         params["subject"] = subject
@@ -234,29 +258,18 @@ def verify(
     expected = from_sequence
     while True:
         # Up to the head, read on past it: entries after it are a finding.
-        try:
-            batch = (
-                tx.all(_LIST, {"after": after, "limit": _BATCH})
-                if to_head
-                else tx.all(_UP_TO, {"after": after, "until": last, "limit": _BATCH})
-            )
-        except StatementRefused:
-            # Text that is none: the driver gives up on the whole batch.
-            return found(LedgerProblem.MALFORMED, expected)
+        batch = (
+            tx.all(_LIST, {"after": after, "limit": _BATCH})
+            if to_head
+            else tx.all(_UP_TO, {"after": after, "until": last, "limit": _BATCH})
+        )
         for row in batch:
-            sequence, time_us, *texts, previous_hash, stored_hash = row
-            if type(sequence) is not int:
-                return found(LedgerProblem.MALFORMED, expected)
+            sequence, time_us, *texts, previous_hash, stored_hash, sound = row
             if sequence != expected:
                 return found(LedgerProblem.GAP, min(sequence, expected))
             if sequence > head_sequence:
                 return found(LedgerProblem.HEAD, sequence)
-            if (
-                type(time_us) is not int
-                or not all(type(text) is str for text in texts)
-                or type(previous_hash) is not bytes
-                or type(stored_hash) is not bytes
-            ):
+            if not sound:
                 return found(LedgerProblem.MALFORMED, sequence)
             if previous_hash != previous:
                 return found(LedgerProblem.CHAIN, sequence)
@@ -289,22 +302,51 @@ def _genesis(tx: Tx) -> bytes | None:
 
 def _hash_at(tx: Tx, sequence: int) -> bytes | None:
     row = tx.one(_HASH_AT, {"sequence": sequence})
-    return row.hash if row is not None and type(row.hash) is bytes else None
+    return row.hash if row is not None else None
 
 
 def _entry(row: Row) -> LedgerEntry:
     return LedgerEntry(
         sequence=row.sequence,
-        time=from_micros(row.time_us),
-        actor=Actor(row.actor_kind, row.actor_id, row.actor_role),
-        action=row.action,
-        subject=row.subject,
-        request_id=row.request_id,
-        fields=tuple(json.loads(row.fields)),
-        attributes=json.loads(row.attributes),
+        time=_time(row.time_us),
+        actor=Actor(_text(row.actor_kind), _text(row.actor_id), _text(row.actor_role)),
+        action=_text(row.action),
+        subject=_text(row.subject),
+        request_id=_text(row.request_id),
+        fields=_fields(_json(row.fields)),
+        attributes=_attributes(_json(row.attributes)),
         previous_hash=row.previous_hash,
         hash=row.hash,
     )
+
+
+def _time(micros: int | None) -> datetime:
+    with suppress(OverflowError):
+        return time_or_none(micros) or BEFORE_ALL
+    return BEFORE_ALL
+
+
+def _text(stored: str | bytes) -> str:
+    return stored.decode("utf-8", "replace") if isinstance(stored, bytes) else stored
+
+
+def _json(stored: str | bytes) -> object:
+    try:
+        return json.loads(_text(stored))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _fields(found: object) -> tuple[str, ...]:
+    return tuple(found) if isinstance(found, list) and all(map(_is_plain, found)) else ()
+
+
+def _attributes(found: object) -> Mapping[str, str]:
+    return found if isinstance(found, dict) and all(map(_is_plain, (*found, *found.values()))) else {}
+
+
+def _is_plain(value: object) -> bool:
+    return type(value) is str and value.isascii()
 
 
 def fold(entries: Iterable[LedgerEntry]) -> dict[str, dict[str, str]]:

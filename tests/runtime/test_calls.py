@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sqlite3
 import uuid
 
 import grpc
 import pytest
 from dealix.common.v1 import actor_pb2
+from dealix.support.v1 import ledger_service_pb2 as ledger_pb
+from dealix.support.v1 import ledger_service_pb2_grpc as ledger_rpc
 from dealix.support.v1 import support_service_pb2 as pb
 from dealix.support.v1 import support_service_pb2_grpc as rpc
 from google.rpc import error_details_pb2, status_pb2
@@ -177,6 +181,29 @@ async def test_a_store_that_is_away_shows_in_health_and_in_the_answer(running, m
         await rpc.SupportServiceStub(running.channel).RouteTicket(ticket())
     assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
     assert info_of(caught.value).reason == "STORAGE_UNAVAILABLE"
+
+
+async def test_a_damaged_ledger_entry_hides_none_of_the_others(running, tmp_path):
+    for _ in range(2):
+        await rpc.SupportServiceStub(running.channel).RouteTicket(ticket())
+    ledger = ledger_rpc.LedgerServiceStub(running.channel)
+    before = (await ledger.ListLedger(ledger_pb.ListLedgerRequest())).entries
+    with contextlib.closing(sqlite3.connect(tmp_path / "support.db")) as edit, edit:
+        edit.execute("DROP TRIGGER ledger_no_update")
+        edit.execute(
+            "UPDATE ledger SET time_us = 'soon', actor_kind = 'ghost', actor_role = 'emperor', subject = x'ff', "
+            "fields = 'x', attributes = 'not json', hash = 'h' WHERE sequence = 2"
+        )
+    damaged = before[1]
+    for name in ("record_time", "fields", "attributes", "hash", "subject"):
+        damaged.ClearField(name)
+    damaged.hash, damaged.subject = b"h", "\ufffd"
+    damaged.actor.ClearField("kind")
+    damaged.actor.ClearField("role")
+    listed = await ledger.ListLedger(ledger_pb.ListLedgerRequest())
+    assert list(listed.entries) == list(before)
+    verified = await ledger.VerifyLedger(ledger_pb.VerifyLedgerRequest())
+    assert (verified.intact, verified.first_bad_sequence) == (False, 2)
 
 
 async def test_a_second_process_on_the_same_port_is_refused(running, tmp_path):

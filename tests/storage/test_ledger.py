@@ -12,9 +12,17 @@ import asyncpg
 import pytest
 import sqlalchemy as sa
 
-from services.storage.database import Database, UnitOfWork
+from services.storage.database import Actor, Database, UnitOfWork
 from services.storage.errors import ConstraintBroken, WorkFault
-from services.storage.ledger import LedgerProblem, entry_hash, fold, genesis_hash, list_entries, verify
+from services.storage.ledger import (
+    BEFORE_ALL,
+    LedgerProblem,
+    entry_hash,
+    fold,
+    genesis_hash,
+    list_entries,
+    verify,
+)
 from services.storage.migrations import sqlite_path
 from services.storage.schema import ledger
 from tests.storage.conftest import WORKER, Opener, add_account, entries, request, verified
@@ -284,6 +292,69 @@ async def test_entries_are_listed_by_subject_and_action(database: Database) -> N
         assert [entry.sequence for entry in listed] == expected
 
 
+DAMAGED: list[tuple[str, dict[str, Any]]] = [
+    ("attributes = 'not json'", {"attributes": {}}),
+    ("attributes = '[1]'", {"attributes": {}}),
+    ("attributes = '{\"balance\":3}'", {"attributes": {}}),
+    ('attributes = \'{"balance":"\\ud800"}\'', {"attributes": {}}),
+    (f"attributes = '{'[' * 100_000}'", {"attributes": {}}),
+    ("fields = '{}'", {"fields": ()}),
+    ("fields = '[null]'", {"fields": ()}),
+    ("fields = ''", {"fields": ()}),
+    ("time_us = 9223372036854775807", {"time": BEFORE_ALL}),
+    ("time_us = -9223372036854775807", {"time": BEFORE_ALL}),
+    ("actor_kind = 'ghost', actor_role = 'emperor'", {"actor": Actor("ghost", "per_1", "emperor")}),
+]
+# What SQLite keeps in a column all the same.
+DAMAGED_ON_SQLITE: list[tuple[str, dict[str, Any]]] = [
+    ("time_us = 'soon'", {"time": BEFORE_ALL}),
+    ("time_us = CAST(x'ff' AS TEXT)", {"time": BEFORE_ALL}),
+    ("actor_id = x'00ff'", {"actor": Actor("person", "\0\ufffd", "founder")}),
+    ("action = CAST(x'61ff' AS TEXT)", {"action": "a\ufffd"}),
+    ("hash = 'text'", {"hash": b"text"}),
+    ("previous_hash = CAST(x'ff' AS TEXT)", {"previous_hash": b"\xff"}),
+    ("attributes = CAST(x'7bff7d' AS TEXT)", {"attributes": {}}),
+]
+
+
+@pytest.mark.parametrize(("assignment", "read"), DAMAGED)
+async def test_a_damaged_entry_is_listed_as_far_as_it_can_be_read(
+    database: Database, tamper: Run, assignment: str, read: dict[str, Any]
+) -> None:
+    await listed_all_the_same(database, tamper, assignment, read)
+
+
+@pytest.mark.parametrize(("assignment", "read"), DAMAGED_ON_SQLITE)
+async def test_so_is_one_that_only_sqlite_keeps(sqlite_opener: Opener, assignment: str, read: dict[str, Any]) -> None:
+    async def tamper(statement: str) -> None:
+        connection = sqlite3.connect(sqlite_path(sqlite_opener.url))
+        connection.execute("DROP TRIGGER ledger_no_update")
+        connection.execute(statement)
+        connection.commit()
+        connection.close()
+
+    await listed_all_the_same(await sqlite_opener(), tamper, assignment, read)
+
+
+async def listed_all_the_same(database: Database, tamper: Run, assignment: str, read: dict[str, Any]) -> None:
+    """The damaged entry with what can be read, the others as they were; the verification finds it."""
+    await fill(database, 3)
+    before = await entries(database)
+    await tamper(f"UPDATE ledger SET {assignment} WHERE sequence = 2")
+    assert await entries(database) == [before[0], before[1]._replace(**read), before[2]]
+    assert (await verified(database)).first_bad_sequence == 2
+
+
+async def test_behind_a_damaged_entry_writes_go_on(opener: Opener, tamper: Run) -> None:
+    database = await opener()
+    await fill(database, 2)
+    await database.close()
+    await tamper("UPDATE ledger SET time_us = 9223372036854775807, attributes = 'not json' WHERE sequence = 2")
+    database = await opener()
+    await database.write(request(), add_account("after"))
+    assert [entry.sequence for entry in await entries(database)] == [1, 2, 3]
+
+
 async def test_the_ledger_tells_the_state(database: Database) -> None:
     await fill(database, 2)
 
@@ -327,8 +398,16 @@ async def test_garbage_in_the_ledger_is_a_finding_and_no_failure(sqlite_opener: 
     database = await sqlite_opener()
     await fill(database)
     path = sqlite_path(sqlite_opener.url)
-    garbage = ["time_us = 'soon'", "actor_id = x'00ff'", "hash = 'text'", "subject = CAST(x'ff' AS TEXT)"]
-    for assignment in garbage:
+    garbage = {
+        "time_us = 'soon'": LedgerProblem.MALFORMED,
+        "time_us = CAST(x'ff' AS TEXT)": LedgerProblem.MALFORMED,
+        "actor_id = x'00ff'": LedgerProblem.MALFORMED,
+        # The same bytes as another type: no query by subject would find the entry.
+        "subject = CAST(subject AS BLOB)": LedgerProblem.MALFORMED,
+        "hash = 'text'": LedgerProblem.MALFORMED,
+        "subject = CAST(x'ff' AS TEXT)": LedgerProblem.HASH,
+    }
+    for assignment, problem in garbage.items():
         connection = sqlite3.connect(path)
         (trigger,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'ledger_no_update'").fetchone()
         columns = [name for (_, name, *_) in connection.execute("PRAGMA table_info(ledger)")]
@@ -337,7 +416,7 @@ async def test_garbage_in_the_ledger_is_a_finding_and_no_failure(sqlite_opener: 
         connection.execute(f"UPDATE ledger SET {assignment} WHERE sequence = 4")
         connection.commit()
         result = await verified(database)
-        assert (result.problem, result.ok) == (LedgerProblem.MALFORMED, False), assignment
+        assert (result.problem, result.first_bad_sequence, result.checked) == (problem, 4, 3), assignment
         places = ", ".join(f"{name} = ?" for name in columns)
         connection.execute(f"UPDATE ledger SET {places} WHERE sequence = 4", kept)
         connection.execute(trigger)

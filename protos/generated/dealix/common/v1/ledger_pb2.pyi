@@ -25,6 +25,9 @@ class LedgerEntry(_message.Message):
     """One line of a service's Action Ledger: append-only, numbered without gaps, each entry holding the hash of the one before.
 
     It holds identifiers, field names and states. It never holds personal text.
+
+    What somebody edited into something that cannot be read is unset, and U+FFFD stands where bytes are no text; VerifyLedger
+    finds the entry.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
