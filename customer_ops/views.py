@@ -298,7 +298,7 @@ def checklist(found: checklist_pb2.Checklist) -> Group:
             [
                 ("customer", found.customer_id),
                 ("bundle", found.bundle_id or "not chosen yet"),
-                ("progress", f"{found.progress_pct:g} %, now at {found.current_step_id}"),
+                ("progress", f"{found.progress_pct:g}%, now at {found.current_step_id}"),
             ]
         ),
         table(
@@ -325,7 +325,7 @@ def checklists(found: Sequence[checklist_pb2.Checklist]) -> RenderableType:
         [Column("progress", right=True), Column("created"), Column("customer", long=True)],
         [
             (
-                f"{item.progress_pct:g} %",
+                f"{item.progress_pct:g}%",
                 moment(item.create_time),
                 two_lines(item.customer_id, f"at {item.current_step_id}, {item.bundle_id or 'no bundle yet'}"),
             )
@@ -348,7 +348,7 @@ def connectors(found: Sequence[connector_pb2.Connector], summary: connector_pb2.
     parts: list[RenderableType] = [
         facts(
             [
-                ("connected", f"{summary.connected_count} of {summary.total} ({summary.connected_pct:g} %)"),
+                ("connected", f"{summary.connected_count} of {summary.total} ({summary.connected_pct:g}%)"),
                 ("first service", "ready" if summary.ready_for_first_service else "not ready"),
                 ("blocking", ", ".join(summary.blocking_missing) or "nothing missing"),
             ]

@@ -42,7 +42,7 @@ _PARTS = {
     "report": ("التقرير", "Report"),
     "customers": ("العملاء المتأثرون", "Affected customers"),
     "incident": ("الحادث", "Incident"),
-    "onboarding": ("التهيئة", "Onboarding"),
+    "onboarding": ("التأهيل", "Onboarding"),
     "tickets": ("أحدث التذاكر", "Newest tickets"),
     "due_clocks": ("مواعيد قريبة أو متجاوزة", "Clocks that press"),
     "incidents": ("الحوادث والتجميد", "Incidents and freezes"),

@@ -51,7 +51,7 @@ def onboardings(found: Sequence[onboarding_pb2.OnboardingLine]) -> RenderableTyp
             (
                 _late(line.days_late),
                 line.due_date,
-                two_lines(short(line.customer_id, 30), f"{line.progress_pct:g} %, {line.bundle_id or 'no bundle yet'}"),
+                two_lines(short(line.customer_id, 30), f"{line.progress_pct:g}%, {line.bundle_id or 'no bundle yet'}"),
                 _now(line),
             )
             for line in found
@@ -78,7 +78,7 @@ def onboarding(found: onboarding_pb2.Onboarding) -> Group:
     lines: list[tuple[str, RenderableType | str | int]] = [
         ("customer", checklist.customer_id),
         ("bundle", checklist.bundle_id or "not chosen yet"),
-        ("progress", f"{checklist.progress_pct:g} %, now at {checklist.current_step_id}"),
+        ("progress", f"{checklist.progress_pct:g}%, now at {checklist.current_step_id}"),
         ("plan", f"from {checklist.start_date}, now due {checklist.due_date}"),
         ("late", _late(checklist.days_late)),
         ("waited for", ", ".join(f"{_party(t.party)[1]} {minutes(t.minutes)}" for t in found.blocked_time)),
@@ -102,7 +102,7 @@ def checklist(found: checklist_pb2.Checklist) -> Group:
             [
                 ("customer", found.customer_id),
                 ("bundle", found.bundle_id or "not chosen yet"),
-                ("progress", f"{found.progress_pct:g} %, now at {found.current_step_id}"),
+                ("progress", f"{found.progress_pct:g}%, now at {found.current_step_id}"),
                 ("late", _late(found.days_late)),
             ]
         ),

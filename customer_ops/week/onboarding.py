@@ -15,6 +15,7 @@ from rich.console import Group
 
 from customer_ops import views, views_onboarding
 from customer_ops.render import Beside
+from customer_ops.script import Both
 from customer_ops.week.show import Show, new_id
 
 _CONFIGURING = connector_pb2.CONNECTOR_STATE_CONFIGURING
@@ -46,8 +47,7 @@ class Onboarding:
         )
         show.tell("checklist_made", customer=show.customer_id, steps=made.total_steps, due=made.steps[-1].planned_date)
         show.later(minutes=12)
-        self._complete("select_goal")
-        show.tell("step_done", step="select_goal", progress=f"{self._progress():g}")
+        self._complete_and_tell("select_goal")
         show.later(minutes=6)
         show.refused("step_needs_approval", "APPROVAL_REQUIRED", steps.UpdateStep, self._update("select_bundle"))
         drafted = self._client.call(
@@ -65,10 +65,9 @@ class Onboarding:
         request = self._update("select_bundle")
         request.approval_id = approved.approval.approval_id
         self._client.call(steps.UpdateStep, request)
-        show.tell("bundle_approved", bundle=show.week.inputs["select_bundle"], person=show.customer.id)
+        show.tell("bundle_approved", bundle=show.week.words[show.week.bundle_id], person=show.customer.id)
         show.later(minutes=9)
-        self._complete("company_intake")
-        show.tell("step_done", step="company_intake", progress=f"{self._progress():g}")
+        self._complete_and_tell("company_intake")
 
     def connect(self) -> None:
         """Monday: connectors, one of which fails at first, and one that needs an audit before."""
@@ -192,7 +191,7 @@ class Onboarding:
         show.tell("proof_approved", person=show.customer.id)
         show.later(minutes=25)
         answer = self._client.call(complete, self._accept_request())
-        show.tell("accepted", bundle=answer.plan.bundle_id)
+        show.tell("accepted", bundle=show.week.words[answer.plan.bundle_id])
         show.show(views_onboarding.criteria(answer.acceptance.criteria))
         show.tell("plan_of_days")
         show.show(views_onboarding.steps(self._onboarding().checklist))
@@ -207,8 +206,11 @@ class Onboarding:
         found: onboarding_pb2.Onboarding = answer.onboarding
         return found
 
-    def _progress(self) -> float:
-        return self._onboarding().checklist.progress_pct
+    def _complete_and_tell(self, step_id: str) -> None:
+        self._complete(step_id)
+        checklist = self._onboarding().checklist
+        title = next(Both(step.title_ar, step.title_en) for step in checklist.steps if step.step_id == step_id)
+        self._show.tell("step_done", step=title, progress=f"{checklist.progress_pct:g}")
 
     def _guidance(self, recovery_id: str) -> None:
         """What is offered now in one respect; nothing where it is not."""

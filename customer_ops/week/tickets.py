@@ -8,6 +8,7 @@ from dealix.support.v1 import sla_service_pb2, support_service_pb2, ticket_pb2
 from customer_ops import views_support
 from customer_ops.names import field_name, name_of
 from customer_ops.render import draft, riyadh
+from customer_ops.script import Both
 from customer_ops.week import figures
 from customer_ops.week.show import Show, new_id
 
@@ -76,8 +77,8 @@ class Tickets:
         show = self._show
         show.part("resumed")
         show.at(1, "11:00")
-        written = self._message(self._gmail, "done")
-        show.tell("resumed", effect=field_name(written, "effect").lower())
+        self._message(self._gmail, "done")
+        show.tell("resumed")
         show.says(show.week.messages["done"])
         self._clocks(self._gmail)
         show.later(minutes=40)
@@ -87,8 +88,8 @@ class Tickets:
         self._resolve(self._gmail, show.week.reasons["resolved"])
         show.tell("resolved")
         show.later(minutes=25)
-        written = self._message(self._gmail, "thanks")
-        show.tell("thanked", effect=field_name(written, "effect").lower())
+        self._message(self._gmail, "thanks")
+        show.tell("thanked")
         show.says(show.week.messages["thanks"])
 
     def before_the_leak(self) -> None:
@@ -167,7 +168,15 @@ class Tickets:
             for found in show.pending(["support"], draft_pb2.DRAFT_KIND_ESCALATION)
             if found[1].subject == f"ticket/{self._invoice.ticket_id}"
         ]
-        show.tell("weekend_over", times=" · ".join(riyadh(found.create_time, "%a %H:%M") for _, found in escalated))
+        times = [(riyadh(found.create_time, "%A"), riyadh(found.create_time, "%H:%M")) for _, found in escalated]
+        days = {day: show.week.words[day.lower()] for day, _ in times}
+        show.tell(
+            "weekend_over",
+            times=Both(
+                "، ".join(f"{days[day].ar} {time}" for day, time in times),
+                ", ".join(f"{days[day].en} {time}" for day, time in times),
+            ),
+        )
         show.show(figures.pending(escalated))
         self._clocks(self._invoice)
         first = show.draft_of("support", self._invoice.first_response_draft_id)
@@ -231,12 +240,11 @@ class Tickets:
         )
         ticket: ticket_pb2.Ticket = answer.ticket
         show.tell(
-            "ticket_opened" if answer.classification.matched_keyword else "ticket_opened_plain",
+            "ticket_opened",
             channel=show.week.words[name_of(channel_pb2.Channel, text.channel).lower()],
-            priority=field_name(answer, "priority"),
-            decided=answer.classification.matched_keyword,
             owner=show.week.words[ticket.owner],
-            hours=f"{ticket.sla.first_response_minutes / 60:g}",
+            time=show.week.words[f"minutes_{ticket.sla.first_response_minutes}"],
+            reason=Both(answer.classification.reason_ar, answer.classification.reason_en),
         )
         show.says(text.body, text.subject)
         return ticket
@@ -257,8 +265,8 @@ class Tickets:
             ),
         )
 
-    def _message(self, ticket: ticket_pb2.Ticket, name: str) -> ticket_pb2.TicketMessage:
-        answer = self._client.call(
+    def _message(self, ticket: ticket_pb2.Ticket, name: str) -> None:
+        self._client.call(
             self._client.support.AddCustomerMessage,
             support_service_pb2.AddCustomerMessageRequest(
                 request_id=new_id(),
@@ -268,8 +276,6 @@ class Tickets:
                 body=self._show.week.messages[name],
             ),
         )
-        written: ticket_pb2.TicketMessage = answer.message
-        return written
 
     def _reply(self, ticket: ticket_pb2.Ticket, name: str, reference: str) -> None:
         show, said = self._show, self._show.week.replies[name]
