@@ -7,6 +7,7 @@ import heapq
 from importlib import import_module
 from typing import Any
 
+from dealix.common.v1 import ledger_pb2
 from dealix.gateway.v1 import gateway_service_pb2 as pb
 
 from gateway.compose import Composer
@@ -14,6 +15,8 @@ from gateway.contract import SERVICES
 from services.domain.errors import InvalidInput, Violation
 from services.runtime import paging
 from services.runtime.call import Call
+
+_PAGE = 200
 
 
 async def list_ledger(composer: Composer, request: pb.ListLedgerRequest, call: Call) -> pb.ListLedgerResponse:
@@ -74,6 +77,28 @@ async def page(
     wanted = messages.ListLedgerRequest(after_sequence=after, subject=subject, action=action, page_size=size)
     path = f"/dealix.{service}.v1.LedgerService/ListLedger"
     return await composer.fetch(service, path, wanted, correlation_id, deadline)
+
+
+async def entry_of(
+    composer: Composer, service: str, request_id: str, call: Call, *, action: str, subject: str = ""
+) -> ledger_pb2.LedgerEntry | None:
+    """What a write under an id did, as a ledger tells of it; None where there was none. Raises ``RpcFailure``."""
+    after = 0
+    while True:
+        found = await page(
+            composer,
+            service,
+            after=after,
+            size=_PAGE,
+            subject=subject,
+            action=action,
+            correlation_id=call.correlation_id,
+            deadline=call.deadline,
+        )
+        entry: ledger_pb2.LedgerEntry | None = next((e for e in found.entries if e.request_id == request_id), None)
+        if entry is not None or not found.next_page_token:
+            return entry
+        after = found.entries[-1].sequence
 
 
 def _time(entry: Any) -> tuple[int, int]:

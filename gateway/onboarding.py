@@ -8,6 +8,7 @@ from dealix.gateway.v1 import gateway_service_pb2 as pb
 from dealix.onboarding.v1 import evidence_pb2, onboarding_pb2, onboarding_service_pb2
 from dealix.success.v1 import activity_pb2, plan_pb2, success_service_pb2
 
+from gateway import ledgers
 from gateway.compose import Composer, part_id
 from services.domain.errors import PersonRequired
 from services.domain.riyadh import riyadh_date
@@ -46,25 +47,14 @@ async def complete(
 ) -> pb.CompleteOnboardingResponse:
     """Activates the plan where only the cadence is missing, accepts, and tells success of the Proof Pack.
 
-    Each write's id comes from the request, and its content from the request and the chosen bundle, so that a repeated call
-    repeats it exactly; the Proof Pack is told once for a customer. Raises ``RpcFailure``, and ``PersonRequired`` before
-    anything is written.
+    Each write's id comes from the request, and the ledger of success tells whether an earlier call with it activated the plan:
+    so a repeated call repeats its own writes exactly, whatever has happened since, and makes none that it did not make. Raises
+    ``RpcFailure``, and ``PersonRequired`` before anything is written.
     """
     if request.actor.kind != actor_pb2.ACTOR_KIND_PERSON:
         raise PersonRequired("a person accepts an onboarding", action="accept_onboarding")
     customer_id = request.customer_id
-    plan = await composer.plan(customer_id, call)
-    activated = False
-    if plan is None or plan.state != plan_pb2.PLAN_STATE_ACTIVE:
-        judged: onboarding_service_pb2.GetAcceptanceResponse = await composer.ask(
-            "onboarding",
-            f"{_ONBOARDING}/GetAcceptance",
-            onboarding_service_pb2.GetAcceptanceRequest(customer_id=customer_id),
-            call,
-        )
-        if all(criterion.met for criterion in judged.criteria if criterion.criterion_id != CADENCE):
-            plan = await _activate(composer, request, call)
-            activated = True
+    activated = await _activated(composer, request, call)
     accepted: onboarding_service_pb2.AcceptOnboardingResponse = await composer.ask(
         "onboarding",
         f"{_ONBOARDING}/AcceptOnboarding",
@@ -72,31 +62,63 @@ async def complete(
             request_id=part_id(request.request_id, "accept"),
             actor=request.actor,
             customer_id=customer_id,
-            cadence=cadence_of(plan),
+            cadence=cadence_of(await composer.plan(customer_id, call)),
         ),
         call,
     )
     await _tell_of_proof_pack(composer, request, accepted.acceptance, call)
     return pb.CompleteOnboardingResponse(
-        acceptance=accepted.acceptance, plan=plan, plan_activated=activated, approval_required=True
+        acceptance=accepted.acceptance, plan=activated, plan_activated=activated is not None, approval_required=True
     )
 
 
-async def _activate(composer: Composer, request: pb.CompleteOnboardingRequest, call: Call) -> plan_pb2.Plan:
+async def _activated(composer: Composer, request: pb.CompleteOnboardingRequest, call: Call) -> plan_pb2.Plan | None:
+    """The plan that this call activates, or did when it was made before; None where there is nothing for it to activate."""
+    customer_id = request.customer_id
+    plan = await composer.plan(customer_id, call)
+    judged: onboarding_service_pb2.GetAcceptanceResponse = await composer.ask(
+        "onboarding",
+        f"{_ONBOARDING}/GetAcceptance",
+        onboarding_service_pb2.GetAcceptanceRequest(customer_id=customer_id, cadence=cadence_of(plan)),
+        call,
+    )
+    # Looked for last: what a call of the same id has activated meanwhile is seen here, if not above.
+    request_id = part_id(request.request_id, "activate")
+    before = await ledgers.entry_of(
+        composer, "success", request_id, call, subject=f"plan/{customer_id}", action="plan.activated"
+    )
+    if before is not None:
+        return await _activate(composer, request, request_id, before.attributes["bundle_id"], call)
+    others_met = all(criterion.met for criterion in judged.criteria if criterion.criterion_id != CADENCE)
+    active = plan is not None and plan.state == plan_pb2.PLAN_STATE_ACTIVE
+    if active or judged.HasField("acceptance") or not others_met:
+        return None
     known: onboarding_service_pb2.GetChecklistResponse = await composer.ask(
         "onboarding",
         f"{_ONBOARDING}/GetChecklist",
-        onboarding_service_pb2.GetChecklistRequest(customer_id=request.customer_id),
+        onboarding_service_pb2.GetChecklistRequest(customer_id=customer_id),
         call,
     )
+    try:
+        return await _activate(composer, request, request_id, known.checklist.bundle_id, call)
+    except RpcFailure as failure:
+        # Somebody else has activated it meanwhile.
+        if failure.reason != "PLAN_EXISTS":
+            raise
+        return None
+
+
+async def _activate(
+    composer: Composer, request: pb.CompleteOnboardingRequest, request_id: str, bundle_id: str, call: Call
+) -> plan_pb2.Plan:
     activated: success_service_pb2.ActivatePlanResponse = await composer.ask(
         "success",
         f"{_SUCCESS}/ActivatePlan",
         success_service_pb2.ActivatePlanRequest(
-            request_id=part_id(request.request_id, "activate"),
+            request_id=request_id,
             actor=request.actor,
             customer_id=request.customer_id,
-            bundle_id=known.checklist.bundle_id,
+            bundle_id=bundle_id,
             start_date=request.start_date,
             renewal_date=request.renewal_date,
             channel=request.channel,

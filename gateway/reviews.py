@@ -10,10 +10,11 @@ from pathlib import Path
 
 import grpc
 from dealix.gateway.v1 import gateway_service_pb2 as pb
-from dealix.incidents.v1 import incident_pb2, incident_service_pb2, ledger_service_pb2
+from dealix.incidents.v1 import incident_pb2, incident_service_pb2
 from dealix.success.v1 import plan_pb2, success_service_pb2
 from dealix.support.v1 import sla_pb2, sla_service_pb2
 
+from gateway import ledgers
 from gateway.compose import Composer, part_id
 from services.domain.riyadh import riyadh_date, working_day
 from services.domain.texts import Bilingual, TextsFile
@@ -31,7 +32,6 @@ _NO_CADENCE = frozenset({"PLAN_NOT_FOUND", "PLAN_NOT_ACTIVE"})
 _AT_ONCE = 8
 # What a declaration takes of each.
 _MAX_CUSTOMERS, _MAX_TICKETS = 1000, 100
-_LEDGER_PAGE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,27 +241,14 @@ class _Follow:
         except RpcFailure as failure:
             if failure.reason != "REQUEST_ID_REUSED":
                 raise
-            return await self._declared_before(request_id, failure)
-        return declared.incident.incident_id
-
-    async def _declared_before(self, request_id: str, failure: RpcFailure) -> str:
-        """The incident that somebody else declared under the id of the week, as the ledger knows it."""
-        token = ""
-        while True:
-            page: ledger_service_pb2.ListLedgerResponse = await self._composer.ask(
-                "incidents",
-                "/dealix.incidents.v1.LedgerService/ListLedger",
-                ledger_service_pb2.ListLedgerRequest(
-                    action="incident.declared", page_size=_LEDGER_PAGE, page_token=token
-                ),
-                self._call,
+            # Somebody else declared it: the ledger knows which incident it is.
+            entry = await ledgers.entry_of(
+                self._composer, "incidents", request_id, self._call, action="incident.declared"
             )
-            for entry in page.entries:
-                if entry.request_id == request_id:
-                    return entry.subject.removeprefix("incident/")
-            token = page.next_page_token
-            if not token:
-                raise failure
+            if entry is None:
+                raise
+            return entry.subject.removeprefix("incident/")
+        return declared.incident.incident_id
 
 
 def _next_working_day(day: date) -> date:

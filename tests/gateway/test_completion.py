@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import grpc
 import pytest
@@ -22,7 +22,7 @@ from dealix.success.v1 import success_service_pb2_grpc as suc_rpc
 
 from gateway.contract import SERVICES
 from services.runtime.wire import timestamp
-from tests.gateway.conftest import gateway_at
+from tests.gateway.conftest import backend, gateway_at
 from tests.rpc.client import pages, refused
 
 PERSON = actor_pb2.Actor(kind=actor_pb2.ACTOR_KIND_PERSON, id="operator-1")
@@ -123,10 +123,84 @@ async def test_the_cadence_is_activated_when_nothing_else_is_missing_and_the_cal
     assert all(criterion.met for criterion in done.acceptance.criteria)
     assert (done.plan.bundle_id, done.plan.state) == ("growth_starter", plan_pb2.PLAN_STATE_ACTIVE)
     assert done.plan_activated
-    again = await stub.CompleteOnboarding(request)
-    assert again.acceptance == done.acceptance
-    assert again.plan == done.plan
-    assert not again.plan_activated
+    assert await stub.CompleteOnboarding(request) == done
+
+
+def activation(request):
+    """The plan that a completion would activate, activated by somebody else."""
+    return suc.ActivatePlanRequest(
+        **written(
+            bundle_id="growth_starter",
+            start_date=request.start_date,
+            renewal_date=request.renewal_date,
+            channel=request.channel,
+        )
+    )
+
+
+async def plan_state(front):
+    plan = (await suc_rpc.SuccessServiceStub(front.channel).GetPlan(suc.GetPlanRequest(customer_id="acme"))).plan
+    return plan.state
+
+
+@pytest.mark.parametrize("by_this_call", [True, False])
+async def test_a_completion_that_is_repeated_after_the_customer_left_is_answered_as_before(front, by_this_call):
+    stub, success = gw_rpc.GatewayServiceStub(front.channel), suc_rpc.SuccessServiceStub(front.channel)
+    await begun(front)
+    await proven(front)
+    request = completion()
+    if not by_this_call:
+        await success.ActivatePlan(activation(request))
+    done = await stub.CompleteOnboarding(request)
+    assert (done.plan_activated, done.HasField("plan")) == (by_this_call, by_this_call)
+    # What was agreed on may be chosen anew, and the customer may leave.
+    await onb_rpc.OnboardingServiceStub(front.channel).UpdateStep(
+        onb.UpdateStepRequest(
+            **written(
+                step_id="select_bundle",
+                completed=True,
+                input="data_to_revenue",
+                approval=approval_pb2.Approval(approver=PERSON, approve_time=now()),
+            )
+        )
+    )
+    await success.EndPlan(suc.EndPlanRequest(**written(reason="غادر العميل")))
+    assert await stub.CompleteOnboarding(request) == done
+    # Nor does another call begin anything for a customer who was accepted long ago.
+    later = await stub.CompleteOnboarding(completion())
+    assert (later.acceptance, later.plan_activated) == (done.acceptance, False)
+    assert await plan_state(front) == plan_pb2.PLAN_STATE_ENDED
+
+
+async def test_a_completion_with_other_content_under_the_same_id_is_refused_and_does_nothing(front):
+    stub = gw_rpc.GatewayServiceStub(front.channel)
+    await begun(front)
+    await proven(front)
+    request = completion()
+    done = await stub.CompleteOnboarding(request)
+    before = await everything(stub)
+    next_day = (date.fromisoformat(request.start_date) + timedelta(days=1)).isoformat()
+    whatsapp = channel_pb2.CHANNEL_WHATSAPP
+    for field, value in (("start_date", next_day), ("renewal_date", "2031-01-01"), ("channel", whatsapp)):
+        other = gw.CompleteOnboardingRequest()
+        other.CopyFrom(request)
+        setattr(other, field, value)
+        refusal = await refused(stub.CompleteOnboarding(other))
+        assert (refusal.reason, refusal.metadata) == ("REQUEST_ID_REUSED", {"request_id": request.request_id})
+    assert await everything(stub) == before
+    assert await stub.CompleteOnboarding(request) == done
+
+
+async def test_of_many_completions_at_once_one_activates_and_all_are_accepted(front):
+    stub = gw_rpc.GatewayServiceStub(front.channel)
+    await begun(front)
+    await proven(front)
+    same = completion()
+    answers = await asyncio.gather(*(stub.CompleteOnboarding(one) for one in (same, same, *(completion(),) * 3)))
+    assert answers[0] == answers[1]
+    assert len({answer.acceptance.SerializeToString() for answer in answers}) == 1
+    assert len({answer.plan.SerializeToString() for answer in answers if answer.plan_activated}) == 1
+    assert await plan_state(front) == plan_pb2.PLAN_STATE_ACTIVE
 
 
 async def test_a_completion_that_ended_half_way_is_finished_by_repeating_it(front):
@@ -139,6 +213,27 @@ async def test_a_completion_that_ended_half_way_is_finished_by_repeating_it(fron
         assert refusal.reason == "UPSTREAM_UNAVAILABLE"
     done = await gw_rpc.GatewayServiceStub(front.channel).CompleteOnboarding(request)
     assert all(criterion.met for criterion in done.acceptance.criteria)
+
+
+async def test_a_completion_that_broke_off_before_the_acceptance_says_that_it_activated_the_plan(front):
+    await begun(front)
+    await proven(front)
+    request = completion()
+
+    async def accepts_not(path, payload, context):
+        if path.endswith("AcceptOnboarding"):
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "")
+        return await front.services["onboarding"].channel.unary_unary(path)(payload)
+
+    targets = {name: running.address for name, running in front.services.items()}
+    async with (
+        backend(accepts_not) as onboarding,
+        gateway_at({**targets, "onboarding": onboarding}, front.services) as half,
+    ):
+        refusal = await refused(gw_rpc.GatewayServiceStub(half.channel).CompleteOnboarding(request))
+        assert refusal.reason == "UPSTREAM_UNAVAILABLE"
+    done = await gw_rpc.GatewayServiceStub(front.channel).CompleteOnboarding(request)
+    assert (done.plan_activated, done.plan.state) == (True, plan_pb2.PLAN_STATE_ACTIVE)
 
 
 async def on_record(front, kind):
@@ -233,16 +328,7 @@ async def test_an_onboarding_that_was_accepted_otherwise_is_told_of_too(front):
     await begun(front)
     await proven(front)
     request = completion()
-    await suc_rpc.SuccessServiceStub(front.channel).ActivatePlan(
-        suc.ActivatePlanRequest(
-            **written(
-                bundle_id="growth_starter",
-                start_date=request.start_date,
-                renewal_date=request.renewal_date,
-                channel=request.channel,
-            )
-        )
-    )
+    await suc_rpc.SuccessServiceStub(front.channel).ActivatePlan(activation(request))
     await onb_rpc.OnboardingServiceStub(front.channel).AcceptOnboarding(onb.AcceptOnboardingRequest(**written()))
     assert not (await gw_rpc.GatewayServiceStub(front.channel).CompleteOnboarding(request)).plan_activated
     assert len(await on_record(front, DELIVERED)) == 1

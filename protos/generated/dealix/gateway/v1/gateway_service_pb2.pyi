@@ -226,7 +226,7 @@ class HandleTicketRequest(_message.Message):
     freeze_channel: _channel_pb2.Channel.ValueType
     """The channel to freeze if it comes to that, where the caller knows which one went wrong; unspecified freezes every
     channel of the customer, since the channel on which a customer complains need not be the one that leaked. Not INTERNAL,
-    which nothing freezes.
+    which nothing freezes. Where nothing is frozen it says nothing, and a repeated call with another one is the same call.
     """
     @_builtins.property
     def actor(self) -> _actor_pb2.Actor:
@@ -761,14 +761,14 @@ class CompleteOnboardingResponse(_message.Message):
     approval_required: _builtins.bool
     """Whether the answer holds something that a person must approve before it is used outside; true here."""
     plan_activated: _builtins.bool
-    """Whether this call activated it."""
+    """Whether this call activated a plan."""
     @_builtins.property
     def acceptance(self) -> _onboarding_pb2.Acceptance:
         """The acceptance with its evidence."""
 
     @_builtins.property
     def plan(self) -> _plan_pb2.Plan:
-        """The active plan."""
+        """The plan that this call activated, as it was then; unset where it activated none."""
 
     def __init__(
         self,

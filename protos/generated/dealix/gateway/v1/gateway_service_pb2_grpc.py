@@ -159,13 +159,16 @@ class GatewayServiceServicer:
     def CompleteOnboarding(self, request, context):
         """Completes an onboarding: where nothing but the success cadence is missing, activates the success plan of the customer's bundle,
         then accepts the customer as onboarded with the evidence of all four criteria, and records the Proof Pack of that evidence with
-        success, its delivery and its approval. Safe to repeat with the same `request_id`.
+        success, its delivery and its approval.
 
-        A plan that is active stays as it is; an accepted customer is answered as accepted. The Proof Pack is recorded once for a customer,
-        and what success has on record already, of that day or later, is not recorded again. No person: PERMISSION_DENIED (PERSON_REQUIRED),
-        and nothing done. A criterion other than the cadence that is not met: FAILED_PRECONDITION (ACCEPTANCE_INCOMPLETE), everything that is
-        missing listed, and nothing activated. Errors are otherwise those of AcceptOnboarding, ActivatePlan and RecordActivity; a call that
-        ended half way is repeated with the same `request_id`.
+        Safe to repeat with the same `request_id`: it is answered as it was, whatever has happened since, and a plan that was ended stays
+        ended. A plan that is active stays as it is; an accepted customer is answered as accepted, and no plan is activated. The Proof Pack
+        is recorded once for a customer, and what success has on record already, of that day or later, is not recorded again. No person:
+        PERMISSION_DENIED (PERSON_REQUIRED), and nothing done. A criterion other than the cadence that is not met: FAILED_PRECONDITION
+        (ACCEPTANCE_INCOMPLETE), everything that is missing listed, and nothing activated. The `request_id` of a call with other content:
+        ALREADY_EXISTS (REQUEST_ID_REUSED), and nothing done; the three fields that say how a plan begins count where it activated one.
+        Errors are otherwise those of AcceptOnboarding, ActivatePlan and RecordActivity; a call that ended half way is repeated with the same
+        `request_id`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
