@@ -89,8 +89,7 @@ def _tell(unit: UnitOfWork, freeze: Freeze, kind: TimelineKind, book: Book) -> N
     if not freeze.incident_id:
         return
     case = Case.open(unit, freeze.incident_id, book)
-    channel = freeze.scope.channel.value if freeze.scope.channel is not None else "*"
-    text = book.texts.line(kind, channel=channel, customer=freeze.scope.customer_id or "*")
+    text = book.texts.freeze(kind, freeze.scope.channel, freeze.scope.customer_id)
     case.add(kind, text, subject=f"freeze/{freeze.freeze_id}")
     case.commit(f"incident.{kind.value}", fields=("timeline",), freeze_id=freeze.freeze_id)
 

@@ -455,8 +455,8 @@ async def test_alerts_stay_inside_and_can_be_approved(incidents: Incidents) -> N
         assert approved.draft.state == approval_pb2.DRAFT_STATE_APPROVED
     late = next(draft for draft in alerts if "إشعار الجهة المختصة" in draft.title_ar)
     # Saturday 19:00 UTC is 22:00 in Riyadh; 72 hours later is Tuesday.
-    assert "\u20662026-03-10\u2069 الساعة 22:00 بتوقيت الرياض" in late.body_ar
-    assert "2026-03-10 at 22:00 Riyadh time" in late.body_en
+    assert "الثلاثاء 10 مارس 2026 الساعة 22:00 بتوقيت الرياض" in late.body_ar
+    assert "Tuesday 10 March 2026 at 22:00 Riyadh time" in late.body_en
     assert "Notice to the authority" in late.title_en
 
 

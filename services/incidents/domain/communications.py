@@ -18,14 +18,13 @@ from typing import ClassVar
 from services.domain.channels import Channel
 from services.domain.checks import Checks
 from services.domain.claims import ClaimChecker
+from services.domain.dates import named_moment
 from services.domain.errors import PreconditionFailed
-from services.domain.riyadh import to_riyadh
 from services.domain.texts import Bilingual, TextsFile, isolated
+from services.incidents.domain.channel_names import load_channel_names
 from services.incidents.domain.parity import Name, ParityChecker
 from services.incidents.domain.severity import TEXTS, Severity
 from services.incidents.domain.written import Text, names_internal_id
-
-MONTHS = 12
 
 
 class CommunicationKind(StrEnum):
@@ -117,7 +116,6 @@ class Texts:
 
     version: str
     moment: Bilingual
-    months: tuple[Bilingual, ...]
     kinds: Mapping[CommunicationKind, Frame]
     parts: Mapping[Part, Bilingual]
     channels: Mapping[Channel, Bilingual]
@@ -136,11 +134,7 @@ def load_texts(path: Path | None = None) -> Texts:
     """Read ``communications.toml`` (None: the one shipped). `TextsError` names every fault of it."""
     file = TextsFile(TEXTS / "communications.toml" if path is None else path)
     version = file.text("version")
-    moment = file.table("moment")
-    months = tuple(map(Bilingual, moment.strings("months_ar"), moment.strings("months_en")))
-    if len(months) != MONTHS:
-        moment.problem("months_ar", f"expected {MONTHS} months in each language")
-    shape = moment.bilingual("text", frozenset({"day", "month", "year", "time"}))
+    moment = file.table("moment").bilingual("text", frozenset({"moment"}))
     kinds = {
         kind: Frame(table.bilingual("title"), table.bilingual("opening"), table.bilingual("closing"))
         for kind, table in file.table("kinds").each(CommunicationKind).items()
@@ -149,14 +143,8 @@ def load_texts(path: Path | None = None) -> Texts:
         part: table.bilingual("text", frozenset({_PLACEHOLDERS[part]} if part in _PLACEHOLDERS else ()))
         for part, table in file.table("parts").each(Part).items()
     }
-    named = file.table("channels")
-    channels: dict[Channel, Bilingual] = {
-        channel: named.table(channel.value).bilingual("name")
-        for channel in Channel
-        if channel not in (Channel.UNSPECIFIED, Channel.INTERNAL)
-    }
     file.finish()
-    return Texts(version, shape, months, MappingProxyType(kinds), MappingProxyType(parts), MappingProxyType(channels))
+    return Texts(version, moment, MappingProxyType(kinds), MappingProxyType(parts), load_channel_names())
 
 
 def check_facts(kind: CommunicationKind, facts: Facts, now: datetime) -> None:
@@ -275,12 +263,7 @@ def _count(number: int | None) -> Bilingual | None:
 
 
 def _moment(at: datetime | None, texts: Texts) -> Bilingual | None:
-    if at is None:
-        return None
-    there = to_riyadh(at)
-    return texts.moment.format(
-        day=str(there.day), month=texts.months[there.month - 1], year=str(there.year), time=f"{there:%H:%M}"
-    )
+    return None if at is None else texts.moment.format(moment=named_moment(at))
 
 
 def _channels(frozen: tuple[Channel | None, ...], texts: Texts) -> Bilingual | None:

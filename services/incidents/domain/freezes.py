@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
@@ -22,6 +23,7 @@ from services.domain.channels import Channel
 from services.domain.checks import Checks
 from services.domain.context import ChannelFreeze
 from services.domain.errors import NotFound, NotPermitted, PersonRequired, PreconditionFailed
+from services.domain.plural import Counted, read_counted
 from services.domain.texts import Bilingual, TextsFile
 from services.incidents.domain.severity import TEXTS
 
@@ -172,13 +174,19 @@ class Threshold:
         """The limit as people write it: ``5``, ``0.3``."""
         return f"{self.over * 100 / self.of:g}"
 
+    def rate(self, count: int, sent: int) -> str:
+        """A rate above the limit in percent, to one decimal or to as many as show that it lies above."""
+        power = 10
+        while not self.exceeded(found := (count * 200 * power + sent) // (sent * 2), 100 * power):
+            power *= 10
+        return f"{Decimal(found) / power:f}"
+
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
     version: str
     metrics: Mapping[Metric, Threshold]
-    within: Bilingual
-    nothing_sent: Bilingual
+    within: Counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,12 +247,11 @@ def load_thresholds(path: Path | None = None) -> Thresholds:
             of=of,
             channels=channels,
             name=table.bilingual("name"),
-            text=table.bilingual("text", frozenset({"metric", "count", "sent", "limit"})),
+            text=table.bilingual("text", frozenset({"metric", "rate", "count", "sent", "limit"})),
         )
-    within = file.table("within").bilingual("text", frozenset({"sent"}))
-    nothing_sent = file.table("nothing_sent").bilingual("text")
+    within = read_counted(file.table("within"))
     file.finish()
-    return Thresholds(version, MappingProxyType(metrics), within, nothing_sent)
+    return Thresholds(version, MappingProxyType(metrics), within)
 
 
 def evaluate(metrics: ChannelMetrics, thresholds: Thresholds) -> Evaluation:
@@ -271,10 +278,8 @@ def evaluate(metrics: ChannelMetrics, thresholds: Thresholds) -> Evaluation:
     reasons = [verdict.reason for verdict in verdicts if verdict.reason is not None]
     if reasons:
         reason = Bilingual("\n".join(r.ar for r in reasons), "\n".join(r.en for r in reasons))
-    elif metrics.sent:
-        reason = thresholds.within.format(sent=f"{metrics.sent:,}")
     else:
-        reason = thresholds.nothing_sent
+        reason = thresholds.within.say(metrics.sent)
     return Evaluation(bool(reasons), verdicts, reason, thresholds.version)
 
 
@@ -282,11 +287,13 @@ def _verdict(metric: Metric, metrics: ChannelMetrics, threshold: Threshold) -> M
     count = metrics.count(metric)
     applies = threshold.channels is None or metrics.channel in threshold.channels
     exceeded = applies and threshold.exceeded(count, metrics.sent)
-    values = {"count": f"{count:,}", "sent": f"{metrics.sent:,}", "limit": threshold.percent}
     reason = (
-        Bilingual(
-            threshold.text.ar.format(metric=threshold.name.ar, **values),
-            threshold.text.en.format(metric=threshold.name.en, **values),
+        threshold.text.format(
+            metric=threshold.name,
+            rate=threshold.rate(count, metrics.sent),
+            count=f"{count:,}",
+            sent=f"{metrics.sent:,}",
+            limit=threshold.percent,
         )
         if exceeded
         else None

@@ -17,8 +17,8 @@ from typing import ClassVar
 
 from services.domain.actors import ActorLike
 from services.domain.checks import Checks, has_visible_text
+from services.domain.dates import named_moment
 from services.domain.errors import NotFound, PersonRequired, PreconditionFailed
-from services.domain.riyadh import to_riyadh
 from services.domain.texts import Bilingual, TextsFile, isolated
 from services.incidents.domain.severity import TEXTS
 from services.incidents.domain.told import told
@@ -409,7 +409,7 @@ def load_wording(path: Path | None = None) -> Wording:
         unknown=text.bilingual("unknown"),
         approximate=text.bilingual("approximate", frozenset({"n"})),
         aware=text.bilingual("aware"),
-        moment=text.bilingual("moment", frozenset({"date", "time"})),
+        moment=text.bilingual("moment", frozenset({"moment"})),
         missing=text.bilingual("missing", frozenset({"fields"})),
         blocks=MappingProxyType(
             {block: table.bilingual("name") for block, table in file.table("blocks").each(Block).items()}
@@ -455,8 +455,7 @@ def _line(name: Bilingual, value: Bilingual) -> Bilingual:
 
 
 def _moment(at: datetime, wording: Wording) -> Bilingual:
-    there = to_riyadh(at)
-    return wording.moment.format(date=f"{there:%Y-%m-%d}", time=f"{there:%H:%M}")
+    return wording.moment.format(moment=named_moment(at))
 
 
 def _shown(value: object, approximate: bool, wording: Wording) -> Bilingual:

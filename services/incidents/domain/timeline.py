@@ -10,9 +10,11 @@ from pathlib import Path
 from types import MappingProxyType
 
 from services.domain.actors import ActorLike
+from services.domain.channels import Channel
 from services.domain.checks import has_visible_text
-from services.domain.riyadh import to_riyadh
+from services.domain.dates import named_moment
 from services.domain.texts import Bilingual, TextsFile, isolated
+from services.incidents.domain.channel_names import load_channel_names
 from services.incidents.domain.severity import TEXTS, Severity
 
 
@@ -106,8 +108,8 @@ _PLACEHOLDERS: Mapping[TimelineKind, frozenset[str]] = MappingProxyType(
         TimelineKind.ACTION_ITEM_DONE: frozenset({"title"}),
         TimelineKind.ACTION_ITEM_CANCELLED: frozenset({"title"}),
         TimelineKind.ACTION_ITEM_BREACHED: frozenset({"title", "due"}),
-        TimelineKind.FREEZE_LATCHED: frozenset({"channel", "customer"}),
-        TimelineKind.FREEZE_RELEASED: frozenset({"channel", "customer"}),
+        TimelineKind.FREEZE_LATCHED: frozenset({"channels", "customers"}),
+        TimelineKind.FREEZE_RELEASED: frozenset({"channels", "customers"}),
         TimelineKind.COMMUNICATION_DRAFTED: frozenset({"communication", "customers"}),
     }
 )
@@ -125,6 +127,16 @@ class Role(StrEnum):
     LEGAL_OR_DPO = "legal_or_dpo"
 
 
+class _Scope(StrEnum):
+    CHANNEL = "channel"
+    ALL_CHANNELS = "all_channels"
+    CUSTOMER = "customer"
+    ALL_CUSTOMERS = "all_customers"
+
+
+_NAMED = frozenset({_Scope.CHANNEL, _Scope.CUSTOMER})
+
+
 class Finding(StrEnum):
     """What can be found out about an incident after it was declared."""
 
@@ -139,6 +151,8 @@ class TimelineTexts:
     lines: Mapping[TimelineKind, Bilingual]
     roles: Mapping[Role, Bilingual]
     findings: Mapping[Finding, Bilingual]
+    scopes: Mapping[_Scope, Bilingual]
+    channels: Mapping[Channel, Bilingual]
     moment: Bilingual
     obligation_alert_title: Bilingual
     obligation_alert: Bilingual
@@ -152,8 +166,17 @@ class TimelineTexts:
 
     def at(self, moment: datetime) -> Bilingual:
         """A moment as people in Riyadh read it, to the minute."""
-        local = to_riyadh(moment)
-        return self.moment.format(date=f"{local:%Y-%m-%d}", time=f"{local:%H:%M}")
+        return self.moment.format(moment=named_moment(moment))
+
+    def freeze(self, kind: TimelineKind, channel: Channel | None, customer_id: str) -> Bilingual:
+        """The line of a freeze that is latched or released; None and empty are all channels and all customers."""
+        all_channels, all_customers = self.scopes[_Scope.ALL_CHANNELS], self.scopes[_Scope.ALL_CUSTOMERS]
+        one_channel, one_customer = self.scopes[_Scope.CHANNEL], self.scopes[_Scope.CUSTOMER]
+        return self.line(
+            kind,
+            channels=all_channels if channel is None else one_channel.format(channel=self.channels[channel]),
+            customers=one_customer.format(customer=customer_id) if customer_id else all_customers,
+        )
 
 
 def load_timeline_texts(path: Path | None = None) -> TimelineTexts:
@@ -169,7 +192,14 @@ def load_timeline_texts(path: Path | None = None) -> TimelineTexts:
         ),
         roles=MappingProxyType({r: t.bilingual("text") for r, t in file.table("roles").each(Role).items()}),
         findings=MappingProxyType({f: t.bilingual("text") for f, t in file.table("findings").each(Finding).items()}),
-        moment=file.table("moment").bilingual("text", frozenset({"date", "time"})),
+        scopes=MappingProxyType(
+            {
+                scope: table.bilingual("text", frozenset({scope.value} if scope in _NAMED else ()))
+                for scope, table in file.table("scopes").each(_Scope).items()
+            }
+        ),
+        channels=load_channel_names(),
+        moment=file.table("moment").bilingual("text", frozenset({"moment"})),
         obligation_alert_title=obligation.bilingual("title", frozenset({"obligation", "severity"})),
         obligation_alert=obligation.bilingual(
             "body", frozenset({"obligation", "severity", "declared", "start", "due"})

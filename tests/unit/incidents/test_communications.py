@@ -15,6 +15,7 @@ from services.domain.claims import ClaimChecker, ProhibitedClaim, load_claims
 from services.domain.errors import InvalidInput
 from services.domain.texts import TextsError
 from services.incidents.domain import communications as rules
+from services.incidents.domain.channel_names import load_channel_names
 from services.incidents.domain.communications import (
     Communication,
     CommunicationKind,
@@ -60,7 +61,7 @@ def test_every_fact_stands_in_both_texts(kind: CommunicationKind) -> None:
     body = write(kind, FACTS[kind]).body
     for part in (
         "توقف إرسال المسودات",
-        "7 مارس 2026 الساعة 21:30 بتوقيت الرياض",
+        "بدأ ذلك يوم السبت 7 مارس 2026 الساعة 21:30 بتوقيت الرياض.",
         "22:50",
         "جمّدنا القناة",
         "أوقفوا الحملات",
@@ -69,7 +70,7 @@ def test_every_fact_stands_in_both_texts(kind: CommunicationKind) -> None:
         assert part in body.ar
     for part in (
         "no longer delivered",
-        "7 March 2026 at 21:30 Riyadh time",
+        "It began on Saturday 7 March 2026 at 21:30 Riyadh time.",
         "22:50",
         "We froze",
         "Pause scheduled",
@@ -251,11 +252,18 @@ def test_a_kind_is_told_of_its_severity_and_of_nothing_that_did_not_happen(
 
 def test_a_faulty_file_is_refused_with_every_fault(tmp_path: Path) -> None:
     path = tmp_path / "communications.toml"
-    path.write_text(
-        'version = "1"\n[moment]\nmonths_ar = ["يناير"]\nmonths_en = ["January"]\n[parts.begin]\ntext_ar = "س"\n'
-    )
+    path.write_text('version = "1"\n[moment]\nmonths_ar = ["يناير"]\n[parts.begin]\ntext_ar = "س"\n')
     with pytest.raises(TextsError) as refused:
         load_texts(path)
     said = "; ".join(refused.value.problems)
-    for part in ("moment.months_ar", "moment.text_ar", "parts.begin.text_ar", "kinds.sev2", "channels.email"):
+    for part in ("moment.months_ar", "moment.text_ar", "parts.begin.text_ar", "kinds.sev2"):
         assert part in said
+
+
+def test_every_channel_that_reaches_somebody_has_a_name(tmp_path: Path) -> None:
+    assert set(load_channel_names()) == set(Channel) - {Channel.UNSPECIFIED, Channel.INTERNAL}
+    path = tmp_path / "channels.toml"
+    path.write_text('[email]\nname_ar = "البريد"\nname_en = "e-mail"\n[fax]\n')
+    with pytest.raises(TextsError) as refused:
+        load_channel_names(path)
+    assert {"whatsapp: is missing", "fax: is not a key that is read here"} <= set(refused.value.problems)

@@ -203,6 +203,29 @@ def test_a_freeze_is_suggested_above_a_limit(metrics: ChannelMetrics, exceeded: 
         assert f"{metrics.sent:,}" in found.reason.ar
 
 
+@pytest.mark.parametrize(
+    ("sent", "bounced", "arabic", "english"),
+    [
+        (
+            1000,
+            60,
+            "نسبة الارتداد 6٪ (60 من 1,000)، وتتجاوز الحد 5٪",
+            "Bounce rate 6% (60 of 1,000), above the limit of 5%",
+        ),
+        (7, 1, "نسبة الارتداد 14.3٪ (1 من 7)", "Bounce rate 14.3% (1 of 7)"),
+        # A rate that lies above is never said to be the limit itself.
+        (10**9, 50_000_001, "5.0000001٪", "5.0000001%"),
+        (1, 0, "أُرسلت رسالة واحدة، وكل النسب ضمن حدودها.", "One message was sent, and every rate is within its limit."),
+        (3, 0, "أُرسلت 3 رسائل، وكل النسب ضمن حدودها.", "3 messages were sent, and every rate is within its limit."),
+        (0, 0, "لم تُرسل أي رسالة", "Nothing was sent"),
+    ],
+)
+def test_rates_and_counts_are_said_as_people_read_them(sent: int, bounced: int, arabic: str, english: str) -> None:
+    reason = freezes.evaluate(counts(Channel.EMAIL, sent=sent, bounced=bounced), THRESHOLDS).reason
+    assert arabic in reason.ar
+    assert english in reason.en
+
+
 @settings(max_examples=200, deadline=None)
 @given(sent=st.integers(1, 10**9), share=st.fractions(0, 1))
 def test_the_limits_are_those_of_the_business_in_exact_arithmetic(sent: int, share: Fraction) -> None:

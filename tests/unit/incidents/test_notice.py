@@ -307,7 +307,7 @@ def test_the_text_has_every_block_and_says_what_is_not_known(blocks: Blocks) -> 
         assert WORDING.blocks[block].en in text.en
     missing = len(rules.missing_fields(blocks))
     assert text.ar.count(WORDING.unknown.ar) == text.en.count(WORDING.unknown.en) == missing
-    assert "2026-03-07" in text.ar
+    assert "السبت 7 مارس 2026" in text.ar
     assert "22:00" in text.en, "the time of Riyadh"
     assert "None" not in text.ar + text.en
 
@@ -316,8 +316,9 @@ def test_the_text_tells_what_is_known() -> None:
     text = rules.as_text(FULL, AWARE, WORDING)
     for part in ("وصلت رسالة", "بيانات التواصل", "موظفو العملاء", "120", "80", "سيُبلغون", "dpo@example.sa"):
         assert part in text.ar
-    for part in ("A message went", "Contact details", "they will be", "2026-03-07 at 20:00 Riyadh time"):
+    for part in ("A message went", "Contact details", "they will be", "Saturday 7 March 2026 at 20:00 Riyadh time"):
         assert part in text.en
+    assert "؟" not in text.ar
     assert "about 120" in rules.as_text(replace(FULL, approximate=True), AWARE, WORDING).en
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from services.domain.channels import Channel
 from services.domain.texts import Bilingual, TextsError
 from services.incidents.domain import book as books
 from services.incidents.domain.book import load_book
@@ -39,7 +40,30 @@ def test_braces_that_a_person_wrote_stay_as_they_are() -> None:
 
 def test_moments_are_told_by_riyadhs_clock() -> None:
     at = TEXTS_SHIPPED.at(datetime(2026, 3, 9, 22, 30, tzinfo=UTC))
-    assert at == Bilingual("\u20662026-03-10\u2069 الساعة 01:30 بتوقيت الرياض", "2026-03-10 at 01:30 Riyadh time")
+    assert at == Bilingual(
+        "الثلاثاء 10 مارس 2026 الساعة 01:30 بتوقيت الرياض", "Tuesday 10 March 2026 at 01:30 Riyadh time"
+    )
+
+
+@pytest.mark.parametrize(
+    ("channel", "customer_id", "arabic", "english"),
+    [
+        (Channel.WHATSAPP, "k9", "جُمّدت قناة واتساب للعميل k9", "Frozen for k9: WhatsApp"),
+        (None, "k9", "جُمّدت كل القنوات للعميل k9", "Frozen for k9: all channels"),
+        (Channel.EMAIL, "", "جُمّدت قناة البريد الإلكتروني لكل العملاء", "Frozen for all customers: e-mail"),
+        (None, "", "جُمّدت كل القنوات لكل العملاء", "Frozen for all customers: all channels"),
+    ],
+)
+def test_a_freeze_is_told_by_names(channel: Channel | None, customer_id: str, arabic: str, english: str) -> None:
+    assert TEXTS_SHIPPED.freeze(TimelineKind.FREEZE_LATCHED, channel, customer_id) == Bilingual(arabic, english)
+
+
+def test_what_is_said_of_an_obligation_fits_its_name_whatever_its_gender() -> None:
+    for kind in (TimelineKind.OBLIGATION_BREACHED, TimelineKind.OBLIGATION_COMPLETED, TimelineKind.OBLIGATION_WAIVED):
+        assert (
+            "الالتزام «مراجعة ما بعد الحادث»"
+            in TEXTS_SHIPPED.line(kind, obligation=Bilingual("مراجعة ما بعد الحادث", "Post-mortem"), due="x").ar
+        )
 
 
 @pytest.mark.parametrize(
