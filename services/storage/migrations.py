@@ -180,18 +180,34 @@ def drop_shared_v2(op: Any) -> None:
         op.drop_table(table)
 
 
-def needed_revision(schema: ServiceSchema) -> str:
-    """The newest revision that the code comes with: the highest number among the files, no Alembic needed."""
-    revisions = [path.stem.partition("_")[0] for path in (schema.migrations / "versions").glob("[0-9]*.py")]
-    if not revisions:
+def revisions(schema: ServiceSchema) -> list[str]:
+    """The revisions that the code comes with, oldest first: the numbers of the files, no Alembic needed."""
+    found = sorted(path.stem.partition("_")[0] for path in (schema.migrations / "versions").glob("[0-9]*.py"))
+    if not found:
         raise StorageRefused(f"no migrations in {schema.migrations / 'versions'}")
-    return max(revisions)
+    return found
+
+
+def needed_revision(schema: ServiceSchema) -> str:
+    """The newest revision that the code comes with."""
+    return revisions(schema)[-1]
+
+
+def wrong_revision(found: str, schema: ServiceSchema) -> str:
+    """What is wrong with a database at another revision than the needed one, and what to do."""
+    known = revisions(schema)
+    if found and found not in known:
+        return (
+            f"the schema is at revision {found}, which this code does not know, as it goes up to {known[-1]}: "
+            "run the newer code that made it, or restore a copy from before"
+        )
+    return f"the schema is at revision {found or 'none'}, the code needs {known[-1]}: migrate"
 
 
 async def migrate(url: str, schema: ServiceSchema) -> str:
     """Bring the database up to :func:`needed_revision` and return it. Safe to call from several replicas at once.
 
-    Raises ``StorageRefused`` for a database that is in use (SQLite), another service's, lost, or newer than the
+    Raises ``StorageRefused`` for a database that is in use (SQLite), another service's, lost, or at a revision unknown to the
     code, and ``StorageUnavailable`` when the server does not answer.
     """
     if url.startswith("sqlite:"):
@@ -243,7 +259,7 @@ def sqlite_revision(connection: sqlite3.Connection) -> str:
 def migrate_sqlite_connection(connection: sqlite3.Connection, schema: ServiceSchema) -> None:
     """Run what is missing on an open file, all in one transaction."""
     found, needed = sqlite_revision(connection), needed_revision(schema)
-    refuse_newer(found, needed)
+    refuse_unknown(found, schema)
     snapshot = schema.migrations / SNAPSHOT
     if not found and snapshot.is_file():
         connection.executescript(snapshot.read_text(encoding="utf-8"))
@@ -285,10 +301,10 @@ def mark_instance(connection: sa.Connection, schema: ServiceSchema) -> None:
         raise StorageRefused(f"the database belongs to {', '.join(services)}, not to {schema.name}")
 
 
-def refuse_newer(found: str, needed: str) -> None:
-    """``StorageRefused`` for a database that newer code has migrated."""
-    if found > needed:
-        raise StorageRefused(f"the database is at revision {found}, newer than {needed}, which this code knows")
+def refuse_unknown(found: str, schema: ServiceSchema) -> None:
+    """``StorageRefused`` for a revision that the code does not come with: newer code has migrated the database."""
+    if found and found not in revisions(schema):
+        raise StorageRefused(wrong_revision(found, schema))
 
 
 def render_snapshot(schema: ServiceSchema) -> str:

@@ -39,7 +39,14 @@ from services.storage.errors import (
     WorkFault,
 )
 from services.storage.ledger import LOCK_HEAD, MOVE_HEAD, read_head
-from services.storage.migrations import ADVISORY_KEY, mark_instance, needed_revision, refuse_newer, upgrade
+from services.storage.migrations import (
+    ADVISORY_KEY,
+    mark_instance,
+    needed_revision,
+    refuse_unknown,
+    upgrade,
+    wrong_revision,
+)
 from services.storage.schema import instance
 from services.storage.statements import StatementCache, check_metadata, row_maker
 from services.storage.transaction import NO_PARAMS, Actor, Row, StorageHealth, Tx, WriteOutcome, WriteRequest
@@ -260,7 +267,7 @@ class PostgresDatabase(Database):
         except Exception as error:
             return StorageHealth(False, _short(error), "", self._needed)
         if self._found != self._needed:
-            return StorageHealth(False, self._wrong_revision(), self._found, self._needed)
+            return StorageHealth(False, wrong_revision(self._found, self._schema), self._found, self._needed)
         return StorageHealth(True, "", self._found, self._needed)
 
     async def close(self) -> None:
@@ -420,7 +427,9 @@ class PostgresDatabase(Database):
             await self._repeat(self._look)
             if self._found != self._needed:
                 raise StorageUnavailable(
-                    self._wrong_revision(), found_revision=self._found, needed_revision=self._needed
+                    wrong_revision(self._found, self._schema),
+                    found_revision=self._found,
+                    needed_revision=self._needed,
                 )
 
     async def _look(self) -> None:
@@ -439,9 +448,6 @@ class PostgresDatabase(Database):
             self._found = ""
             raise StorageRefused(f"the database belongs to {', '.join(services)}, not to {self._schema.name}")
         self._found = found
-
-    def _wrong_revision(self) -> str:
-        return f"the schema is at revision {self._found or 'none'}, the code needs {self._needed}: migrate"
 
 
 def _short(error: BaseException) -> str:
@@ -482,7 +488,7 @@ async def migrate_postgres(url: str, schema: ServiceSchema) -> None:
     def run(connection: sa.Connection) -> None:
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_KEY})
         found, needed = _revision(connection), needed_revision(schema)
-        refuse_newer(found, needed)
+        refuse_unknown(found, schema)
         if found != needed:
             upgrade(connection, schema)
         mark_instance(connection, schema)

@@ -32,7 +32,7 @@ from services.storage.errors import (
     WorkFault,
 )
 from services.storage.ledger import MOVE_HEAD, READ_HEAD, Head, read_head
-from services.storage.migrations import needed_revision, sqlite_revision
+from services.storage.migrations import needed_revision, sqlite_revision, wrong_revision
 from services.storage.sqlite_file import LOST, SqliteFile, result_code, translate
 from services.storage.statements import StatementCache, check_metadata, row_maker
 from services.storage.transaction import NO_PARAMS, Actor, Row, StorageHealth, Tx, WriteOutcome, WriteRequest
@@ -432,10 +432,6 @@ class _Readers:
                 connection.set_progress_handler(None, 0)
             connection.execute("ROLLBACK")
 
-    def revision(self) -> str:
-        """The revision of the file now."""
-        return sqlite_revision(self._free[-1]) if self._free else ""
-
     async def close(self) -> None:
         """Wait for the reads that are under way."""
         for _ in range(_READERS):
@@ -512,7 +508,7 @@ class SqliteDatabase(Database):
             raise StorageUnavailable("the database is closed")
         if part is None:
             raise StorageUnavailable(
-                f"the schema is at revision {self._found or 'none'}, the code needs {self._needed}: migrate",
+                wrong_revision(self._found, self._file.schema),
                 found_revision=self._found,
                 needed_revision=self._needed,
             )

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import asyncpg
 import pytest
 import sqlalchemy as sa
 
@@ -19,6 +22,7 @@ from services.storage.migrations import (
     migrate,
     needed_revision,
     render_snapshot,
+    sqlite_path,
 )
 from tests.storage.conftest import Opener, accounts, add_account, request, verified
 from tests.storage.sample import SCHEMA
@@ -82,12 +86,36 @@ async def test_an_empty_database_without_auto_migrate_is_unhealthy_and_stays_emp
     assert (await (await opener(auto_migrate=False)).health()).ok
 
 
-async def test_a_database_of_newer_code_is_refused(opener: Opener, older: ServiceSchema) -> None:
+@pytest.mark.parametrize("revision", ["0002", "0999", "0001x", "main", "0"])
+async def test_a_database_at_a_revision_that_the_code_does_not_know_needs_newer_code(
+    opener: Opener, older: ServiceSchema, revision: str
+) -> None:
     await (await opener()).close()
-    with pytest.raises(StorageRefused, match="newer"):
-        await opener(older)
-    health = await (await opener(older, auto_migrate=False)).health()
-    assert (health.ok, health.found_revision, health.needed_revision) == (False, "0002", "0001")
+    if revision != "0002":
+        await set_revision(opener.url, revision)
+    told = f"revision {revision}, which this code does not know, as it goes up to 0001: run the newer code"
+    for attempt in (opener(older), migrate(opener.url, older)):
+        with pytest.raises(StorageRefused, match=told):
+            await attempt
+    database = await opener(older, auto_migrate=False)
+    health = await database.health()
+    assert (health.ok, health.found_revision, health.needed_revision) == (False, revision, "0001")
+    assert told in health.detail
+    with pytest.raises(StorageUnavailable, match=told):
+        await database.write(request(), add_account("a"))
+    assert await current_revision(opener.url) == revision
+
+
+async def set_revision(url: str, revision: str) -> None:
+    """As a database says that is not this code's."""
+    statement = f"UPDATE alembic_version SET version_num = '{revision}'"
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(sqlite_path(url))) as connection, connection:
+            connection.execute(statement)
+    else:
+        server = await asyncpg.connect(url)
+        await server.execute(statement)
+        await server.close()
 
 
 async def test_another_services_database_is_not_migrated(opener: Opener) -> None:

@@ -41,8 +41,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_INTERRUPTED: _ErrorReason.ValueType  # 7
     """UNAVAILABLE. The work was interrupted on our side; reads can be retried, writes with the same request_id."""
     ERROR_REASON_STORAGE_UNAVAILABLE: _ErrorReason.ValueType  # 8
-    """UNAVAILABLE. The database cannot be reached or is busy. Metadata: `outcome` = `none` (nothing was done) or `unknown`
-    (repeat with the same request_id to learn it).
+    """UNAVAILABLE. The database cannot be reached, is busy, has lost its file, or its schema is older or newer than the code:
+    another replica may answer, and the message says what an operator does. Metadata: `outcome` = `none` (nothing was done) or
+    `unknown` (repeat with the same request_id to learn it); of another schema `found_revision` and `needed_revision`.
     """
     ERROR_REASON_STORAGE_FULL: _ErrorReason.ValueType  # 9
     """RESOURCE_EXHAUSTED. The disk is full; nothing was done. Recovers when space returns."""
@@ -254,8 +255,9 @@ ERROR_REASON_DEADLINE_PASSED: ErrorReason.ValueType  # 6
 ERROR_REASON_INTERRUPTED: ErrorReason.ValueType  # 7
 """UNAVAILABLE. The work was interrupted on our side; reads can be retried, writes with the same request_id."""
 ERROR_REASON_STORAGE_UNAVAILABLE: ErrorReason.ValueType  # 8
-"""UNAVAILABLE. The database cannot be reached or is busy. Metadata: `outcome` = `none` (nothing was done) or `unknown`
-(repeat with the same request_id to learn it).
+"""UNAVAILABLE. The database cannot be reached, is busy, has lost its file, or its schema is older or newer than the code:
+another replica may answer, and the message says what an operator does. Metadata: `outcome` = `none` (nothing was done) or
+`unknown` (repeat with the same request_id to learn it); of another schema `found_revision` and `needed_revision`.
 """
 ERROR_REASON_STORAGE_FULL: ErrorReason.ValueType  # 9
 """RESOURCE_EXHAUSTED. The disk is full; nothing was done. Recovers when space returns."""
