@@ -17,7 +17,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from customer_ops.text import is_rtl, isolated, one_line, shown, wrapped
+from customer_ops.text import cut, is_rtl, isolated, one_line, shown, words, wrapped
 
 SAFE_STYLE = "dim"
 # From here on a line of prose in each language stands comfortably beside the other.
@@ -65,8 +65,8 @@ class Prose:
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
         lines = [Text(line).cell_len for line in self._text.split("\n")] or [0]
-        words = [Text(word).cell_len for word in self._text.split()] or [0]
-        return Measurement(max(words), max(lines)).with_maximum(options.max_width)
+        longest = max((Text(word).cell_len for word in words(self._text)), default=0)
+        return Measurement(longest, max(lines)).with_maximum(options.max_width)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,8 +235,7 @@ def moment(time: Timestamp) -> str:
 
 def short(text: str, length: int = 60) -> str:
     """The beginning of a text, on one line."""
-    line = one_line(text)
-    return line if len(line) <= length else line[: length - 1].rstrip() + "…"
+    return cut(one_line(text), length)
 
 
 def duration(seconds: int) -> str:

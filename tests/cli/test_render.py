@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from customer_ops.names import name_of, short_names, value_of
-from customer_ops.render import Beside, Column, Prose, bar, draft, duration, facts, minutes, table
+from customer_ops.render import Beside, Column, Prose, bar, draft, duration, facts, minutes, short, table
 from customer_ops.script import FIRST_WEEK, ScriptFaulty, load_first_week, load_today
 from customer_ops.text import is_rtl, shown, wrapped
 
@@ -69,7 +70,8 @@ def test_the_frame_of_a_draft_is_closed_and_says_what_it_is() -> None:
 def test_nothing_in_a_text_steers_the_terminal(text: str) -> None:
     safe = shown(text)
     assert all(char == "\n" or char.isprintable() or char.isspace() or ord(char) > 0x9F for char in safe)
-    assert not set(safe) & set("\x1b\x07\x08\r\x9b\u202a\u202b\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")
+    unsafe = set("\x1b\x07\x08\r\x9b\u202a\u202b\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")
+    assert not set(re.sub("\u2066[ -~]+\u2069", "", safe)) & unsafe
 
 
 @given(st.text(alphabet=st.sampled_from("ab ت\u064eم\n"), max_size=200), st.integers(5, 40))
@@ -78,6 +80,27 @@ def test_wrapping_loses_no_letter_and_keeps_the_width(text: str, width: int) -> 
     lines = wrapped(text, width)
     assert all(cell_len(line) <= width for line in lines)
     assert "".join("".join(lines).split()) == "".join(text.split())
+
+
+def test_what_a_text_isolates_stays_whole_in_one_line_and_nothing_else_is_let_through() -> None:
+    number = "\u2066+966 55 123 4567\u2069"
+    assert shown(f"للاستفسار: {number}.") == f"للاستفسار: {number}."
+    for steered in (
+        "\u2066abc",
+        "abc\u2069",
+        "\u2066نص\u2069",
+        "\u2067abc\u2069",
+        "\u2066a\u202eb\u2069",
+        "\u2066\u2069",
+    ):
+        assert not set(shown(steered)) & set("\u2066\u2067\u2069\u202e")
+    lines = wrapped(f"للاستفسار اتصلوا بنا على {number} في أي وقت", 24)
+    assert [line for line in lines if number in line]
+    assert all(cell_len(line) <= 24 for line in lines)
+    assert wrapped(number, 6) == ["+966 5", "5 123 ", "4567"]
+    for length in range(1, 40):
+        begun = short(f"للاستفسار: {number} في أي وقت", length)
+        assert begun.count("\u2066") == begun.count("\u2069")
 
 
 def test_markup_in_a_text_stays_text() -> None:
