@@ -51,10 +51,20 @@ class Composer:
         call.go_on()
         return await self.fetch(service, path, request, call.correlation_id, deadline or call.deadline)
 
-    async def fetch(self, service: str, path: str, request: Message, correlation_id: str, deadline: float) -> Any:
-        """The same for what no single call of a client asks for. ``deadline`` as of ``time.monotonic()``."""
+    async def fetch(
+        self,
+        service: str,
+        path: str,
+        request: Message,
+        correlation_id: str,
+        deadline: float,
+        *,
+        looking: bool = False,
+    ) -> Any:
+        """The same for what no single call of a client asks for. ``deadline`` as of ``time.monotonic()``; ``looking``: see
+        ``Guard.passed``."""
         payload = await self._upstreams[service].call(path, request.SerializeToString(), correlation_id, deadline)
-        return self._guard.passed(service, self._methods[path], payload)
+        return self._guard.passed(service, self._methods[path], payload, looking=looking)
 
     async def plan(self, customer_id: str, call: Call, deadline: float | None = None) -> plan_pb2.Plan | None:
         """The success plan of a customer; None where none was ever activated, or the id is none. Raises ``RpcFailure``."""

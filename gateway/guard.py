@@ -36,26 +36,38 @@ class Guard:
         self._observer = observer
         self._incidents = incidents
         self._records: set[asyncio.Task[None]] = set()
+        # Services whose breach, seen while looking at their ledgers, is on record: another look sees no other.
+        self._looked_at: set[str] = set()
         self.breaches: Counter[str] = Counter()
         """Breaches since the start, by service."""
 
-    def passed(self, service: str, method: Method, payload: bytes) -> Message:
-        """The answer of a service, verified and stamped. Raises ``RpcFailure`` for one that cannot be read."""
+    def passed(self, service: str, method: Method, payload: bytes, *, looking: bool = False) -> Message:
+        """The answer of a service, verified and stamped. Raises ``RpcFailure`` for one that cannot be read.
+
+        ``looking``: the gateway only looked whether a ledger has grown. Of its looks one breach is recorded until a look finds
+        none, lest what is written about a look be what the next one finds.
+        """
         try:
             answer = method.response_class.FromString(payload)
         except DecodeError:
-            self._breach(service, method, Breach.UNREADABLE)
+            self._breach(service, method, Breach.UNREADABLE, looking)
             raise invalid_answer(service) from None
         breach = live_send.verify(answer)
         if breach is not None:
-            self._breach(service, method, breach)
+            self._breach(service, method, breach, looking)
+        elif looking:
+            self._looked_at.discard(service)
         live_send.stamp(answer, approval_always=method.approval_always)
         return answer
 
-    def _breach(self, service: str, method: Method, breach: Breach) -> None:
+    def _breach(self, service: str, method: Method, breach: Breach, looking: bool) -> None:
         self.breaches[service] += 1
         self._observer.metrics.breaches.labels(service, breach.value).inc()
         self._observer.log.error("policy_breach", upstream=service, method=method.path, kind=breach.value)
+        if looking and service in self._looked_at:
+            return
+        if looking:
+            self._looked_at.add(service)
         if len(self._records) >= _MAX_RECORDS_UNDER_WAY:
             self._observer.log.error("policy_breach_not_recorded", upstream=service, method=method.path)
             return

@@ -71,12 +71,14 @@ async def page(
     deadline: float,
     subject: str = "",
     action: str = "",
+    looking: bool = False,
 ) -> Any:
-    """The entries of one ledger after a sequence, as its ListLedger gives them. Raises ``RpcFailure``."""
+    """The entries of one ledger after a sequence, as its ListLedger gives them; ``looking``: see ``Guard.passed``. Raises
+    ``RpcFailure``."""
     messages: Any = import_module(f"dealix.{service}.v1.ledger_service_pb2")
     wanted = messages.ListLedgerRequest(after_sequence=after, subject=subject, action=action, page_size=size)
     path = f"/dealix.{service}.v1.LedgerService/ListLedger"
-    return await composer.fetch(service, path, wanted, correlation_id, deadline)
+    return await composer.fetch(service, path, wanted, correlation_id, deadline, looking=looking)
 
 
 async def entry_of(

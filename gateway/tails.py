@@ -196,5 +196,6 @@ class Tails:
             size=size,
             correlation_id=_CORRELATION_ID,
             deadline=time.monotonic() + _LOOK_SECONDS,
+            looking=True,
         )
         return list(page.entries)

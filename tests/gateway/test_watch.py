@@ -11,6 +11,7 @@ import grpc
 import pytest
 from dealix.gateway.v1 import gateway_service_pb2 as pb
 from dealix.gateway.v1 import gateway_service_pb2_grpc as rpc
+from dealix.incidents.v1 import ledger_service_pb2 as inc_ledger
 from dealix.onboarding.v1 import onboarding_service_pb2 as onb
 from dealix.onboarding.v1 import onboarding_service_pb2_grpc as onb_rpc
 from dealix.support.v1 import support_service_pb2 as sup
@@ -20,7 +21,7 @@ from customer_ops.embedded import DEFINITIONS, embedded_settings, running_stack
 from gateway.contract import SERVICES
 from services.runtime import paging
 from services.runtime.testing import running_service
-from tests.gateway.conftest import gateway_at
+from tests.gateway.conftest import backend, gateway_at
 from tests.gateway.watching import (
     BACK,
     CAUGHT_UP,
@@ -406,6 +407,31 @@ async def test_a_breach_of_the_rule_is_counted_and_never_gets_through():
         # Each message read is looked at for both flags.
         assert (await caught_up(front.channel)).entries == [("support", 1)]
         assert front.gateway.guard.breaches["support"] > 0
+
+
+async def test_a_watch_of_a_ledger_that_breaks_the_rule_is_no_news_to_itself(front):
+    real, looks = front.services["incidents"].channel, 0
+
+    async def allows(path, payload, _):
+        nonlocal looks
+        answer = await real.unary_unary(path)(payload)
+        if not path.endswith("ListLedger"):
+            return answer
+        looks += 1
+        broken = inc_ledger.ListLedgerResponse.FromString(answer)
+        broken.live_send_allowed = True
+        return broken.SerializeToString()
+
+    targets = {name: running.address for name, running in front.services.items()}
+    async with backend(allows) as incidents, gateway_at({**targets, "incidents": incidents}) as broken:
+        watcher = Watcher(broken.channel)
+        message = await watcher.until(ENTRY)
+        assert message.event.entry.action == "policy.breached"
+        seen = looks
+        while looks < seen + 8:
+            await rpc.GatewayServiceStub(broken.channel).GetStatus(pb.GetStatusRequest())
+        watcher.cancel()
+    assert await listed(front.channel) == [("incidents", 1)]
 
 
 async def test_ledgers_are_looked_at_while_somebody_watches_and_at_no_other_time():
