@@ -239,7 +239,7 @@ def _state(checklist: Checklist, step_id: str) -> StepState:
 
 def _name(catalog: Catalog, key: str | None) -> Bilingual:
     connector = catalog.connector(key or "")
-    return connector.name if connector is not None else catalog.connect_one.text
+    return connector.name if connector is not None else catalog.any_connector
 
 
 def _check_step(checks: Checks, catalog: Catalog, step_id: str) -> None:

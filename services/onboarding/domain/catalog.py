@@ -208,8 +208,8 @@ class Connector:
         """What a live action would need elsewhere, in one line: the flag first, then each requirement."""
         flag = [self.live_action.flag] if self.live_action.flag else []
         return Bilingual(
-            " + ".join([*flag, *(r.text.ar for r in self.live_action.requirements)]),
-            " + ".join([*flag, *(r.text.en for r in self.live_action.requirements)]),
+            "؛ ".join([*flag, *(r.text.ar for r in self.live_action.requirements)]),
+            "; ".join([*flag, *(r.text.en for r in self.live_action.requirements)]),
         )
 
 
@@ -315,6 +315,7 @@ class Catalog:
     setup: Mapping[str, Bilingual]
     fixes: Mapping[ConnectorState, FixRule]
     connect_one: FixRule
+    any_connector: Bilingual
     demo: Demo
     problems: Mapping[ConnectorProblem, ProblemRule]
     blockers: Mapping[str, Bilingual]
@@ -348,6 +349,7 @@ def load_catalog(path: Path | None = None) -> Catalog:
     fixes = _fixes(rules)
     connect_one = rules.table("connect_one")
     connect_one_rule = FixRule(connect_one.member("owner", Party), connect_one.bilingual("text"))
+    any_connector = connect_one.bilingual("name")
     demo = _demo(rules.table("demo"))
     rules.finish()
     return Catalog(
@@ -361,6 +363,7 @@ def load_catalog(path: Path | None = None) -> Catalog:
         setup=MappingProxyType(setup),
         fixes=MappingProxyType(fixes),
         connect_one=connect_one_rule,
+        any_connector=any_connector,
         demo=demo,
         problems=MappingProxyType(_problems(TextsFile(folder / "problems.toml"))),
         blockers=MappingProxyType(_blockers(TextsFile(folder / "blockers.toml"))),

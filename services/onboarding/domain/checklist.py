@@ -21,6 +21,7 @@ from typing import ClassVar
 
 from services.domain.actors import ActorLike
 from services.domain.checks import Checks
+from services.domain.dates import named_day
 from services.domain.errors import InvalidInput, PreconditionFailed
 from services.domain.riyadh import day_start, riyadh_date
 from services.domain.texts import Bilingual
@@ -307,7 +308,7 @@ def acceptance(
             rules["steps_completed"],
             {s.id: s.title for s in open_steps},
             count=str(len(wanted)),
-            date=riyadh_date(last).isoformat(),
+            date=named_day(riyadh_date(last)),
         ),
         _criterion(
             rules["ready_for_first_service"],
@@ -318,7 +319,7 @@ def acceptance(
             rules["proof_pack_delivered_and_approved"],
             {part: catalog.proof_parts[part] for part, there in parts.items() if not there},
             approver=approval.approved_by if approval else "",
-            date=riyadh_date(approval.approved_at).isoformat() if approval else "",
+            date=named_day(riyadh_date(approval.approved_at)) if approval else "",
         ),
         _criterion(
             rules["success_cadence_active"],
@@ -351,7 +352,7 @@ def join(items: Iterable[Bilingual]) -> Bilingual:
 
 def _connector_name(catalog: Catalog, key: str) -> Bilingual:
     connector = catalog.connector(key)
-    return catalog.connect_one.text if connector is None else connector.name
+    return catalog.any_connector if connector is None else connector.name
 
 
 def _find(checks: Checks, catalog: Catalog, step_id: str) -> Step | None:

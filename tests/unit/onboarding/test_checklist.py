@@ -266,9 +266,9 @@ def test_accepted_with_all_four_criteria_and_their_evidence(catalog: Catalog) ->
         "success_cadence_active",
     ]
     said = [c.evidence.en for c in found.criteria]
-    assert said[0] == "6 steps completed, the last on 2026-03-02."
+    assert said[0] == "6 steps completed, the last on Monday 2 March 2026."
     assert "WhatsApp Cloud" in said[1]
-    assert said[2] == "Delivered, and approved by sara.ops on 2026-03-02."
+    assert said[2] == "Delivered, and approved by sara.ops on Monday 2 March 2026."
 
 
 @pytest.mark.parametrize(
@@ -317,4 +317,17 @@ def test_evidence_dates_are_riyadh_days(catalog: Catalog) -> None:
         proof_pack=ProofPack(delivered=True, approval=Approval("sara.ops", late, by_person=True)),
         cadence_active=True,
     )
-    assert "2026-03-03" in found.criteria[2].evidence.ar
+    assert "يوم الثلاثاء 3 مارس 2026" in found.criteria[2].evidence.ar
+
+
+def test_what_is_still_to_connect_is_a_list_of_names(catalog: Catalog) -> None:
+    found = acceptance(
+        catalog,
+        fresh(catalog),
+        ready_for_first_service=Readiness(False, ("whatsapp_cloud", "any_connector")),
+        proof_pack=APPROVED_PACK,
+        cadence_active=True,
+    )
+    evidence = found.criteria[1].evidence
+    assert evidence.ar == "يبقى ربط: واتساب للأعمال (Cloud API)، قناة واحدة على الأقل."
+    assert evidence.en == "Still to connect: WhatsApp Cloud, at least one channel."
