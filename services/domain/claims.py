@@ -8,15 +8,20 @@ generated for each listed word and never stripped from the text, because strippi
 A claim under a plain negation («لا نضمن», "we do not scrape", "scraping is not something we do") is allowed. The rule
 leans to refusing: between the negator and the claim only listed words may stand, so an unusual negation has to be
 reworded, and an unusual claim does not slip through as a negated one.
+
+Nor is a claim what an honest phrase shares a word with (whose results they are, a refund of our own error), or what
+somebody else is quoted with.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from types import MappingProxyType
 
@@ -34,6 +39,12 @@ MAX_OBJECT = 2
 
 UNDOING_REACH = 3
 """How many words behind a claim may undo its negation."""
+
+MAX_FILLERS = 3
+"""Most fillers between two words of a phrase."""
+
+QUOTER_REACH = 7
+"""Most words that name who is quoted, before the quotation mark."""
 
 
 class ClaimCategory(StrEnum):
@@ -115,6 +126,15 @@ class Negation:
     denied_by: tuple[tuple[Element, ...], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Honest:
+    """Phrases that make the claims they share a word with honest: of one category, or of all; and who is quoted."""
+
+    phrases: tuple[tuple[ClaimCategory | None, tuple[Element, ...]], ...]
+    quoted: tuple[tuple[Element, ...], ...]
+    turns: frozenset[str]
+
+
 class Vocabulary:
     """Which listed words a folded token is a form of.
 
@@ -127,13 +147,16 @@ class Vocabulary:
         self._nouns: dict[str, set[str]] = {}
         self._verbs: dict[str, set[str]] = {}
         for word in words:
-            kind, folded = _kind(word), fold(word.rpartition(":")[2])
+            kind, folded = _split(word)
             if kind == "n":
                 for form in _noun_endings(folded):
                     self._nouns.setdefault(form, set()).add(word)
             elif kind == "v":
                 for suffix in _VERB_SUFFIXES:
                     self._verbs.setdefault(folded + suffix, set()).add(word)
+            elif kind == "p":
+                for form in _present_forms(folded):
+                    self._verbs.setdefault(form, set()).add(word)
             else:
                 self._plain.setdefault(folded, set()).add(word)
 
@@ -159,7 +182,9 @@ class Claims:
     version: str
     labels: Mapping[ClaimCategory, Bilingual]
     phrases: tuple[Phrase, ...]
+    fillers: frozenset[str]
     negation: Negation
+    honest: Honest
     vocabulary: Vocabulary
 
 
@@ -171,6 +196,7 @@ def load_claims(path: Path | None = None) -> Claims:
     sets = {name: sets_table.strings(name) for name in sets_table.keys()}  # noqa: SIM118 - a Reader is not a mapping
     labels = {}
     phrases = []
+    honest: list[tuple[ClaimCategory | None, tuple[Element, ...]]] = []
     for category, table in file.table("categories").each(ClaimCategory).items():
         labels[category] = table.bilingual("label")
         for language in ClaimLanguage:
@@ -178,12 +204,17 @@ def load_claims(path: Path | None = None) -> Claims:
                 elements = _parse(written, sets, table, language.value)
                 if elements:
                     phrases.append(Phrase(category, language, elements))
+        honest += [(category, elements) for elements in _read_phrases(table, "honest", sets, covers=True)]
+    fillers = _read_words(file, "fillers")
     negation = _read_negation(file.table("negation"), sets)
+    table = file.table("honest")
+    honest += [(None, elements) for elements in _read_phrases(table, "phrases", sets, covers=True)]
+    spared = Honest(tuple(honest), _read_phrases(table, "quoted", sets), _read_words(table, "turns"))
     file.finish()
-    rows = [*(phrase.elements for phrase in phrases), *negation.denied_by]
+    rows = [*(phrase.elements for phrase in phrases), *negation.denied_by, *spared.quoted, *(row for _, row in honest)]
     words = {word for elements in rows for element in elements for word in element.words}
-    vocabulary = Vocabulary(words.union(*(getattr(negation, name) for name in _NEGATION_WORDS)))
-    return Claims(version, MappingProxyType(labels), tuple(phrases), negation, vocabulary)
+    words |= fillers.union(spared.turns, *(getattr(negation, name) for name in _NEGATION_WORDS))
+    return Claims(version, MappingProxyType(labels), tuple(phrases), fillers, negation, spared, Vocabulary(words))
 
 
 class ClaimChecker:
@@ -193,6 +224,10 @@ class ClaimChecker:
         self._claims = claims
         self._by_word: dict[str, list[Phrase]] = {}
         self._by_number: list[Phrase] = []
+        self._honest: dict[str, list[tuple[ClaimCategory | None, tuple[Element, ...]]]] = {}
+        for row in claims.honest.phrases:
+            for word in row[1][0].words:
+                self._honest.setdefault(word, []).append(row)
         for phrase in claims.phrases:
             first = phrase.elements[0]
             for word in first.words:
@@ -219,11 +254,13 @@ class ClaimChecker:
             _Word(token, self._claims.vocabulary.words_of(token))
             for token in written_once(folded, tokens, every_letter=True)
         ]
-        found = list(self._find(words))
-        if not found:
+        matches = list(self._matches(words))
+        if not matches:
             return ()
-        negated = self._negated(words, found)
         starts = token_starts(folded, tokens, len(tokens))
+        spared = [*self._spared(words), *self._quoted(words, folded, starts)]
+        found = list(_longest(match for match in matches if not any(span.spares(*match) for span in spared)))
+        negated = self._negated(words, found)
         offsets = Offsets(text)
         hits = []
         for index, (first, last, phrase) in enumerate(found):
@@ -238,23 +275,36 @@ class ClaimChecker:
         if hits:
             raise ProhibitedClaim(hits)
 
-    def _find(self, words: list[_Word]) -> Iterator[tuple[int, int, Phrase]]:
-        """(first word, word after the last, phrase): of each category the longest where several begin or end alike."""
-        ends: dict[ClaimCategory, int] = {}
+    def _matches(self, words: list[_Word]) -> Iterator[tuple[int, int, Phrase]]:
+        """(first word, word after the last, phrase) of every phrase, in the order of the first words."""
         for first, word in enumerate(words):
             candidates = [phrase for listed in word.listed for phrase in self._by_word.get(listed, ())]
             if word.token.isdecimal():
                 candidates += self._by_number
-            longest: dict[ClaimCategory, tuple[int, Phrase]] = {}
             for phrase in candidates:
                 last = self._match(words, first, phrase.elements, 0)
-                if last is not None and last > longest.get(phrase.category, (0, phrase))[0]:
-                    longest[phrase.category] = (last, phrase)
-            for category in sorted(longest):
-                last, phrase = longest[category]
-                if last > ends.get(category, 0):
-                    ends[category] = last
+                if last is not None:
                     yield first, last, phrase
+
+    def _spared(self, words: list[_Word]) -> Iterator[_Spared]:
+        """What the honest phrases spare."""
+        for first, word in enumerate(words):
+            for category, elements in (row for listed in word.listed for row in self._honest.get(listed, ())):
+                last = self._match(words, first, elements, 0)
+                if last is not None:
+                    yield _Spared(first, last, category)
+
+    def _quoted(self, words: list[_Word], folded: str, starts: list[int]) -> Iterator[_Spared]:
+        """What stands between quotation marks behind the name of another who said it."""
+        for quote in _QUOTE.finditer(folded):
+            first, last = bisect_left(starts, quote.start()), bisect_left(starts, quote.end())
+            before = words[max(0, first - QUOTER_REACH) : first]
+            if any(
+                self._match(before, place, phrase, 0) == len(before)
+                for phrase in self._claims.honest.quoted
+                for place in range(len(before))
+            ):
+                yield _Spared(first, last, None)
 
     def _match(self, words: list[_Word], at: int, elements: tuple[Element, ...], place: int) -> int | None:
         """The word after the match of ``elements[place:]`` from word ``at`` on; None without one."""
@@ -263,14 +313,19 @@ class ClaimChecker:
         element = elements[place]
         if element.gap:
             return self._match_gap(words, at, elements, place)
-        if at < len(words) and words[at].fits(element):
-            end = self._match(words, at + 1, elements, place + 1)
-            if end is not None:
-                return end
+        for here in range(at, min(len(words), at + 1 + (MAX_FILLERS if place else 0))):
+            if words[here].fits(element):
+                end = self._match(words, here + 1, elements, place + 1)
+                if end is not None:
+                    return end
+            if not words[here].is_in(self._claims.fillers):
+                break
         left_out = element.optional or (element.end and (at >= len(words) or words[at].stops))
         return self._match(words, at, elements, place + 1) if left_out else None
 
     def _match_gap(self, words: list[_Word], at: int, elements: tuple[Element, ...], place: int) -> int | None:
+        if place + 1 == len(elements):
+            return self._cover(words, at, elements[place].gap)
         skipped = 0
         while True:
             end = self._match(words, at, elements, place + 1)
@@ -282,6 +337,15 @@ class ClaimChecker:
                 if skipped > elements[place].gap:
                     return None
             at += 1
+
+    def _cover(self, words: list[_Word], at: int, most: int) -> int:
+        """The word after the rest of the clause from word ``at`` on, ``most`` words at most."""
+        turns = self._claims.honest.turns
+        for place in range(at, min(len(words), at + most)):
+            word = words[place]
+            if word.stops or word.is_in(turns) or word.token.startswith("و"):
+                return place
+        return min(len(words), at + most)
 
     def _negates(self, word: _Word) -> bool:
         return word.is_in(self._claims.negation.negators) or word.token.endswith("n't")
@@ -357,6 +421,37 @@ class _Word:
         return self.is_in(element.words) or (element.number and self.token.isdecimal())
 
 
+@dataclass(frozen=True, slots=True)
+class _Spared:
+    """Words, ``first`` to before ``last``: no claim of the category (None: no claim) that begins or ends there is one."""
+
+    first: int
+    last: int
+    category: ClaimCategory | None
+
+    def spares(self, first: int, last: int, phrase: Phrase) -> bool:
+        apart = self.last <= first or last <= self.first
+        inside = first < self.first and self.last < last
+        return self.category in (None, phrase.category) and not apart and not inside
+
+
+def _longest(matches: Iterable[tuple[int, int, Phrase]]) -> Iterator[tuple[int, int, Phrase]]:
+    """Of each category the longest match where several begin or end alike; given and answered in the order they stand."""
+    ends: dict[ClaimCategory, int] = {}
+    for first, group in groupby(matches, key=lambda match: match[0]):
+        longest: dict[ClaimCategory, tuple[int, Phrase]] = {}
+        for _, last, phrase in group:
+            if last > longest.get(phrase.category, (0, phrase))[0]:
+                longest[phrase.category] = (last, phrase)
+        for category in sorted(longest):
+            last, phrase = longest[category]
+            if last > ends.get(category, 0):
+                ends[category] = last
+                yield first, last, phrase
+
+
+_QUOTE = re.compile('«[^«»]*»|“[^“”]*”|"[^"]*"')
+
 # Letters that look like Latin ones, each above its twin.
 _TWINS = str.maketrans(
     "асԁеёһіїјкӏмнопрԛгѕтувԝхѵАВСЕЁНІЇЈКМОРԚЅТУХѴԜαάβγεέηήιίκνοόρτυύχωϲϳΑΒΕΖΗΙΚΜΝΟΡΤΥΧɑɡհոօսց",
@@ -377,8 +472,13 @@ def _in_latin(text: str) -> str:
     return _WRITTEN_TOGETHER.sub(lambda word: word[0].translate(_TWINS) if _LATIN.search(word[0]) else word[0], text)
 
 
-def _parse(written: str, sets: Mapping[str, tuple[str, ...]], table: Reader, key: str) -> tuple[Element, ...]:
-    """The elements of a phrase; faults are noted at ``key`` of ``table`` and give an empty phrase."""
+def _parse(
+    written: str, sets: Mapping[str, tuple[str, ...]], table: Reader, key: str, *, covers: bool = False
+) -> tuple[Element, ...]:
+    """The elements of a phrase; faults are noted at ``key`` of ``table`` and give an empty phrase.
+
+    A phrase that ``covers`` may end with a gap.
+    """
     elements = []
     for part in written.split():
         if part.startswith(".."):
@@ -398,22 +498,21 @@ def _parse(written: str, sets: Mapping[str, tuple[str, ...]], table: Reader, key
             table.problem(key, f"{written!r}: {part!r} holds what is not one word")
             return ()
         elements.append(Element(words, "#" in names, "." in names, optional=part.endswith("?")))
-    if not elements or elements[0].gap or elements[0].end or elements[0].optional or elements[-1].gap:
+    if not elements or elements[0].gap or elements[0].end or elements[0].optional or (elements[-1].gap and not covers):
         table.problem(key, f"{written!r}: begins or ends with what may be left out")
         return ()
     return tuple(elements)
 
 
-def _kind(word: str) -> str:
-    """``n``, ``v`` or nothing; anything else is no kind."""
-    return word.rpartition(":")[0]
+def _split(word: str) -> tuple[str, str]:
+    """The kind, ``n``, ``v``, ``p`` or nothing (anything else is none), and the folded word."""
+    return (word[0], fold(word[2:])) if word[1:2] == ":" else ("", fold(word))
 
 
 def _is_word(word: str) -> bool:
     """Whether it is exactly one token, and Arabic where it claims to be inflected."""
-    folded = fold(word.rpartition(":")[2])
-    kind = _kind(word)
-    return tokenize(folded) == [folded] and (kind == "" or (kind in ("n", "v") and not folded.isascii()))
+    kind, folded = _split(word)
+    return tokenize(folded) == [folded] and (kind == "" or (kind in ("n", "v", "p") and not folded.isascii()))
 
 
 def _noun_endings(folded: str) -> set[str]:
@@ -432,16 +531,37 @@ def _noun_endings(folded: str) -> set[str]:
     return endings
 
 
+def _present_forms(folded: str) -> set[str]:
+    """The present of a stem in every person and number, with the objects that attach: جمع to نجمع, يجمعون, تجمعها."""
+    endings = {
+        "وا",
+        "ين",
+        *_VERB_SUFFIXES,
+        *(f"{plural}{suffix}" for plural in ("ون", "و") for suffix in _VERB_SUFFIXES),
+    }
+    return {person + folded + ending for person in "نيت" for ending in endings}
+
+
 _NEGATION_WORDS = tuple(field.name for field in fields(Negation) if field.name != "denied_by")
 
 
+def _read_words(table: Reader, key: str) -> frozenset[str]:
+    words = frozenset(table.strings(key))
+    if not all(map(_is_word, words)):
+        table.problem(key, "holds what is not one word")
+    return words
+
+
+def _read_phrases(
+    table: Reader, key: str, sets: Mapping[str, tuple[str, ...]], *, covers: bool = False
+) -> tuple[tuple[Element, ...], ...]:
+    phrases = (_parse(written, sets, table, key, covers=covers) for written in table.strings(key))
+    return tuple(elements for elements in phrases if elements)
+
+
 def _read_negation(table: Reader, sets: Mapping[str, tuple[str, ...]]) -> Negation:
-    lists = {name: frozenset(table.strings(name)) for name in _NEGATION_WORDS}
-    for name, words in lists.items():
-        if not all(map(_is_word, words)):
-            table.problem(name, "holds what is not one word")
-    phrases = (_parse(written, sets, table, "denied_by") for written in table.strings("denied_by"))
-    return Negation(**lists, denied_by=tuple(elements for elements in phrases if elements))
+    lists = {name: _read_words(table, name) for name in _NEGATION_WORDS}
+    return Negation(**lists, denied_by=_read_phrases(table, "denied_by", sets))
 
 
 @cache

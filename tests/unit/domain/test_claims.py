@@ -424,6 +424,11 @@ def test_invisible_characters_change_nothing(text: str, data: st.DataObject) -> 
         ("@arent_en something", "@arent something", "negation.denied_by"),
         ('weak_negators = ["ما"]', "weak_negators = []", "negation.weak_negators"),
         ('weak_negators = ["ما"]', 'weak_negators = ["ما لا"]', "holds what is not one word"),
+        ('fillers = ["لكم"', 'fillers = ["لكم معنا"', "fillers: holds what is not one word"),
+        ('turns = ["and"', 'turns = ["and so"', "honest.turns: holds what is not one word"),
+        ("honest = [\n", 'honest = [\n  "@nobody",\n', "categories.GUARANTEE.honest: '@nobody': there is no set"),
+        ("phrases = [\n", 'phrases = [\n  "..2 نتائج",\n', "honest.phrases: '..2 نتائج': begins or ends"),
+        ("quoted = [\n", 'quoted = [\n  "كتبتم ..2",\n', "honest.quoted: 'كتبتم ..2': begins or ends"),
     ],
 )
 def test_a_faulty_file_is_refused(tmp_path: Path, old: str, new: str, named: str) -> None:
