@@ -63,7 +63,7 @@ _WITHIN = frozenset(
 )
 _NEXT = _listing("next القادم القادمه المقبل المقبله")
 _PAST_BEFORE = frozenset(_listing("last past previous since منذ قبل"))
-_PAST_AFTER = frozenset(_listing("ago الماضي الماضيه الماضيين الماضيتين الاخيره الاخيرين الاخيرتين السابقه"))
+_PAST_AFTER = frozenset(_listing("ago later الماضي الماضيه الماضيين الماضيتين الاخيره الاخيرين الاخيرتين السابقه"))
 # Who speaks of an answer of ours; who asks for one, or speaks of what comes after it, does not promise it.
 _ANSWER = re.compile(
     r"\b(?:[وف]?[سب]?[ني]رد|[وف]?(?:[بل]?ال|لل)رد|[وف]?ب?ردنا|ردا?|[وف]?[سب]?[ني]جيب(?:كم|ك)?|[وف]?ب?(?:ال)?(?:اجابه|جواب|افاده)(?:نا)?"

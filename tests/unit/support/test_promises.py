@@ -64,6 +64,7 @@ def test_a_promise_is_read_however_it_is_written(text: str, minutes: int) -> Non
         "خلال الساعات الثلاث الماضية",
         "in the last 3 hours",
         "you wrote 3 days ago",
+        "replies came in 3 days later",
         "نلتقي في يوم الأحد",
         "الساعة 10:30",
         "نراجعها خلال اليوم",
