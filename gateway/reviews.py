@@ -16,6 +16,7 @@ from dealix.support.v1 import sla_pb2, sla_service_pb2
 
 from gateway import ledgers
 from gateway.compose import Composer, part_id
+from services.domain.dates import named_day
 from services.domain.riyadh import riyadh_date, working_day
 from services.domain.texts import Bilingual, TextsFile
 from services.runtime.call import Call
@@ -126,6 +127,7 @@ class _Follow:
         self._request = request
         self._reviewed = reviewed
         self._week = reviewed.week_start_date
+        self._named_week = named_day(date.fromisoformat(reviewed.week_start_date))
         self._texts = texts
         self._call = call
         self._breaches = Counter(breach.customer_id for breach in reviewed.report.breaches)
@@ -173,7 +175,7 @@ class _Follow:
             return await self._there(failure.metadata["touchpoint_id"])
 
     async def _add(self, customer_id: str, due: date) -> plan_pb2.Touchpoint:
-        said = self._texts.talk.format(week=self._week, breaches=str(self._breaches[customer_id]))
+        said = self._texts.talk.format(week=self._named_week, breaches=str(self._breaches[customer_id]))
         added: success_service_pb2.AddTouchpointResponse = await self._composer.ask(
             "success",
             f"{_SUCCESS}/AddTouchpoint",
@@ -213,7 +215,7 @@ class _Follow:
     async def _declare(self, request_id: str) -> str:
         """The id of the week's incident: declared now, or by an earlier review. Raises ``RpcFailure``."""
         report, customers = self._reviewed.report, sorted(self._breaches)
-        title = self._texts.title.format(week=self._week)
+        title = self._texts.title.format(week=self._named_week)
         description = self._texts.description.format(
             breached=str(report.total_breached), rated=str(report.rated_tickets), customers=str(len(customers))
         )

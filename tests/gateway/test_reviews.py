@@ -153,8 +153,10 @@ async def test_a_bad_week_is_reported_talked_about_and_an_incident_with_a_post_m
     assert reviewed["acme"].breaches == sum(breach.customer_id == "acme" for breach in answer.report.breaches)
     (talk,) = await talks(front, "acme")
     assert (talk.touchpoint_id, talk.planned_date) == (reviewed["acme"].touchpoint_id, "2026-03-10")
-    assert WEEK in talk.note
     (incident,) = await incidents(front)
+    for said in (talk.note, incident.title):
+        assert "يوم الأحد 1 مارس 2026" in said
+        assert "Sunday 1 March 2026" in said
     assert (incident.incident_id, incident.severity) == (answer.incident_id, incident_pb2.SEVERITY_SEV2)
     assert list(incident.customer_ids) == ["acme", "newcomer", "zenith"]
     assert sorted(incident.ticket_ids) == sorted(ticket.ticket_id for ticket in tickets)
