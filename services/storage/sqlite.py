@@ -132,7 +132,8 @@ class SqliteTx:
     def _fail(self, error: Exception) -> NoReturn:
         failure = error if isinstance(error, StorageError) else translate(error)
         self.failure = failure
-        raise failure from error
+        # Without the cause: of stored text that cannot be decoded the driver quotes the rest.
+        raise failure from None
 
 
 class _ReadTx(SqliteTx):

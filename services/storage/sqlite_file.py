@@ -50,7 +50,7 @@ def result_code(error: Exception) -> int:
 
 
 def translate(error: Exception) -> Exception:
-    """The error of this package for one of the driver's. SQLite's messages hold names, never values."""
+    """The error of this package for one of the driver's. SQLite's messages hold names, never values; its driver's may."""
     if isinstance(error, sqlite3.IntegrityError):
         return ConstraintBroken(str(error))
     code = result_code(error)
@@ -58,6 +58,8 @@ def translate(error: Exception) -> Exception:
         return StorageFull("no space left for the database; nothing was written")
     if code in _UNAVAILABLE:
         return StorageUnavailable(f"SQLite: {error}")
+    if isinstance(error, sqlite3.OperationalError) and not code:
+        return StatementRefused("SQLite: what is stored as text is no text")
     return StatementRefused(f"SQLite: {error}")
 
 

@@ -9,7 +9,9 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,10 +21,10 @@ import sqlalchemy as sa
 from structlog.testing import capture_logs
 
 from services.storage.database import Database, UnitOfWork
-from services.storage.errors import StorageFull, StorageRefused, StorageUnavailable
+from services.storage.errors import StatementRefused, StorageFull, StorageRefused, StorageUnavailable
 from services.storage.migrations import migrate, sqlite_path
 from tests.storage.conftest import WORKER, Opener, accounts, add_account, entries, request, verified
-from tests.storage.sample import ADD_NOTE, SCHEMA
+from tests.storage.sample import ADD_NOTE, FIND_NOTE, SCHEMA
 
 OTHER = replace(SCHEMA, name="other")
 
@@ -254,6 +256,14 @@ async def test_a_file_lost_under_the_process_takes_no_more_writes(
     assert [(line["event"], line["log_level"], line["service"]) for line in logs] == [
         ("database_lost", "error", "sample")
     ]
+
+
+async def test_damaged_text_is_refused_and_never_quoted(opener: Opener, database: Database) -> None:
+    with closing(sqlite3.connect(sqlite_path(opener.url))) as edit, edit:
+        edit.execute("INSERT INTO notes (note_id, text) VALUES ('n', CAST(x'736563726574ff' AS TEXT))")
+    with pytest.raises(StatementRefused, match="text") as refused:
+        await database.read(lambda tx: tx.one(FIND_NOTE, {"note_id": "n"}))
+    assert "secret" not in "".join(traceback.format_exception(refused.value))
 
 
 async def test_a_full_disk_is_an_answer_and_passes(opener: Opener) -> None:
