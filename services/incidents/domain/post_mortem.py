@@ -181,7 +181,7 @@ class PostMortem:
 
     @property
     def etag(self) -> str:
-        """Changes with every change of the post-mortem."""
+        """Changes with every change of the post-mortem itself; what follows from its incident leaves it as it is."""
         return f"r{self.revision}"
 
     def holds(self, sign_off: SignOff) -> bool:
@@ -273,7 +273,7 @@ def load_wording(path: Path | None = None) -> Wording:
 def begin(incident_id: str, content: Content, actor: ActorLike, now: datetime) -> PostMortem:
     """The draft. Raises ``PersonRequired`` and ``InvalidInput``."""
     _require_person(actor, "draft_post_mortem")
-    check_content(content)
+    check_content(content, now)
     return PostMortem(incident_id, PostMortemState.DRAFT, content, 1, None, (), now, now)
 
 
@@ -283,7 +283,7 @@ def rewrite(found: PostMortem, content: Content, actor: ActorLike, now: datetime
     Raises ``PersonRequired`` and ``InvalidInput``.
     """
     _require_person(actor, "update_post_mortem")
-    check_content(content)
+    check_content(content, now)
     if content == found.content:
         return found
     return replace(
@@ -462,9 +462,12 @@ def personal_data(content: Content, wording: Wording) -> tuple[Gap, ...]:
     return tuple(gaps)
 
 
-def check_content(content: Content) -> None:
-    """Raises ``InvalidInput`` for a text that is longer in a language than what can be checked."""
+def check_content(content: Content, now: datetime) -> None:
+    """Raises ``InvalidInput`` for a text that is longer in a language than what can be checked, and events in the future."""
     checks = Checks()
+    for number, event in enumerate(content.timeline):
+        if event.occurred_at > now:
+            checks.note(f"content.timeline[{number}].occur_time", "IN_FUTURE", "must not be later than now")
     for language in _Language:
         text = "".join(place.text for place in _places(content) if place.language == language.value)
         if len(text) > MAX_CHARACTERS:

@@ -55,7 +55,7 @@ class Progress:
 
     @property
     def etag(self) -> str:
-        """Changes with every change of the checklist."""
+        """Changes with every change of the steps and the bundle; blockers and the risk review are kept beside them."""
         return f"r{self.revision}"
 
 

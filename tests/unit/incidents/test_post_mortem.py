@@ -390,6 +390,15 @@ def test_the_same_text_again_changes_nothing() -> None:
     assert rules.rewrite(found, FULL, WRITER, NOW + timedelta(days=1)) is found
 
 
+def test_a_course_of_events_does_not_lie_in_the_future() -> None:
+    later = Event(NOW + timedelta(seconds=1), Text("لاحقًا", "Later"))
+    content = replace(FULL, timeline=(*FULL.timeline, later))
+    for write in (lambda: begun(content), lambda: rules.rewrite(begun(), content, WRITER, NOW)):
+        with pytest.raises(InvalidInput) as refused:
+            write()
+        assert {v.field: v.reason for v in refused.value.violations} == {"content.timeline[1].occur_time": "IN_FUTURE"}
+
+
 def test_a_text_too_long_to_check_is_refused() -> None:
     long = Text("ط" * 10_001, "x")
     with pytest.raises(InvalidInput) as refused:

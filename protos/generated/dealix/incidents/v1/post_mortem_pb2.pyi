@@ -185,7 +185,7 @@ class PostMortemEvent(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def occur_time(self) -> _timestamp_pb2.Timestamp:
-        """When, UTC."""
+        """When, UTC; not in the future."""
 
     @_builtins.property
     def text(self) -> Global___PostMortemText:
@@ -402,7 +402,9 @@ class PostMortem(_message.Message):
     sign_offs_required: _builtins.bool
     """Whether the incident's severity asks for legal review, consents and the statement on personal data: SEV1."""
     etag: _builtins.str
-    """Changes with every change."""
+    """Changes whenever `update_time` is set. What `state`, `sign_offs_required` and `missing` tell anew because the incident changed
+    leaves both as they are: no write is decided by it, since each asks afresh what is missing.
+    """
     @_builtins.property
     def content(self) -> Global___PostMortemContent:
         """The text."""
@@ -429,7 +431,7 @@ class PostMortem(_message.Message):
 
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
-        """When it last changed, UTC."""
+        """When its text, its approval, its sign-offs or its own state last changed, UTC."""
 
     def __init__(
         self,

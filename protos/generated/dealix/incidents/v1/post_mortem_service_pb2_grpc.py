@@ -97,8 +97,8 @@ class PostMortemServiceServicer:
         """Begins the post-mortem of an incident, in state DRAFT: with the text given, and where it has no timeline, with the
         incident's own.
 
-        The incident has one: ALREADY_EXISTS (POST_MORTEM_EXISTS). A text of more than 20,000 characters in a language:
-        INVALID_ARGUMENT (INVALID_FIELDS). What begins outside of a person: PERMISSION_DENIED (PERSON_REQUIRED).
+        The incident has one: ALREADY_EXISTS (POST_MORTEM_EXISTS). A text of more than 20,000 characters in a language, an event in the
+        future: INVALID_ARGUMENT (INVALID_FIELDS). What begins outside of a person: PERMISSION_DENIED (PERSON_REQUIRED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -108,8 +108,8 @@ class PostMortemServiceServicer:
         """Replaces the text. In whatever state it is, it is DRAFT afterwards, and approval and sign-offs are void; the same text
         again changes nothing.
 
-        A text of more than 20,000 characters in a language: INVALID_ARGUMENT (INVALID_FIELDS). A service: PERMISSION_DENIED
-        (PERSON_REQUIRED).
+        A text of more than 20,000 characters in a language, an event in the future: INVALID_ARGUMENT (INVALID_FIELDS). A service:
+        PERMISSION_DENIED (PERSON_REQUIRED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -44,15 +44,15 @@ class PostMortemServiceStub:
     """Begins the post-mortem of an incident, in state DRAFT: with the text given, and where it has no timeline, with the
     incident's own.
 
-    The incident has one: ALREADY_EXISTS (POST_MORTEM_EXISTS). A text of more than 20,000 characters in a language:
-    INVALID_ARGUMENT (INVALID_FIELDS). What begins outside of a person: PERMISSION_DENIED (PERSON_REQUIRED).
+    The incident has one: ALREADY_EXISTS (POST_MORTEM_EXISTS). A text of more than 20,000 characters in a language, an event in the
+    future: INVALID_ARGUMENT (INVALID_FIELDS). What begins outside of a person: PERMISSION_DENIED (PERSON_REQUIRED).
     """
     UpdatePostMortem: _grpc.UnaryUnaryMultiCallable[_post_mortem_service_pb2.UpdatePostMortemRequest, _post_mortem_service_pb2.UpdatePostMortemResponse]
     """Replaces the text. In whatever state it is, it is DRAFT afterwards, and approval and sign-offs are void; the same text
     again changes nothing.
 
-    A text of more than 20,000 characters in a language: INVALID_ARGUMENT (INVALID_FIELDS). A service: PERMISSION_DENIED
-    (PERSON_REQUIRED).
+    A text of more than 20,000 characters in a language, an event in the future: INVALID_ARGUMENT (INVALID_FIELDS). A service:
+    PERMISSION_DENIED (PERSON_REQUIRED).
     """
     SubmitPostMortem: _grpc.UnaryUnaryMultiCallable[_post_mortem_service_pb2.SubmitPostMortemRequest, _post_mortem_service_pb2.SubmitPostMortemResponse]
     """Hands a draft to its reviewers: DRAFT to IN_REVIEW.
@@ -108,15 +108,15 @@ class PostMortemServiceAsyncStub(PostMortemServiceStub):
     """Begins the post-mortem of an incident, in state DRAFT: with the text given, and where it has no timeline, with the
     incident's own.
 
-    The incident has one: ALREADY_EXISTS (POST_MORTEM_EXISTS). A text of more than 20,000 characters in a language:
-    INVALID_ARGUMENT (INVALID_FIELDS). What begins outside of a person: PERMISSION_DENIED (PERSON_REQUIRED).
+    The incident has one: ALREADY_EXISTS (POST_MORTEM_EXISTS). A text of more than 20,000 characters in a language, an event in the
+    future: INVALID_ARGUMENT (INVALID_FIELDS). What begins outside of a person: PERMISSION_DENIED (PERSON_REQUIRED).
     """
     UpdatePostMortem: _aio.UnaryUnaryMultiCallable[_post_mortem_service_pb2.UpdatePostMortemRequest, _post_mortem_service_pb2.UpdatePostMortemResponse]  # type: ignore[assignment]
     """Replaces the text. In whatever state it is, it is DRAFT afterwards, and approval and sign-offs are void; the same text
     again changes nothing.
 
-    A text of more than 20,000 characters in a language: INVALID_ARGUMENT (INVALID_FIELDS). A service: PERMISSION_DENIED
-    (PERSON_REQUIRED).
+    A text of more than 20,000 characters in a language, an event in the future: INVALID_ARGUMENT (INVALID_FIELDS). A service:
+    PERMISSION_DENIED (PERSON_REQUIRED).
     """
     SubmitPostMortem: _aio.UnaryUnaryMultiCallable[_post_mortem_service_pb2.SubmitPostMortemRequest, _post_mortem_service_pb2.SubmitPostMortemResponse]  # type: ignore[assignment]
     """Hands a draft to its reviewers: DRAFT to IN_REVIEW.
@@ -175,8 +175,8 @@ class PostMortemServiceServicer(metaclass=_abc_1.ABCMeta):
         """Begins the post-mortem of an incident, in state DRAFT: with the text given, and where it has no timeline, with the
         incident's own.
 
-        The incident has one: ALREADY_EXISTS (POST_MORTEM_EXISTS). A text of more than 20,000 characters in a language:
-        INVALID_ARGUMENT (INVALID_FIELDS). What begins outside of a person: PERMISSION_DENIED (PERSON_REQUIRED).
+        The incident has one: ALREADY_EXISTS (POST_MORTEM_EXISTS). A text of more than 20,000 characters in a language, an event in the
+        future: INVALID_ARGUMENT (INVALID_FIELDS). What begins outside of a person: PERMISSION_DENIED (PERSON_REQUIRED).
         """
 
     @_abc_1.abstractmethod
@@ -188,8 +188,8 @@ class PostMortemServiceServicer(metaclass=_abc_1.ABCMeta):
         """Replaces the text. In whatever state it is, it is DRAFT afterwards, and approval and sign-offs are void; the same text
         again changes nothing.
 
-        A text of more than 20,000 characters in a language: INVALID_ARGUMENT (INVALID_FIELDS). A service: PERMISSION_DENIED
-        (PERSON_REQUIRED).
+        A text of more than 20,000 characters in a language, an event in the future: INVALID_ARGUMENT (INVALID_FIELDS). A service:
+        PERMISSION_DENIED (PERSON_REQUIRED).
         """
 
     @_abc_1.abstractmethod

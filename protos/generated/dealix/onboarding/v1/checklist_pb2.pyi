@@ -77,7 +77,9 @@ class Checklist(_message.Message):
     progress_pct: _builtins.float
     """Completed steps / 8 × 100, to one decimal."""
     etag: _builtins.str
-    """Changes with every change of the checklist; empty in a demo."""
+    """Changes whenever `update_time` is set; empty in a demo. Blockers, delays and `risk_problem_open` follow from other records and
+    from the time of the answer and leave both as they are: a step that they stand in the way of is refused whatever its etag.
+    """
     start_date: _builtins.str
     """The first planned working day, a date in Asia/Riyadh, `YYYY-MM-DD`."""
     due_date: _builtins.str
@@ -98,7 +100,7 @@ class Checklist(_message.Message):
 
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
-        """When it last changed, UTC; unset in a demo."""
+        """When a step was last completed or unticked, or the bundle chosen, UTC; unset in a demo."""
 
     def __init__(
         self,
