@@ -156,10 +156,10 @@ class Composer:
         return answer
 
 
-def share_of(call: Call, seconds: float = math.inf) -> float:
+def share_of(call: Call, seconds: float = math.inf, share: float = _SHARE) -> float:
     """The deadline of what is asked beside the matter itself: a share of the time that is left, ``seconds`` at most."""
     now = time.monotonic()
-    return now + min((call.deadline - now) * _SHARE, seconds)
+    return now + min((call.deadline - now) * share, seconds)
 
 
 def part_id(request_id: str, part: str) -> str:

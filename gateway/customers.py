@@ -27,6 +27,7 @@ ASSESSED_DAYS = timedelta(days=30)
 SHOWN_TICKETS = 20
 SHOWN_DUE = 50
 _CLOCKS_APART = timedelta(hours=1)
+_PARTS_SHARE = 0.8
 
 _SUCCESS = "/dealix.success.v1.SuccessService"
 _SUPPORT = "/dealix.support.v1"
@@ -170,12 +171,15 @@ async def _fill(
 ) -> None:
     """Asks for every piece at once and writes what comes into the answer, with a line for each in ``parts``.
 
+    What has not come by ``deadline`` failed; without one, while there is time left to answer with what did come.
     Where every part of the answer failed, the failure of the last one is raised, unless more is to come (``alone`` false).
     """
 
+    until = deadline or share_of(call, share=_PARTS_SHARE)
+
     async def asked(piece: Piece) -> Any:
         try:
-            return await composer.ask(piece.service, piece.path, piece.request, call, deadline)
+            return await composer.ask(piece.service, piece.path, piece.request, call, until)
         except RpcFailure as failure:
             return failure
 

@@ -258,7 +258,8 @@ async def test_a_high_alert_is_raised_while_incidents_cannot_be_asked(front, clo
     ]
     stub = suc_rpc.SuccessServiceStub(front.channel)
     await stub.RecordActivity(suc.RecordActivityRequest(**written(customer_id="acme", events=events)))
-    clock.pass_time(timedelta(days=20))
+    # Success raises one by itself on the day on which the risk becomes high; this is a later one.
+    await pass_days(front, clock, 20)
     async with without(front, "incidents") as blind:
         answer = await suc_rpc.SuccessServiceStub(blind.channel).CreateAtRiskAlert(
             suc.CreateAtRiskAlertRequest(**written(customer_id="acme"))
@@ -305,18 +306,28 @@ async def test_a_cadence_is_not_called_inactive_where_success_cannot_be_asked(fr
 # --- time -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("service", ["incidents", "onboarding"])
+@pytest.mark.parametrize("service", SERVICES)
 async def test_a_service_that_hangs_leaves_time_for_the_others(front, clock, service):
     await with_plan(front, clock, "acme")
     async with hanging(front, service) as gateway:
-        stub, began = gw_rpc.GatewayServiceStub(gateway.channel), time.monotonic()
-        overview = await stub.GetCustomerOverview(gw.GetCustomerOverviewRequest(customer_id="acme"), timeout=3)
-        assert time.monotonic() - began < 2.5
-        assert {part.service for part in overview.parts if part.state == gw.PART_STATE_FAILED} == {service}
-        listed = await suc_rpc.SuccessServiceStub(gateway.channel).ListDueTouchpoints(
-            suc.ListDueTouchpointsRequest(customer_id="acme"), timeout=3
+        stub = gw_rpc.GatewayServiceStub(gateway.channel)
+        for answer in await asyncio.gather(
+            stub.GetCustomerOverview(gw.GetCustomerOverviewRequest(customer_id="acme"), timeout=3),
+            stub.AssessCustomer(gw.AssessCustomerRequest(customer_id="acme"), timeout=3),
+        ):
+            failed = {(part.service, part.reason) for part in answer.parts if part.state == gw.PART_STATE_FAILED}
+            assert failed <= {(service, "UPSTREAM_TIMEOUT")}
+            assert failed or service == "onboarding"  # of which an assessment has no part
+
+
+@pytest.mark.parametrize("service", ["incidents", "onboarding"])
+async def test_a_list_is_answered_without_what_a_service_that_hangs_would_tell(front, clock, service):
+    await with_plan(front, clock, "acme")
+    async with hanging(front, service) as gateway:
+        listed = await suc_rpc.SuccessServiceStub(gateway.channel).ListTouchpoints(
+            suc.ListTouchpointsRequest(customer_id="acme"), timeout=3
         )
-        assert not listed.live_send_allowed
+    assert listed.touchpoints
 
 
 async def test_a_write_that_needs_to_know_says_in_time_who_does_not_answer(front, clock):
