@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from dealix.common.v1 import actor_pb2, channel_pb2
 from dealix.gateway.v1 import gateway_service_pb2
 from dealix.onboarding.v1 import (
@@ -45,7 +47,13 @@ class Onboarding:
                 request_id=new_id(), actor=show.operator, customer_id=show.customer_id, start_date=show.date()
             ),
         )
-        show.tell("checklist_made", customer=show.customer_id, steps=made.total_steps, due=made.steps[-1].planned_date)
+        last = date.fromisoformat(made.steps[-1].planned_date)
+        show.tell(
+            "checklist_made",
+            customer=show.customer_id,
+            steps=made.total_steps,
+            due=show.week.words[f"{last:%A}".lower()],
+        )
         show.later(minutes=12)
         self._complete_and_tell("select_goal")
         show.later(minutes=6)

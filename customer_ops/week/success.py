@@ -66,7 +66,7 @@ class Success:
         events.append(activity_pb2.ActivityInput(kind=seen, occur_time=now, reference="PP-001"))
         self._record(events)
         made = self._client.call(self._client.success.CreateWeeklyCheckIn, self._check_in_request()).check_in
-        show.tell("check_in_drafted", week=made.week_start)
+        show.tell("check_in_drafted")
         show.show(draft("weekly check-in", "\n".join(made.talking_points_ar), "\n".join(made.talking_points_en)))
         show.later(minutes=10)
         approved = show.approve("success", show.draft_of("success", made.draft_id), show.success_manager)

@@ -90,7 +90,12 @@ def test_what_fell_due_happened_at_its_own_time_though_the_clock_leapt(week: Wee
 
 def test_the_week_is_told_in_words_not_in_identifiers(week: Week) -> None:
     arabic = " ".join(re.findall("\u2067(.*?)\u2069", week.out))
-    for said in ("اكتملت خطوة «اختيار الهدف»: 12.5٪", "«باقة بداية النمو»", "الخميس 23:20، الجمعة 01:20"):
+    for said in (
+        "موعد آخرها يوم الخميس",
+        "اكتملت خطوة «اختيار الهدف»: 12.5٪",
+        "«باقة بداية النمو»",
+        "الخميس 23:20، الجمعة 01:20",
+    ):
         assert said in arabic
     for identifier in ("select_goal", "growth_starter", "thanks_flagged", "Thu"):
         assert identifier not in arabic
