@@ -12,8 +12,7 @@ from services.approvals import drafts
 from services.domain.channels import Channel
 from services.domain.context import Context
 from services.domain.drafts import DraftKind, NewDraft
-from services.domain.riyadh import week_key
-from services.domain.texts import Bilingual
+from services.domain.riyadh import riyadh_date, week_key
 from services.storage.database import Tx, UnitOfWork
 from services.success import store
 from services.success.activity_handlers import risks_of
@@ -24,7 +23,15 @@ from services.success.domain.check_in import CheckInFacts, IncidentSeverity, che
 from services.success.domain.check_ins import StoredCheckIn, write_check_in
 from services.success.domain.days import day_number, day_of
 from services.success.domain.errors import CheckInExists, CheckInNotFound
-from services.success.domain.touchpoints import TouchpointKind, context_holds, planned_line, week_of_day
+from services.success.domain.touchpoints import (
+    Touchpoint,
+    TouchpointKind,
+    check_in_day,
+    context_holds,
+    planned_line,
+    planned_message,
+    week_of_day,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,22 +80,25 @@ def create_check_in(unit: UnitOfWork, command: CreateCheckIn, catalog: Catalog) 
             check_in_id=held.check_in_id,
             touchpoint_id=held.touchpoint_id,
         )
-    return keep_check_in(unit, found, channel, _line_of_week(unit.tx, found, catalog), catalog)
+    return keep_check_in(unit, found, channel, _touchpoint_of_week(unit.tx, found), catalog)
 
 
-def _line_of_week(tx: Tx, found: StoredCheckIn, catalog: Catalog) -> Bilingual | None:
-    """What the plan's line says of the check-in of a week, where a touchpoint of the plan is open for it."""
+def _touchpoint_of_week(tx: Tx, found: StoredCheckIn) -> Touchpoint | None:
+    """The touchpoint of the plan that is open for the check-in of a week, if there is one."""
     for one in store.open_touchpoints(tx, found.customer_id):
         if one.kind is TouchpointKind.WEEKLY_CHECK_IN and week_of_day(one.due_on) == found.week_start:
-            return planned_line(one, catalog.plans)
+            return one
     return None
 
 
 def keep_check_in(
-    unit: UnitOfWork, found: StoredCheckIn, channel: Channel, line: Bilingual | None, catalog: Catalog
+    unit: UnitOfWork, found: StoredCheckIn, channel: Channel, planned: Touchpoint | None, catalog: Catalog
 ) -> StoredCheckIn:
-    """Stores a new check-in with the draft that holds its text; ``line`` is the plan's own for it, if there is one."""
-    week = found.week_start.isoformat()
+    """Stores a new check-in with the draft that holds its text; ``planned`` is the plan's touchpoint for it, or None."""
+    week, today = found.week_start.isoformat(), riyadh_date(unit.now)
+    line = planned_line(planned, catalog.plans) if planned is not None else None
+    message = planned_message(planned, catalog.plans) if planned is not None else None
+    day = check_in_day(planned.due_on if planned is not None else today, today, catalog.cadence)
     draft = drafts.create(
         unit,
         NewDraft(
@@ -97,7 +107,7 @@ def keep_check_in(
             customer_id=found.customer_id,
             channel=channel,
             title=check_in_title(found.week_start, line, catalog.check_in),
-            body=check_in_text(found.draft, line, catalog.check_in),
+            body=check_in_text(found.draft, day, message, catalog.check_in),
         ),
     )
     kept = found.with_draft(draft.draft_id)

@@ -63,7 +63,6 @@ from services.success.domain.touchpoints import (
     holds,
     kind_holds,
     offer_held,
-    planned_line,
     renewal_slots,
     reschedule,
     title,
@@ -334,7 +333,7 @@ def _with_check_in(unit: UnitOfWork, plan: StoredPlan, found: Touchpoint, catalo
         known = store.known_of(unit.tx, [plan.customer_id], day)[plan.customer_id]
         facts = week_facts(known, store.week_of(unit.tx, plan.customer_id, day))
         made = write_check_in(unit.new_id("chk"), plan.customer_id, facts, (), None, unit.now, catalog.check_in)
-        written = handlers.keep_check_in(unit, made, plan.channel, planned_line(found, catalog.plans), catalog)
+        written = handlers.keep_check_in(unit, made, plan.channel, found, catalog)
     return replace(found, check_in_id=written.check_in_id, draft_id=written.draft_id)
 
 
@@ -347,7 +346,7 @@ def _draft(unit: UnitOfWork, plan: StoredPlan, found: Touchpoint, catalog: Catal
             customer_id=found.customer_id,
             channel=plan.channel,
             title=title(found, catalog.plans, catalog.cadence),
-            body=draft_body(found, plan.renewal_on, catalog.plans, catalog.cadence),
+            body=draft_body(found, riyadh_date(unit.now), plan.renewal_on, catalog.plans, catalog.cadence),
             due_at=due_moment(found.due_on, catalog.cadence),
         ),
     )

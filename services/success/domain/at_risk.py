@@ -59,6 +59,7 @@ class RiskReason:
     points: int
     text_ar: str
     text_en: str
+    points_said: Bilingual
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +81,11 @@ class AtRiskAlert:
 
     @property
     def reasons_ar(self) -> tuple[str, ...]:
-        return tuple(f"{reason.text_ar} (+{reason.points})" for reason in self.reasons)
+        return tuple(f"{reason.text_ar} ({reason.points_said.ar})" for reason in self.reasons)
 
     @property
     def reasons_en(self) -> tuple[str, ...]:
-        return tuple(f"{reason.text_en} (+{reason.points})" for reason in self.reasons)
+        return tuple(f"{reason.text_en} ({reason.points_said.en})" for reason in self.reasons)
 
     @property
     def never_skipped(self) -> bool:
@@ -127,6 +128,7 @@ class AtRiskTexts:
     tiers: Mapping[RiskInput, tuple[Tier, ...]]
     wording: Mapping[RiskInput, Counted]
     unknown: Mapping[RiskInput, Bilingual]
+    points: Counted
     no_proof_pack_yet: Bilingual
     levels: Mapping[RiskLevel, LevelTexts]
 
@@ -153,6 +155,7 @@ def load_at_risk_texts(folder: Path) -> AtRiskTexts:
             table.problem("tiers", "a higher threshold gives fewer points")
         wording[name] = read_counted(table)
         unknown[name] = table.bilingual("unknown")
+    points = read_counted(file.table("points"))
     no_proof_pack_yet = file.table("no_proof_pack_yet").bilingual("text")
     levels = {
         level: LevelTexts(table.strings("actions"), table.bilingual("recommendation"))
@@ -166,6 +169,7 @@ def load_at_risk_texts(folder: Path) -> AtRiskTexts:
         MappingProxyType(tiers),
         MappingProxyType(wording),
         MappingProxyType(unknown),
+        points,
         no_proof_pack_yet,
         MappingProxyType(levels),
     )
@@ -185,7 +189,8 @@ def assess_risk(facts: AtRiskFacts, texts: AtRiskTexts) -> AtRiskAlert:
         tier = _tier(name, value, texts)
         if value is not None and tier is not None:
             said = texts.wording[name].say(value)
-            reasons.append(RiskReason(name, value, tier.at_least, tier.points, said.ar, said.en))
+            worth = texts.points.say(tier.points)
+            reasons.append(RiskReason(name, value, tier.at_least, tier.points, said.ar, said.en, worth))
     unknown = _unknown(facts)
     points, level = score_risk(facts, texts)
     return AtRiskAlert(

@@ -13,10 +13,12 @@ from typing import ClassVar
 
 from services.domain.channels import Channel
 from services.domain.checks import MAX_SAR, Checks
-from services.domain.plural import Counted, read_counted
+from services.domain.dates import named_day
+from services.domain.plural import Counted, Plural, read_counted
 from services.domain.riyadh import week_key
 from services.domain.texts import Bilingual, TextsFile
 from services.success.domain.cadence import CadenceType
+from services.success.domain.channel_names import load_channel_names
 
 AGENDA_ITEMS = 5
 ITEM_MINUTES = 5
@@ -33,6 +35,7 @@ class Topic(StrEnum):
 
 
 _COUNTED = (Topic.DRAFTS_APPROVED, Topic.REPLIES, Topic.MEETINGS, Topic.RISKS_BLOCKED)
+_HALALA = Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +148,11 @@ class CheckInTexts:
     version: str
     agenda: tuple[AgendaItem, ...]
     counted: Mapping[Topic, Counted]
-    pipeline: Bilingual
-    pipeline_empty: Bilingual
     suppressions: Mapping[SuppressionKind, Bilingual]
     draft_title: Bilingual
     draft_body: Bilingual
     planned_title: Bilingual
-    planned: Bilingual
+    channels: Mapping[Channel, Bilingual]
 
 
 def load_check_in_texts(folder: Path) -> CheckInTexts:
@@ -167,13 +168,9 @@ def load_check_in_texts(folder: Path) -> CheckInTexts:
     if len({item.id for item in agenda}) != len(agenda):
         file.problem("agenda", "repeats an id")
     points = file.table("talking_points")
-    counted = {topic: read_counted(points.table(topic.value)) for topic in _COUNTED}
-    pipeline_table = points.table(Topic.PIPELINE_SAR.value)
-    pipeline = pipeline_table.bilingual("text", frozenset({"amount"}))
-    empty = pipeline_table.bilingual("empty")
-    for text in (pipeline.ar, empty.ar):
-        if "Pipeline" not in text:
-            file.problem("talking_points.pipeline_sar", "the Arabic does not hold the word Pipeline")
+    counted = {topic: read_counted(table) for topic, table in points.each(Topic).items()}
+    if not all("Pipeline" in text for text in counted[Topic.PIPELINE_SAR].ar.values()):
+        file.problem("talking_points.pipeline_sar", "the Arabic does not hold the word Pipeline")
     placeholders = {
         SuppressionKind.OPEN_INCIDENT: {"severity"},
         SuppressionKind.FROZEN_CHANNEL: {"channel"},
@@ -185,22 +182,18 @@ def load_check_in_texts(folder: Path) -> CheckInTexts:
     }
     draft = file.table("draft")
     title = draft.bilingual("title", frozenset({"week"}))
-    body = draft.bilingual("body", frozenset({"agenda", "planned", "points"}))
-    of_plan = draft.table("planned")
-    planned_title = of_plan.bilingual("title", frozenset({"line", "week"}))
-    planned = of_plan.bilingual("text", frozenset({"line"}))
+    body = draft.bilingual("body", frozenset({"date", "agenda", "planned", "points"}))
+    planned_title = draft.table("planned").bilingual("title", frozenset({"line", "week"}))
     file.finish()
     return CheckInTexts(
         version,
         tuple(agenda),
         MappingProxyType(counted),
-        pipeline,
-        empty,
         MappingProxyType(suppressions),
         title,
         body,
         planned_title,
-        planned,
+        load_channel_names(folder),
     )
 
 
@@ -222,8 +215,7 @@ def build_check_in(facts: CheckInFacts, texts: CheckInTexts) -> CheckIn:
         said = texts.counted[topic].say(value)
         points.append(TalkingPoint(topic, value, said.ar, said.en))
     pipeline_sar = facts.pipeline_sar or 0
-    amount = show_sar(pipeline_sar)
-    said = texts.pipeline_empty if amount == "0" else texts.pipeline.format(amount=amount)
+    said = _say_sar(pipeline_sar, texts.counted[Topic.PIPELINE_SAR])
     points.append(TalkingPoint(Topic.PIPELINE_SAR, pipeline_sar, said.ar, said.en))
     return CheckIn(texts.agenda, tuple(points), texts.version)
 
@@ -231,15 +223,19 @@ def build_check_in(facts: CheckInFacts, texts: CheckInTexts) -> CheckIn:
 def check_in_title(week: date, line: Bilingual | None, texts: CheckInTexts) -> Bilingual:
     """What a check-in's draft is called; ``line`` is the plan's own for it, if there is one."""
     if line is None:
-        return texts.draft_title.format(week=week.isoformat())
-    return texts.planned_title.format(line=line, week=week.isoformat())
+        return texts.draft_title.format(week=named_day(week))
+    return texts.planned_title.format(line=line, week=named_day(week))
 
 
-def check_in_text(draft: CheckIn, line: Bilingual | None, texts: CheckInTexts) -> Bilingual:
-    """The check-in as one text, as it is put before a person and would reach the customer; ``line`` as for its title."""
+def check_in_text(draft: CheckIn, day: date, message: Bilingual | None, texts: CheckInTexts) -> Bilingual:
+    """The check-in as one text, as it is put before a person and would reach the customer.
+
+    ``day`` is the one that is proposed; ``message`` what the plan's line adds, if there is one.
+    """
     return texts.draft_body.format(
+        date=named_day(day),
         agenda=Bilingual(_lines(draft.agenda_ar), _lines(draft.agenda_en)),
-        planned=texts.planned.format(line=line) if line is not None else "",
+        planned=Bilingual(f"\n{message.ar}", f"\n{message.en}") if message is not None else "",
         points=Bilingual(_lines(draft.talking_points_ar), _lines(draft.talking_points_en)),
     )
 
@@ -271,10 +267,10 @@ def decide_check_in(
         said = texts.suppressions[SuppressionKind.INCIDENTS_UNKNOWN]
         suppressions.append(Suppression(SuppressionKind.INCIDENTS_UNKNOWN, said.ar, said.en))
     if frozen is not None:
-        said = texts.suppressions[SuppressionKind.FROZEN_CHANNEL].format(channel=frozen.value)
+        said = texts.suppressions[SuppressionKind.FROZEN_CHANNEL].format(channel=texts.channels[frozen])
         suppressions.append(Suppression(SuppressionKind.FROZEN_CHANNEL, said.ar, said.en))
     if any(week_key(moment) == week for moment in check_ins):
-        said = texts.suppressions[SuppressionKind.ALREADY_THIS_WEEK].format(week=week.isoformat())
+        said = texts.suppressions[SuppressionKind.ALREADY_THIS_WEEK].format(week=named_day(week))
         suppressions.append(Suppression(SuppressionKind.ALREADY_THIS_WEEK, said.ar, said.en))
     return CheckInDecision(week, tuple(suppressions))
 
@@ -283,10 +279,10 @@ def _lines(texts: Iterable[str]) -> str:
     return "\n".join(f"- {text}" for text in texts)
 
 
-def show_sar(amount: float) -> str:
+def _say_sar(amount: float, texts: Counted) -> Bilingual:
     """An amount of riyals with thousands separators, and with halalas only where there are any."""
-    # Adding zero turns a negative zero into a plain one.
-    exact = Decimal(str(amount)).quantize(Decimal("0.01"), rounding=ROUND_HALF_EVEN) + 0
+    exact = Decimal(str(amount)).quantize(_HALALA, rounding=ROUND_HALF_EVEN)
     if exact == exact.to_integral_value():
-        return f"{exact.to_integral_value():,}"
-    return f"{exact:,}"
+        return texts.say(int(exact))
+    shown = f"{exact:,}"
+    return Bilingual(texts.ar[Plural.OTHER].format(n=shown), texts.en[Plural.OTHER].format(n=shown))

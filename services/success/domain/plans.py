@@ -13,6 +13,7 @@ from services.domain.texts import Bilingual, Reader, TextsFile
 from services.success.domain.cadence import CadenceType
 
 PLAN_DAYS = 30
+_DATED = frozenset({"date"})
 
 
 class Bundle(StrEnum):
@@ -32,7 +33,8 @@ class PlanLine:
 
     ``proof_pack``: the line delivers a Proof Pack. ``upgrade_offer``: the line may offer an upgrade, which is only done
     once a Proof Pack has really been delivered. ``kept`` is the line without that offer and ``offer`` the offer alone;
-    None where the kind of touchpoint says all there is to say.
+    None where the kind of touchpoint says all there is to say. ``message`` and ``offer_message`` are what the drafts of both
+    say to the customer, None where they say what their kinds do: of a check-in a sentence, of all else with ``{date}``.
     """
 
     day: int
@@ -44,6 +46,8 @@ class PlanLine:
     upgrade_offer: bool
     kept: Bilingual | None
     offer: Bilingual | None
+    message: Bilingual | None
+    offer_message: Bilingual | None
 
     @property
     def line_ar(self) -> str:
@@ -108,22 +112,26 @@ def success_plan(bundle: Bundle, texts: PlanTexts) -> SuccessPlan:
 def _line(table: Reader) -> PlanLine:
     text = table.bilingual("text")
     upgrade_offer = table.flag("upgrade_offer")
+    kind = table.optional_member("kind", CadenceType)
+    dated = frozenset[str]() if kind is CadenceType.WEEKLY_CHECK_IN else _DATED
     return PlanLine(
         day=table.integer("day", minimum=1),
         id=table.text("id"),
         text_ar=text.ar,
         text_en=text.en,
-        kind=table.optional_member("kind", CadenceType),
+        kind=kind,
         proof_pack=table.flag("proof_pack"),
         upgrade_offer=upgrade_offer,
         kept=_optional(table, "kept") if upgrade_offer else text,
         offer=_optional(table, "offer") if upgrade_offer else None,
+        message=table.bilingual("message", dated) if kind is None else _optional(table, "message", dated),
+        offer_message=_optional(table, "offer_message", _DATED) if upgrade_offer else None,
     )
 
 
-def _optional(table: Reader, key: str) -> Bilingual | None:
-    given = any(name.startswith(f"{key}_") for name in table.keys())  # noqa: SIM118 (no dictionary)
-    return table.bilingual(key) if given else None
+def _optional(table: Reader, key: str, placeholders: frozenset[str] = frozenset()) -> Bilingual | None:
+    given = not {f"{key}_ar", f"{key}_en"}.isdisjoint(table.keys())
+    return table.bilingual(key, placeholders) if given else None
 
 
 def _check(bundles: Reader, bundle: Bundle, lines: tuple[PlanLine, ...]) -> None:

@@ -25,10 +25,13 @@ from services.domain.actors import ActorLike
 from services.domain.channels import Channel
 from services.domain.checks import Checks
 from services.domain.context import NOTHING_KNOWN, Context
+from services.domain.dates import named_day
 from services.domain.errors import PersonRequired
+from services.domain.holidays import load_holidays, working_day_from
 from services.domain.riyadh import day_start, week_key
 from services.domain.texts import Bilingual, Reader, TextsFile
 from services.success.domain.at_risk import RiskLevel
+from services.success.domain.channel_names import load_channel_names
 from services.success.domain.check_in import SUPPRESSING
 from services.success.domain.errors import CheckInSuppressed, TouchpointHeld, TouchpointStateRefused, WeekTaken
 from services.success.domain.plans import Bundle, PlanLine, PlanTexts
@@ -87,10 +90,13 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class KindTexts:
-    """``title`` is used where the plan's line says nothing; ``body`` is the draft's, None for the check-in: it has its own."""
+    """``title`` and ``message`` are used where the plan's line says nothing.
+
+    A check-in has no ``message``, since its text is its own, and neither has a step of a plan: each says another one.
+    """
 
     title: Bilingual
-    body: Bilingual | None
+    message: Bilingual | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +115,10 @@ class CadenceTexts:
     ahead_days: int
     extend_days: int
     kinds: Mapping[TouchpointKind, KindTexts]
-    planned: Bilingual
+    draft_body: Bilingual
     holds: Mapping[HoldKind, Bilingual]
+    channels: Mapping[Channel, Bilingual]
+    holidays: frozenset[date]
     alert_body: Bilingual
     alert_titles: Mapping[RiskLevel, Bilingual]
 
@@ -193,7 +201,7 @@ def load_cadence_texts(folder: Path) -> CadenceTexts:
     if extend >= ahead:
         rhythm.problem("extend_days", "expected less than ahead_days")
     kinds = {kind: _kind_texts(table, kind) for kind, table in file.table("kinds").each(TouchpointKind).items()}
-    planned = file.table("planned").bilingual("text", frozenset({"line"}))
+    body = file.table("draft").bilingual("body", frozenset({"message"}))
     needed = {HoldKind.OPEN_INCIDENT: {"severity"}, HoldKind.FROZEN_CHANNEL: {"channel"}}
     holds = {
         kind: table.bilingual("text", frozenset(needed.get(kind, ())))
@@ -213,8 +221,10 @@ def load_cadence_texts(folder: Path) -> CadenceTexts:
         ahead,
         extend,
         MappingProxyType(kinds),
-        planned,
+        body,
         MappingProxyType(holds),
+        load_channel_names(folder),
+        load_holidays(),
         alert_body,
         MappingProxyType(alert_titles),
     )
@@ -337,7 +347,7 @@ def context_holds(channel: Channel, customer_id: str, context: Context, texts: C
     elif not context.incidents_known:
         reasons.append(Hold(HoldKind.INCIDENTS_UNKNOWN, texts.holds[HoldKind.INCIDENTS_UNKNOWN]))
     if context.frozen(channel, customer_id):
-        said = texts.holds[HoldKind.FROZEN_CHANNEL].format(channel=channel.value)
+        said = texts.holds[HoldKind.FROZEN_CHANNEL].format(channel=texts.channels[channel])
         reasons.append(Hold(HoldKind.FROZEN_CHANNEL, said, channel.value))
     return reasons
 
@@ -347,10 +357,22 @@ def planned_line(found: Touchpoint, plans: PlanTexts) -> Bilingual | None:
 
     None for what recurs, and where the line says no more than the kind.
     """
-    line = next((line for line in plans.plans[found.bundle].lines if line.id == found.line_id), None)
+    line = _line(found, plans)
     if line is None:
         return None
     return line.offer if found.kind is TouchpointKind.UPGRADE_TALK else line.kept
+
+
+def planned_message(found: Touchpoint, plans: PlanTexts) -> Bilingual | None:
+    """What the drafts of a plan's line say to the customer; None where they say what their kind does."""
+    line = _line(found, plans)
+    if line is None:
+        return None
+    return line.offer_message if found.kind is TouchpointKind.UPGRADE_TALK else line.message
+
+
+def _line(found: Touchpoint, plans: PlanTexts) -> PlanLine | None:
+    return next((line for line in plans.plans[found.bundle].lines if line.id == found.line_id), None)
 
 
 def title(found: Touchpoint, plans: PlanTexts, texts: CadenceTexts) -> Bilingual:
@@ -358,18 +380,24 @@ def title(found: Touchpoint, plans: PlanTexts, texts: CadenceTexts) -> Bilingual
     return planned_line(found, plans) or texts.kinds[found.kind].title
 
 
-def draft_body(found: Touchpoint, renewal: date, plans: PlanTexts, texts: CadenceTexts) -> Bilingual:
-    """What is drafted for a touchpoint that is no check-in."""
-    body = texts.kinds[found.kind].body
-    if body is None:
+def draft_body(found: Touchpoint, today: date, renewal: date, plans: PlanTexts, texts: CadenceTexts) -> Bilingual:
+    """What is drafted on a day for a touchpoint that is no check-in."""
+    message = planned_message(found, plans) or texts.kinds[found.kind].message
+    if message is None:
         raise ValueError(f"a {found.kind} has a text of its own")
-    said, line = title(found, plans, texts), planned_line(found, plans)
-    return body.format(
-        date=found.due_on.isoformat(),
-        renewal=renewal.isoformat(),
-        line=said,
-        planned=texts.planned.format(line=line) if line is not None else "",
-    )
+    day = proposed_day(found.due_on, today, texts)
+    return texts.draft_body.format(message=message.format(date=named_day(day), renewal=named_day(renewal)))
+
+
+def proposed_day(due: date, today: date, texts: CadenceTexts) -> date:
+    """The day that a draft of a day proposes for what is due: a working day, not before either."""
+    return working_day_from(max(due, today), texts.holidays)
+
+
+def check_in_day(due: date, today: date, texts: CadenceTexts) -> date:
+    """The day that a check-in's draft of a day proposes: of the week of ``today`` as long as it has a working day left."""
+    day = proposed_day(due, today, texts)
+    return day if week_of_day(day) == week_of_day(today) else proposed_day(today, today, texts)
 
 
 def _unmet(customer_id: str, found: Sequence[Hold]) -> list[tuple[str, str, str]]:
@@ -525,11 +553,6 @@ def week_of_day(day: date) -> date:
 
 def _kind_texts(table: Reader, kind: TouchpointKind) -> KindTexts:
     title = table.bilingual("title")
-    if kind is TouchpointKind.WEEKLY_CHECK_IN:
+    if kind in (TouchpointKind.WEEKLY_CHECK_IN, TouchpointKind.PLAN_STEP):
         return KindTexts(title, None)
-    needed = {
-        TouchpointKind.PLAN_STEP: {"line"},
-        TouchpointKind.SERVICE_REVIEW: {"date"},
-        **{key: {"renewal"} for key in RENEWALS},
-    }.get(kind, {"date", "planned"})
-    return KindTexts(title, table.bilingual("body", frozenset(needed)))
+    return KindTexts(title, table.bilingual("message", frozenset({"renewal" if kind in RENEWALS else "date"})))

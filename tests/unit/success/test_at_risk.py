@@ -52,11 +52,11 @@ def test_reasons_say_their_points() -> None:
         (RiskInput.DAYS_INACTIVE, 9, 7, 20),
     ]
     assert alert.reasons_ar == (
-        "مضى 20 يومًا على آخر Proof Pack (+30)",
-        "12 مسودة تنتظر موافقة العميل (+25)",
-        "لا نشاط من العميل منذ 9 أيام (+20)",
+        "مضى 20 يومًا على آخر Proof Pack (30 نقطة)",
+        "12 مسودة تنتظر موافقة العميل (25 نقطة)",
+        "لا نشاط من العميل منذ 9 أيام (20 نقطة)",
     )
-    assert alert.reasons_en[2] == "The customer has been inactive for 9 days (+20)"
+    assert alert.reasons_en[2] == "The customer has been inactive for 9 days (20 points)"
 
 
 @pytest.mark.parametrize(

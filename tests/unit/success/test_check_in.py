@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from services.domain.channels import Channel
 from services.domain.errors import InvalidInput
 from services.success.domain.cadence import CadenceType
 from services.success.domain.catalog import load_catalog
@@ -17,7 +18,6 @@ from services.success.domain.check_in import (
     SuppressionKind,
     build_check_in,
     decide_check_in,
-    show_sar,
 )
 
 TEXTS = load_catalog().check_in
@@ -68,19 +68,26 @@ def test_the_word_pipeline_and_every_form_are_there(number: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("amount", "shown"),
+    ("amount", "said_ar", "said_en"),
     [
-        (0, "0"),
-        (-0.0, "0"),
-        (0.004, "0"),
-        (999, "999"),
-        (1234.5, "1,234.50"),
-        (1e6, "1,000,000"),
-        (1e11, "100,000,000,000"),
+        (0, "لا توجد قيمة", "no recorded value"),
+        (-0.0, "لا توجد قيمة", "no recorded value"),
+        (0.004, "لا توجد قيمة", "no recorded value"),
+        (1, "الحالية ريال واحد.", "SAR 1."),
+        (2, "الحالية ريالان.", "SAR 2."),
+        (3, "الحالية 3 ريالات.", "SAR 3."),
+        (10, "الحالية 10 ريالات.", "SAR 10."),
+        (11, "الحالية 11 ريالًا.", "SAR 11."),
+        (999, "الحالية 999 ريالًا.", "SAR 999."),
+        (1234.5, "الحالية 1,234.50 ريال.", "SAR 1,234.50."),
+        (1e6, "الحالية 1,000,000 ريال.", "SAR 1,000,000."),
+        (1e11, "الحالية 100,000,000,000 ريال.", "SAR 100,000,000,000."),
     ],
 )
-def test_riyals_are_shown(amount: float, shown: str) -> None:
-    assert show_sar(amount) == shown
+def test_riyals_are_counted_and_shown(amount: float, said_ar: str, said_en: str) -> None:
+    check_in = build_check_in(replace(WEEK, pipeline_sar=amount), TEXTS)
+    assert said_ar in check_in.talking_points_ar[-1]
+    assert said_en in check_in.talking_points_en[-1]
 
 
 @pytest.mark.parametrize("amount", [math.nan, math.inf, -math.inf, -0.01, 1e13])
@@ -137,7 +144,19 @@ def test_one_check_in_a_week(earlier: datetime, allowed: bool) -> None:
     decision = decide_check_in(NOW, [], [earlier], TEXTS)
     assert decision.allowed is allowed
     assert decision.week_start == date(2026, 3, 1)
-    assert ("2026-03-01" in "".join(s.reason_ar for s in decision.suppressions)) is not allowed
+    assert ("الأحد 1 مارس 2026" in "".join(s.reason_ar for s in decision.suppressions)) is not allowed
+
+
+def test_a_frozen_channel_is_called_by_its_name() -> None:
+    (found,) = decide_check_in(NOW, [], [], TEXTS, Channel.WEB_FORM).suppressions
+    assert "نماذج الموقع" in found.reason_ar
+    assert "web forms" in found.reason_en
+    assert "web_form" not in found.reason_ar + found.reason_en
+
+
+def test_where_nobody_could_tell_of_incidents_there_is_none() -> None:
+    (found,) = decide_check_in(NOW, [], [], TEXTS, incidents_known=False).suppressions
+    assert found.kind is SuppressionKind.INCIDENTS_UNKNOWN
 
 
 def test_both_reasons_are_given() -> None:

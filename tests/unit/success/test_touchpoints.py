@@ -13,6 +13,7 @@ from services.domain.channels import Channel
 from services.domain.claims import ClaimChecker, load_claims
 from services.domain.context import NOTHING_KNOWN, ChannelFreeze, Context, OpenIncident
 from services.domain.errors import InvalidInput, PersonRequired
+from services.domain.texts import Bilingual
 from services.storage.database import Actor
 from services.success.domain.catalog import load_catalog
 from services.success.domain.errors import CheckInSuppressed, TouchpointHeld, TouchpointStateRefused, WeekTaken
@@ -230,6 +231,13 @@ def test_what_stands_in_the_way_is_said_in_both_languages(
     assert all(hold.reason.ar and hold.reason.en and "{" not in hold.reason.ar + hold.reason.en for hold in found)
 
 
+def test_a_frozen_channel_is_called_by_its_name() -> None:
+    frozen = Context((replace(FROZEN_MAIL, channel=Channel.WEB_FORM),))
+    (found,) = holds(touchpoint(CHECK_IN), Channel.WEB_FORM, frozen, TEXTS, proof_pack_delivered=True)
+    assert (found.detail, "نماذج الموقع" in found.reason.ar, "web forms" in found.reason.en) == ("web_form", True, True)
+    assert "web_form" not in found.reason.ar + found.reason.en
+
+
 def test_the_gravest_incident_is_named() -> None:
     context = Context(incidents=(OpenIncident("a", "SEV2"), OpenIncident("b", "SEV1")))
     (found,) = holds(touchpoint(CHECK_IN), Channel.EMAIL, context, TEXTS, proof_pack_delivered=True)
@@ -242,28 +250,70 @@ def test_a_closed_touchpoint_is_held_by_nothing() -> None:
     assert holds(closed, Channel.EMAIL, Context((FROZEN_MAIL,)), TEXTS, proof_pack_delivered=False) == ()
 
 
+def drafted(found: Touchpoint, today: date | None = None) -> Bilingual:
+    """What is drafted for a touchpoint on its day, or on another."""
+    return draft_body(found, today or found.due_on, RENEWAL, CATALOG.plans, TEXTS)
+
+
 @pytest.mark.parametrize("kind", [kind for kind in TouchpointKind if kind is not CHECK_IN])
 def test_the_draft_of_every_kind_is_clean_and_has_its_facts_filled_in(kind: TouchpointKind) -> None:
-    body = draft_body(touchpoint(kind), RENEWAL, CATALOG.plans, TEXTS)
+    body = drafted(touchpoint(kind, date(2026, 4, 7)))
     for text in (body.ar, body.en):
         assert CLAIMS.check(text) == ()
         assert "{" not in text
-    if kind in RENEWALS:
-        assert "2027-03-01" in body.ar
-        assert "2027-03-01" in body.en
+    named = ("الاثنين 1 مارس 2027", "Monday 1 March 2027") if kind in RENEWALS else APRIL
+    assert named[0] in body.ar
+    assert named[1] in body.en
+
+
+APRIL = ("الثلاثاء 7 أبريل 2026", "Tuesday 7 April 2026")
+
+
+@pytest.mark.parametrize(
+    ("due", "today", "proposed"),
+    [
+        ("2026-04-07", "2026-04-07", "الثلاثاء 7 أبريل 2026"),
+        # A Friday, a Saturday, a day of Eid, Founding Day.
+        ("2026-05-01", "2026-05-01", "الأحد 3 مايو 2026"),
+        ("2026-02-14", "2026-02-14", "الأحد 15 فبراير 2026"),
+        ("2026-03-21", "2026-03-21", "الأربعاء 25 مارس 2026"),
+        ("2026-02-22", "2026-02-22", "الاثنين 23 فبراير 2026"),
+        # Drafted late: nothing is proposed for a day that is over.
+        ("2026-04-07", "2026-04-12", "الأحد 12 أبريل 2026"),
+    ],
+)
+def test_a_draft_proposes_a_working_day_by_its_name(due: str, today: str, proposed: str) -> None:
+    found = touchpoint(TouchpointKind.QUARTERLY_BUSINESS_REVIEW, date.fromisoformat(due))
+    assert f"ونقترح لها يوم {proposed}." in drafted(found, date.fromisoformat(today)).ar
 
 
 @pytest.mark.parametrize("bundle", Bundle)
-def test_the_draft_of_every_step_of_every_plan_is_clean_and_names_it(bundle: Bundle) -> None:
+def test_the_draft_of_every_step_of_every_plan_is_a_text_of_its_own(bundle: Bundle) -> None:
+    said: set[str] = set()
     for slot in slots(bundle):
         if slot.kind is TouchpointKind.PLAN_STEP:
             assert slot.line is not None
-            found = replace(touchpoint(), bundle=bundle, line_id=slot.line.id)
-            body = draft_body(found, RENEWAL, CATALOG.plans, TEXTS)
-            assert slot.line.text_ar in body.ar
-            assert slot.line.text_en in body.en
+            found = replace(touchpoint(due=date(2026, 4, 7)), bundle=bundle, line_id=slot.line.id)
+            body = drafted(found)
             assert CLAIMS.check(body.ar) == CLAIMS.check(body.en) == ()
+            assert APRIL[0] in body.ar
+            assert APRIL[1] in body.en
+            assert ("Proof Pack" in body.ar, "Proof Pack" in body.en) == (slot.line.proof_pack, slot.line.proof_pack)
+            said |= {body.ar, body.en}
             assert title(found, CATALOG.plans, TEXTS).ar == slot.line.text_ar
+    assert len(said) == 2 * sum(slot.kind is TouchpointKind.PLAN_STEP for slot in slots(bundle))
+
+
+@pytest.mark.parametrize(("bundle", "day", "kind", "never"), [
+    (Bundle.PARTNERSHIP_GROWTH, 30, TouchpointKind.MONTHLY_PROOF_REVIEW, "Proof Pack"),
+    (Bundle.EXECUTIVE_GROWTH_OS, 30, TouchpointKind.QUARTERLY_BUSINESS_REVIEW, "الربع"),
+    (Bundle.FULL_GROWTH_CONTROL_TOWER, 30, TouchpointKind.QUARTERLY_BUSINESS_REVIEW, "الربع"),
+    (Bundle.EXECUTIVE_GROWTH_OS, 21, TouchpointKind.MONTHLY_PROOF_REVIEW, "خلال الشهر"),
+])  # fmt: skip
+def test_no_draft_says_what_is_not_so_of_its_plan(bundle: Bundle, day: int, kind: TouchpointKind, never: str) -> None:
+    (slot,) = [slot for slot in slots(bundle) if slot.plan_day == day and slot.kind is kind]
+    assert slot.line is not None
+    assert never not in drafted(replace(touchpoint(kind), bundle=bundle, line_id=slot.line.id)).ar
 
 
 @pytest.mark.parametrize(
@@ -289,9 +339,7 @@ def test_a_touchpoint_carries_the_line_that_the_plan_has_for_its_day(
     assert said_ar in named.ar
     assert said_en in named.en
     if kind is not CHECK_IN:
-        body = draft_body(found, RENEWAL, CATALOG.plans, TEXTS)
-        assert named.ar in body.ar
-        assert named.en in body.en
+        assert drafted(found) != drafted(replace(found, line_id="")), "the line has a message of its own"
 
 
 @pytest.mark.parametrize("bundle", Bundle)
@@ -309,7 +357,7 @@ def test_the_drafts_of_every_line_of_a_kind_of_its_own_are_clean(bundle: Bundle)
     for slot in slots(bundle):
         if slot.line is not None and slot.kind is not CHECK_IN:
             found = replace(touchpoint(slot.kind), bundle=bundle, line_id=slot.line.id)
-            body = draft_body(found, RENEWAL, CATALOG.plans, TEXTS)
+            body = drafted(found)
             assert CLAIMS.check(body.ar) == CLAIMS.check(body.en) == ()
             assert "{" not in body.ar + body.en
 
