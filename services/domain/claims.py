@@ -9,8 +9,8 @@ A claim under a plain negation («لا نضمن», "we do not scrape", "scraping
 leans to refusing: between the negator and the claim only listed words may stand, so an unusual negation has to be
 reworded, and an unusual claim does not slip through as a negated one.
 
-Nor is a claim what an honest phrase shares a word with (whose results they are, a refund of our own error), or what
-somebody else is quoted with.
+Nor is it a claim if an honest phrase of ``claims.toml`` makes another sense of it (whose results they are, a refund of
+our own error), or if it stands between the quotation marks of somebody else's words.
 """
 
 from __future__ import annotations
