@@ -16,7 +16,7 @@ from services.incidents.domain import incidents, lifecycle
 from services.incidents.domain import obligations as clock_rules
 from services.incidents.domain import tasks as task_rules
 from services.incidents.domain.book import Book
-from services.incidents.domain.declare import Declaration, declare, raised_text
+from services.incidents.domain.declare import Declaration, declare
 from services.incidents.domain.errors import IncidentNotFound
 from services.incidents.domain.incidents import Incident
 from services.incidents.domain.lifecycle import IncidentState, NotClosable, StateRefused, Step
@@ -60,7 +60,7 @@ def declare_incident(unit: UnitOfWork, command: DeclareIncident, book: Book) -> 
 
     Raises ``InvalidInput`` and ``PersonRequired``.
     """
-    declared = declare(command.declaration, command.findings, unit.now, book.catalog)
+    declared = declare(command.declaration, command.findings, unit.now, book)
     incidents.check_raise(declared, unit.actor)
     incident = Incident(
         incident_id=unit.new_id("inc"),
@@ -237,7 +237,7 @@ def raise_severity(unit: UnitOfWork, command: RaiseSeverity, book: Book) -> Case
             detail={clock_rules.LEAK_AWARE: leak_aware_at.isoformat()} if leak and leak_aware_at else {},
         )
     if raised:
-        said = raised_text(before.severity, command.severity, command.reason)
+        said = book.texts.raised(before.severity, command.severity, command.reason)
         case.add(TimelineKind.SEVERITY_RAISED, said)
     case.tasks = task_rules.regrade(case.tasks, case.incident.plan, case.incident.data_leak)
     case.commit(

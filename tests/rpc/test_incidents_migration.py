@@ -13,16 +13,16 @@ import pytest
 from dealix.incidents.v1 import incident_pb2 as model
 
 from services.incidents import store
+from services.incidents.domain.book import load_book
 from services.incidents.domain.declare import Declaration, declare
 from services.incidents.domain.incidents import Incident
-from services.incidents.domain.severity import load_catalog
 from services.incidents.domain.timeline import TimelineLine
 from services.incidents.domain.triage import TriageFacts
 from services.storage.database import Actor, DatabaseSettings, UnitOfWork, open_database
 from tests.rpc.client import SATURDAY_EVENING, Clock
 from tests.rpc.incidents_client import ACTIVE, OBL, PB, incidents_at
 
-CATALOG = load_catalog()
+BOOK = load_book()
 PERSON = Actor("person", "operator-17")
 NEW_COLUMNS = {
     *("duplicate_of", "roles", "resolve_us", "leak_aware_us", "clocks_paused"),
@@ -45,7 +45,7 @@ class OldTables:
 def old_incident(name: str, *, leak: bool = False, drill: bool = False, customers: tuple[str, ...] = ()) -> Any:
     """An incident of the earlier version, with its timeline."""
     now = SATURDAY_EVENING - timedelta(hours=1)
-    declared = declare(Declaration(TriageFacts(name, "", 1, leak, False), drill=drill), None, now, CATALOG)
+    declared = declare(Declaration(TriageFacts(name, "", 1, leak, False), drill=drill), None, now, BOOK)
     incident = Incident(
         incident_id="inc_" + name * 26,
         title=name,

@@ -11,10 +11,11 @@ from datetime import datetime
 
 from services.domain.checks import Checks
 from services.domain.errors import InvalidInput
+from services.incidents.domain.book import Book
 from services.incidents.domain.lifecycle import IncidentState
 from services.incidents.domain.obligations import LEAK_AWARE
 from services.incidents.domain.plan import ResponsePlan, response_plan
-from services.incidents.domain.severity import Catalog, Severity
+from services.incidents.domain.severity import Severity
 from services.incidents.domain.timeline import TimelineEntry, TimelineKind
 from services.incidents.domain.triage import SupportFindings, TriageFacts, TriageResult, triage
 
@@ -55,9 +56,7 @@ class DeclaredIncident:
     timeline: tuple[TimelineEntry, ...]
 
 
-def declare(
-    declaration: Declaration, findings: SupportFindings | None, now: datetime, catalog: Catalog
-) -> DeclaredIncident:
+def declare(declaration: Declaration, findings: SupportFindings | None, now: datetime, book: Book) -> DeclaredIncident:
     """The incident as it begins at ``now``.
 
     `InvalidInput` names all of: what `triage` refuses, an ``aware_time`` in the future, ``raise_severity_to`` below
@@ -67,7 +66,7 @@ def declare(
     if declaration.aware_at is not None and declaration.aware_at > now:
         checks.note("aware_time", "IN_FUTURE", "must not be later than now")
     try:
-        result = triage(declaration.facts, findings, catalog)
+        result = triage(declaration.facts, findings, book.catalog)
     except InvalidInput as refused:
         raise InvalidInput((*refused.violations, *checks.violations)) from None
     chosen = declaration.raise_severity_to or result.severity
@@ -84,13 +83,13 @@ def declare(
         )
     ]
     if chosen is not result.severity:
-        said = raised_text(result.severity, chosen, declaration.raise_reason)
-        timeline.append(TimelineEntry(TimelineKind.SEVERITY_RAISED, now, now, chosen, said))
+        said = book.texts.raised(result.severity, chosen, declaration.raise_reason)
+        timeline.append(TimelineEntry(TimelineKind.SEVERITY_RAISED, now, now, chosen, said.ar, said.en))
     return DeclaredIncident(
         state=IncidentState.DECLARED,
         severity=chosen,
         triage=result,
-        plan=response_plan(chosen, catalog),
+        plan=response_plan(chosen, book.catalog),
         data_leak=result.data_leak,
         unauthorized_send=result.unauthorized_send,
         drill=declaration.drill,
@@ -98,8 +97,3 @@ def declare(
         declared_at=now,
         timeline=tuple(timeline),
     )
-
-
-def raised_text(before: Severity, after: Severity, reason: str) -> str:
-    """What the timeline says of a raise, in a person's words."""
-    return f"{before} → {after}: {reason}"

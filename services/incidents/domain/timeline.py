@@ -91,6 +91,7 @@ class TimelineLine:
 # What the wording of a line names; kinds that are not here name nothing. Lines that are a person's words have no wording.
 _PLACEHOLDERS: Mapping[TimelineKind, frozenset[str]] = MappingProxyType(
     {
+        TimelineKind.SEVERITY_RAISED: frozenset({"before", "after"}),
         TimelineKind.ROLE_ASSIGNED: frozenset({"role", "person"}),
         TimelineKind.ROLE_HANDED_OVER: frozenset({"role", "person", "previous"}),
         TimelineKind.ROLE_RELEASED: frozenset({"role", "previous"}),
@@ -113,9 +114,7 @@ _PLACEHOLDERS: Mapping[TimelineKind, frozenset[str]] = MappingProxyType(
         TimelineKind.COMMUNICATION_DRAFTED: frozenset({"communication", "customers"}),
     }
 )
-_PEOPLES_WORDS = frozenset(
-    {TimelineKind.DECLARED, TimelineKind.SEVERITY_RAISED, TimelineKind.NOTE, TimelineKind.UPDATE_RECORDED}
-)
+_PEOPLES_WORDS = frozenset({TimelineKind.DECLARED, TimelineKind.NOTE, TimelineKind.UPDATE_RECORDED})
 
 
 class Role(StrEnum):
@@ -167,6 +166,10 @@ class TimelineTexts:
     def at(self, moment: datetime) -> Bilingual:
         """A moment as people in Riyadh read it, to the minute."""
         return self.moment.format(moment=named_moment(moment))
+
+    def raised(self, before: Severity, after: Severity, reason: str) -> Bilingual:
+        """The line of a severity that a person raised."""
+        return self.line(TimelineKind.SEVERITY_RAISED, reason, before=before.value, after=after.value)
 
     def freeze(self, kind: TimelineKind, channel: Channel | None, customer_id: str) -> Bilingual:
         """The line of a freeze that is latched or released; None and empty are all channels and all customers."""
