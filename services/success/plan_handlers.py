@@ -213,14 +213,23 @@ def _date(unit: UnitOfWork, plan: StoredPlan, after: date, since: date, catalog:
 
 
 def _date_renewal(unit: UnitOfWork, plan: StoredPlan, catalog: Catalog) -> list[Touchpoint]:
-    """The touchpoints before the renewal, but for those that took place for this very date before."""
+    """The touchpoints before the renewal, but for those that took place for this very date before.
+
+    One whose day is over is due today: nobody could know of it before.
+    """
     kept = store.kept_slots_of(unit.tx, plan.customer_id)
     slots = [slot for slot in renewal_slots(plan.start_on, plan.renewal_on, catalog.cadence) if slot.key not in kept]
-    return _insert(unit, plan, slots, store.slots_of(unit.tx, plan.customer_id, plan.generation))
+    taken = store.slots_of(unit.tx, plan.customer_id, plan.generation)
+    return _insert(unit, plan, slots, taken, due_from=riyadh_date(unit.now))
 
 
 def _insert(
-    unit: UnitOfWork, plan: StoredPlan, slots: Iterable[Slot], taken: set[str], note: str = ""
+    unit: UnitOfWork,
+    plan: StoredPlan,
+    slots: Iterable[Slot],
+    taken: set[str],
+    note: str = "",
+    due_from: date = date.min,
 ) -> list[Touchpoint]:
     made = []
     for slot in slots:
@@ -237,7 +246,7 @@ def _insert(
             kind=slot.kind,
             state=TouchpointState.SCHEDULED,
             planned_on=slot.day,
-            due_on=slot.day,
+            due_on=max(slot.day, due_from),
             plan_day=slot.plan_day,
             bundle=plan.bundle,
             line_id=slot.line.id if slot.line is not None else "",

@@ -896,6 +896,18 @@ async def test_one_that_was_completed_early_falls_due_no_more(desk: Desk) -> Non
     ]
 
 
+async def test_a_talk_whose_day_is_over_when_the_renewal_is_set_is_due_from_then_on(desk: Desk) -> None:
+    await desk.activate()
+    desk.clock.now = datetime(2026, 3, 10, 9, 0, tzinfo=UTC)
+    await desk.stub.SetRenewalDate(renewal("2026-04-01"))
+    talk = await desk.one("RENEWAL_30_DAY")
+    assert (talk.planned_date, talk.due_date, talk.days_overdue) == ("2026-03-02", "2026-03-10", 0)
+    due = {day: [row[1] for row in await desk.due(datetime(2026, 3, day, 9, 0, tzinfo=UTC))] for day in (9, 10)}
+    assert ("RENEWAL_30_DAY" in due[9], "RENEWAL_30_DAY" in due[10]) == (False, True), "on the 9th nobody knew of it"
+    await desk.catch_up()
+    assert "يوم الأربعاء 1 أبريل 2026" in (await desk.draft((await desk.one("RENEWAL_30_DAY")).draft_id)).body_ar
+
+
 async def test_a_check_in_that_took_place_is_the_one_of_its_week(on_each_engine: Desk) -> None:
     desk = on_each_engine
     await desk.activate()

@@ -258,7 +258,7 @@ def dated_slots(
 
 
 def renewal_slots(start: date, renewal: date, texts: CadenceTexts) -> tuple[Slot, ...]:
-    """The touchpoints before a renewal. One whose day is over when the date is set is due at once, not lost."""
+    """The touchpoints before a renewal, those whose day is over when the date is set not left out."""
     return tuple(
         Slot(f"{kind.value}/{renewal.isoformat()}", kind, day, (day - start).days + 1)
         for kind in RENEWALS

@@ -437,7 +437,9 @@ class Touchpoint(_message.Message):
     due_date: _builtins.str
     """The day on which it is due."""
     planned_date: _builtins.str
-    """The day on which the plan put it; differs from `due_date` once it was rescheduled."""
+    """The day on which the plan put it; differs from `due_date` once it was rescheduled, and where it was over when it was dated: such a
+    talk before a renewal is due on the day on which the renewal date was set.
+    """
     plan_day: _builtins.int
     """Day of the plan, from 1."""
     title_ar: _builtins.str
