@@ -45,8 +45,8 @@ class Commands(TyperGroup):
             try:
                 return super().invoke(ctx)
             finally:
-                # Here, where it can be told; at the end of the process it could not.
-                sys.stdout.flush()
+                # Here, where it can be told that this fails; at the end of the process it could not. Closed output is none.
+                print(end="", flush=True)
 
 
 @contextmanager

@@ -275,6 +275,29 @@ def test_output_that_cannot_be_written_is_told_in_one_line(stack: str, arguments
     assert ended.stderr == "customer-ops: cannot write the output: No space left on device\n"
 
 
+def test_closed_output_is_no_fault(stack: str) -> None:
+    ended = subprocess.run(
+        [
+            "sh",
+            "-c",
+            'exec "$@" >&-',
+            "sh",
+            sys.executable,
+            "-m",
+            "customer_ops",
+            "classify",
+            "hello",
+            "--address",
+            stack,
+        ],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("command_line", [("ledger", "list"), ("ledger", "all"), ("watch",)])
 def test_the_help_names_subjects_and_actions_as_the_ledger_has_them(
     command: Command, customer: str, command_line: tuple[str, ...]

@@ -11,6 +11,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from services.runtime.settings import GatewaySettings, ServiceSettings, SettingsFaulty, load_settings
 from tests.faults.processes import ROOT, Processes
@@ -178,12 +179,15 @@ def test_the_gateway_takes_no_argument_that_it_does_not_know(arguments: tuple[st
     assert run_process("gateway", "--help").returncode == 0
 
 
-def test_a_database_that_does_not_exist_is_said_to_be_missing(postgres: PostgresServer) -> None:
-    for command in ("serve", "migrate"):
-        ended = run_process("services.support", command, database_url=postgres.url("not_made"))
+@pytest.mark.parametrize("command", ["serve", "migrate"])
+def test_why_postgresql_lets_nobody_in_is_said_by_the_variable(postgres: PostgresServer, command: str) -> None:
+    url = postgres.url("not_made")
+    stranger = make_url(url).set(username="stranger").render_as_string(hide_password=False)
+    for faulty, said in ((url, "database that CUSTOMER_OPS_DATABASE_URL names does not exist"), (stranger, "the user")):
+        ended = run_process("services.support", command, database_url=faulty)
         assert ended.returncode == 3
         assert len(ended.stderr.splitlines()) == 1
-        assert "CUSTOMER_OPS_DATABASE_URL names does not exist" in ended.stderr
+        assert said in ended.stderr
 
 
 def read(url: str) -> bytes:
