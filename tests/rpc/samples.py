@@ -1812,7 +1812,9 @@ PARTS: dict[str, Callable[[], Message]] = {
     "dealix.common.v1.Approval": approval,
     "dealix.common.v1.Context": lambda: context_pb2.Context(freezes_known=True, incidents_known=True),
     "dealix.common.v1.ChannelFreeze": lambda: context_pb2.ChannelFreeze(freeze_id="frz_" + "a" * 26),
-    "dealix.common.v1.OpenIncident": lambda: context_pb2.OpenIncident(incident_id="inc_" + "a" * 26, severity="SEV3"),
+    "dealix.common.v1.OpenIncident": lambda: context_pb2.OpenIncident(
+        incident_id="inc_" + "a" * 26, severity="SEV3", customer_ids=["acme"]
+    ),
     "dealix.common.v1.LedgerAnchor": lambda: ledger_pb2.LedgerAnchor(sequence=1, hash=bytes(32)),
     "dealix.incidents.v1.SupportFindings": findings,
     "dealix.incidents.v1.PostMortemText": post_mortem_text,
