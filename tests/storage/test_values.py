@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.domain.errors import InvalidInput
+from services.domain.texts import Bilingual
 from services.storage.ids import new_id
 from services.storage.paging import (
     DEFAULT_PAGE_SIZE,
@@ -120,15 +122,23 @@ def test_a_page_ends_where_the_next_begins(count: int, expected: int, more: bool
         assert decode_token(QUERY, token, (int, str)) == (2, "k")
 
 
+@dataclass(frozen=True, slots=True)
+class Letter:
+    body: str
+    answer: Bilingual
+    parts: list[tuple[str, int]]
+
+
 @pytest.mark.parametrize(
     ("row", "fits"),
     [
-        ("س" * 20_000, MAX_PAGE_BYTES // 40_002),
-        ("\u200c" * 10_000, MAX_PAGE_BYTES // 60_002),
+        ("س" * 20_000, MAX_PAGE_BYTES // 40_000),
+        (Letter("س" * 20_000, Bilingual("س" * 2_000, "s" * 2_000), []), MAX_PAGE_BYTES // 46_000),
+        (Letter("س" * 1_000, Bilingual("", ""), [("س" * 20_000, 1)]), MAX_PAGE_BYTES // 42_000),
         ("س" * MAX_PAGE_BYTES, 1),
     ],
 )
-def test_a_page_ends_before_it_is_too_large_to_be_read_and_holds_at_least_one_row(row: str, fits: int) -> None:
+def test_a_page_ends_before_it_is_too_large_to_be_read_and_holds_at_least_one_row(row: object, fits: int) -> None:
     rows = [row] * (MAX_PAGE_SIZE + 1)
     page, token = cut_page(rows, MAX_PAGE_SIZE, QUERY, lambda _: (7, "k"))
     assert len(page) == fits
