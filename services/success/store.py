@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from services.domain.actors import ActorLike
 from services.domain.channels import Channel
 from services.domain.drafts import DraftState
-from services.domain.riyadh import week_bounds
+from services.domain.riyadh import riyadh_date, week_bounds
 from services.storage.database import Actor, Row, ServiceSchema, Tx
 from services.storage.paging import Key
 from services.storage.schema import KeyText, drafts
@@ -436,7 +436,7 @@ _OF_SLOT = sa.select(touchpoints).where(
     ),
     touchpoints.c.state != TouchpointState.CANCELLED.value,
 )
-_CHECK_IN_DAYS = sa.select(touchpoints.c.due_day).where(
+_CHECK_IN_DAYS = sa.select(touchpoints.c.due_day, touchpoints.c.complete_us).where(
     touchpoints.c.customer_id == sa.bindparam("customer_id"),
     touchpoints.c.kind == TouchpointKind.WEEKLY_CHECK_IN.value,
     touchpoints.c.state != TouchpointState.CANCELLED.value,
@@ -524,9 +524,11 @@ def kept_slots_of(tx: Tx, customer_id: str) -> set[str]:
 
 
 def other_check_in_days(tx: Tx, customer_id: str, touchpoint_id: str) -> list[date]:
-    """The days of the customer's other check-ins, those that were cancelled left out."""
+    """The days on which the customer's other check-ins took place or are due, those that were cancelled left out."""
     rows = tx.all(_CHECK_IN_DAYS, {"customer_id": customer_id, "touchpoint_id": touchpoint_id})
-    return [day_of(row.due_day) for row in rows]
+    return [
+        day_of(row.due_day) if row.complete_us is None else riyadh_date(from_micros(row.complete_us)) for row in rows
+    ]
 
 
 def held_check_in(tx: Tx, customer_id: str, moment: datetime) -> Touchpoint | None:

@@ -929,6 +929,15 @@ async def test_a_check_in_that_took_place_is_the_one_of_its_week(on_each_engine:
     assert await refused(desk.complete(await desk.one("WEEKLY_CHECK_IN", number=2))) == Refusal(
         PRECONDITION, "WEEK_TAKEN", {"customer_id": "acme", "week_start": "2026-03-15"}
     )
+    # The one of this week has no other day in it any more; the week of the one that was held a week early is free.
+    await desk.complete(
+        await desk.one("WEEKLY_CHECK_IN", number=3), complete_time=at(datetime(2026, 3, 10, 9, tzinfo=UTC))
+    )
+    refusal = await refused(desk.move(await desk.one("WEEKLY_CHECK_IN", number=2), "2026-03-18"))
+    assert (refusal.reason, refusal.metadata["week_start"]) == ("WEEK_TAKEN", "2026-03-15")
+    assert (
+        await desk.move(await desk.one("WEEKLY_CHECK_IN", number=2), "2026-03-31")
+    ).touchpoint.due_date == "2026-03-31"
     # A new plan dates that week again: its day 14.
     await desk.stub.EndPlan(ending())
     await desk.activate(start_date="2026-03-08")
