@@ -254,6 +254,9 @@ async def test_the_age_of_a_proof_pack_can_be_unknown_or_known_to_be_none(desk: 
     assert (found.activity.last_proof_pack_date, found.activity.proof_packs_delivered) == ("2026-02-22", 1)
     made = await alert(desk, "acme", context=delivered)
     assert (severity(made.alert), made.risk.factors[2].value) == ("MEDIUM", 16)
+    delivered.first_proof_pack_delivery_time.seconds = 10**12
+    refusal = await refused(risk(desk, context=delivered))
+    assert refusal.fields == {"context.first_proof_pack_delivery_time": "TIME_OUT_OF_RANGE"}
     calculated = await desk.stub.BuildAtRiskAlert(
         pb.BuildAtRiskAlertRequest(days_inactive=0, drafts_pending=1, proof_pack_age_unknown=True)
     )

@@ -160,7 +160,7 @@ class Known:
         found, first = profile(self.totals), self.first_proof_pack
         if first is None:
             return found
-        known = [day for day in (found.proof_pack_day, first_day(first, self.day)) if day is not None]
+        known = [day for day in (found.proof_pack_day, delivery_day(first, self.day)) if day is not None]
         return replace(found, proof_pack_day=max(known, default=None), no_proof_pack_yet=not known)
 
     @property
@@ -175,7 +175,7 @@ class Known:
 
     @property
     def proof_packs_delivered(self) -> int:
-        known = self.first_proof_pack is not None and first_day(self.first_proof_pack, self.day) is not None
+        known = self.first_proof_pack is not None and delivery_day(self.first_proof_pack, self.day) is not None
         return max(self._total(ActivityKind.PROOF_PACK_DELIVERED), int(known))
 
     @property
@@ -229,7 +229,7 @@ class Tally:
         self.totals[found.kind] = Total(found.day if found.count else before.last_day, before.count + found.count)
 
 
-def first_day(first: FirstProofPack, day: int) -> int | None:
+def delivery_day(first: FirstProofPack, day: int) -> int | None:
     """The day of the first Proof Pack's delivery, if it was delivered by the end of a day."""
     delivered = None if first.delivered_at is None else day_number(first.delivered_at)
     return delivered if delivered is not None and delivered <= day else None
@@ -242,7 +242,7 @@ def proof_pack_delivered(recorded: bool, first: FirstProofPack | None, day: int)
     """
     if recorded or first is None:
         return recorded or None
-    return first_day(first, day) is not None
+    return delivery_day(first, day) is not None
 
 
 def profile(totals: Mapping[ActivityKind, Total]) -> Profile:
