@@ -11,7 +11,8 @@ from dealix.common.v1 import context_pb2
 from dealix.incidents.v1 import incident_pb2, incident_service_pb2
 from dealix.onboarding.v1 import onboarding_pb2, onboarding_service_pb2
 
-from gateway.compose import REFUSED_ANYWAY, Composer, share_of
+from gateway.compose import Composer, share_of
+from gateway.upstreams import invalid_answer
 from services.runtime.call import Call
 from services.runtime.failure import RpcFailure
 
@@ -65,7 +66,8 @@ async def _freezes_and_incidents(composer: Composer, wanted: Wanted, call: Call)
             return await _of_everybody(composer, call, deadline)
         return await _of_customer(composer, wanted.customer_id, call, deadline)
     except RpcFailure as failure:
-        if wanted.needed and failure.code not in REFUSED_ANYWAY:
+        # A customer whom nobody could be is refused by the service, too; whatever else it answers tells nothing.
+        if wanted.needed and failure.code != grpc.StatusCode.INVALID_ARGUMENT:
             raise
         return context_pb2.Context()
 
@@ -78,6 +80,9 @@ async def _of_customer(composer: Composer, customer_id: str, call: Call, deadlin
         call,
         deadline,
     )
+    if not answer.HasField("context"):
+        # Taken for an empty one, it would release whatever is frozen.
+        raise invalid_answer("incidents")
     return answer.context
 
 

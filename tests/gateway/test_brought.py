@@ -339,3 +339,24 @@ async def test_a_write_that_needs_to_know_says_in_time_who_does_not_answer(front
         assert time.monotonic() - began < 2
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "UPSTREAM_TIMEOUT")
     assert refusal.metadata["service"] == "incidents"
+
+
+@pytest.mark.parametrize("what", ["nothing at all", "an answer without a context", "not found"])
+async def test_what_does_not_tell_of_freezes_releases_none(front, what):
+    draft = await draft_in(front, "support")
+
+    async def answer(path, payload, context):
+        if not path.endswith("/GetOperatingContext"):
+            return await front.services["incidents"].channel.unary_unary(path)(payload)
+        if what == "not found":
+            await context.abort(grpc.StatusCode.NOT_FOUND, "nobody")
+        answered = inc.GetOperatingContextResponse(live_send_allowed=False, approval_required=False)
+        return answered.SerializeToString() if what == "an answer without a context" else b""
+
+    async with backend(answer) as address:
+        targets = {name: running.address for name, running in front.services.items()} | {"incidents": address}
+        async with gateway_at(targets, front.services) as other:
+            refusal = await refused(approve(other, "support", draft))
+    assert refusal.code != grpc.StatusCode.OK
+    assert refusal.metadata["service"] == "incidents"
+    assert (await approve(front, "support", draft)).draft.state == approval_pb2.DRAFT_STATE_APPROVED
