@@ -23,6 +23,8 @@ _SCHEME = re.compile(r"dns:(?://[^/\s]*/)?|ipv4:|ipv6:|")
 _NO_SETTINGS = re.compile(r"ADDRESS|ACTOR|PORT|CONTAINER_ENGINE|TEST_\w+")
 # What Kubernetes adds for services whose names begin with customer-ops.
 _SERVICE_LINK = re.compile(r"(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_\w+)?)")
+# How much of a name must be that of a setting for it to be meant.
+_NEARLY = 0.75
 _LINKED_PORT = re.compile(r"(?:tcp|udp|sctp)://")
 
 
@@ -141,9 +143,9 @@ S = TypeVar("S", bound=RuntimeSettings)
 def load_settings(kind: type[S], given: Mapping[str, object] | None = None) -> S:
     """Settings from the environment; what is ``given``, by the name of the setting, holds before it.
 
-    Raises ``SettingsFaulty``, which names every faulty variable and every one of ours that is no setting.
+    Raises ``SettingsFaulty``, which names every faulty variable and every misspelt one.
     """
-    faults = dict(_unknown_variables(os.environ))
+    faults = dict(_misspelt_variables(os.environ))
     try:
         settings = kind(**dict[str, Any](given or {}))
     except ValidationError as error:
@@ -163,15 +165,18 @@ def host_and_port(address: str) -> tuple[str, int]:
     return found[1] or found[2], int(found[3])
 
 
-def _unknown_variables(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Variables with our prefix that are no setting of any process: most likely a setting that is misspelt."""
-    known = {f"{PREFIX}{name.upper()}" for kind in (ServiceSettings, GatewaySettings) for name in kind.model_fields}
+def _misspelt_variables(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Variables with our prefix that are no setting of any process, and nearly the name of one.
+
+    Others are left alone: whatever they mean to somebody, they turn nothing on or off here.
+    """
+    known = {name.upper() for kind in (ServiceSettings, GatewaySettings) for name in kind.model_fields}
     for variable, value in sorted(environment.items()):
         name = variable.upper().removeprefix(PREFIX)
-        if name == variable.upper() or variable.upper() in known or _is_of_others(name, value):
+        if name == variable.upper() or name in known or _is_of_others(name, value):
             continue
-        nearest = difflib.get_close_matches(variable.upper(), known, 1, 0.75)
-        yield variable, "there is no such setting" + (f"; the nearest is {nearest[0]}" if nearest else "")
+        for nearest in difflib.get_close_matches(name, known, 1, _NEARLY):
+            yield variable, f"there is no such setting; the nearest is {PREFIX}{nearest}"
 
 
 def _is_of_others(name: str, value: str) -> bool:

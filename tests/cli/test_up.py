@@ -320,11 +320,8 @@ def test_a_ledger_cut_short_is_found_by_where_it_ended_before(tmp_path: Path) ->
 
 def test_no_variable_of_the_environment_turns_live_sends_on(tmp_path: Path) -> None:
     names = ("LIVE_SEND_ALLOWED", "WHATSAPP_ALLOW_LIVE_SEND", "GMAIL_ALLOW_LIVE_SEND", "CALENDAR_ALLOW_LIVE_INSERT")
-    with started(data=tmp_path, variables={f"CUSTOMER_OPS_{name}": "true" for name in names}) as process:
-        out, _ = process.communicate(timeout=30)
-    assert process.returncode == 2
-    assert out.count("there is no such setting") == len(names)
-    with started(data=tmp_path, variables=dict.fromkeys(names, "true")) as process:
+    variables = dict.fromkeys((*names, *(f"CUSTOMER_OPS_{name}" for name in names)), "true")
+    with started(data=tmp_path, variables=variables) as process:
         ended = run_command(address_of(process), "classify", "hello", "--json")
     assert '"live_send_allowed": false' in ended.out
     assert '"approval_required": true' in ended.out

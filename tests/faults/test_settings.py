@@ -116,14 +116,10 @@ def test_a_misspelt_variable_is_named_with_the_nearest_right_one(
 ) -> None:
     for name in ("AUTOMIGRATE", "loglevel", "LIVE_SEND_ALLOWED", "METRICS_PORT"):
         monkeypatch.setenv(f"CUSTOMER_OPS_{name}", SECRET)
-    faults = faults_of(kind)
-    assert set(faults) == {
-        *("CUSTOMER_OPS_AUTOMIGRATE", "CUSTOMER_OPS_loglevel"),
-        *("CUSTOMER_OPS_LIVE_SEND_ALLOWED", "CUSTOMER_OPS_METRICS_PORT"),
+    assert faults_of(kind) == {
+        "CUSTOMER_OPS_AUTOMIGRATE": "there is no such setting; the nearest is CUSTOMER_OPS_AUTO_MIGRATE",
+        "CUSTOMER_OPS_loglevel": "there is no such setting; the nearest is CUSTOMER_OPS_LOG_LEVEL",
     }
-    assert faults["CUSTOMER_OPS_AUTOMIGRATE"].endswith("the nearest is CUSTOMER_OPS_AUTO_MIGRATE")
-    assert faults["CUSTOMER_OPS_loglevel"].endswith("the nearest is CUSTOMER_OPS_LOG_LEVEL")
-    assert faults["CUSTOMER_OPS_LIVE_SEND_ALLOWED"] == "there is no such setting"
 
 
 def test_variables_of_others_and_of_other_processes_are_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
