@@ -60,6 +60,7 @@ from services.success.domain.touchpoints import (
     draft_body,
     due_moment,
     extended_until,
+    falls_due_at,
     holds,
     kind_holds,
     offer_held,
@@ -275,7 +276,7 @@ def _set_timer(unit: UnitOfWork, plan: StoredPlan, catalog: Catalog) -> None:
         cancel_timer(unit.tx, timer_id)
         return
     moments = [
-        due_moment(found.due_on, catalog.cadence)
+        falls_due_at(found, catalog.cadence)
         for found in store.open_touchpoints(unit.tx, plan.customer_id)
         if found.state is TouchpointState.SCHEDULED
     ]
@@ -305,7 +306,7 @@ def fire_due(unit: UnitOfWork, plan: StoredPlan, catalog: Catalog) -> None:
     """Drafts, misses or cancels every touchpoint of the plan that has fallen due and was not looked at yet."""
     for found in store.open_touchpoints(unit.tx, plan.customer_id):
         # An offer that was held without a draft, as it was once done, gets one now: what holds it is told when it is shown.
-        if found.state is not TouchpointState.DRAFTED and due_moment(found.due_on, catalog.cadence) <= unit.now:
+        if found.state is not TouchpointState.DRAFTED and falls_due_at(found, catalog.cadence) <= unit.now:
             _fire(unit, plan, found, catalog)
 
 

@@ -898,7 +898,8 @@ async def test_one_that_was_completed_early_falls_due_no_more(desk: Desk) -> Non
 
 async def test_a_talk_whose_day_is_over_when_the_renewal_is_set_is_due_from_then_on(desk: Desk) -> None:
     await desk.activate()
-    desk.clock.now = datetime(2026, 3, 10, 9, 0, tzinfo=UTC)
+    # Before the hour at which touchpoints of the day fall due.
+    desk.clock.now = datetime(2026, 3, 10, 3, 0, tzinfo=UTC)
     await desk.stub.SetRenewalDate(renewal("2026-04-01"))
     talk = await desk.one("RENEWAL_30_DAY")
     assert (talk.planned_date, talk.due_date, talk.days_overdue) == ("2026-03-02", "2026-03-10", 0)

@@ -292,6 +292,11 @@ def due_moment(day: date, texts: CadenceTexts) -> datetime:
     return day_start(day) + timedelta(hours=texts.due_hour)
 
 
+def falls_due_at(found: Touchpoint, texts: CadenceTexts) -> datetime:
+    """When a touchpoint falls due, UTC: at once where the plan put it on a day that was over."""
+    return due_moment(found.due_on if found.reschedule_reason else found.planned_on, texts)
+
+
 def what_falls_due(found: Touchpoint, today: date, *, week_taken: bool) -> TouchpointState:
     """What becomes of a touchpoint that is due: drafted, missed, or cancelled.
 
