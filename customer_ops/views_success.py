@@ -17,8 +17,8 @@ _KINDS = {
     "WEEKLY_CHECK_IN": "المراجعة الأسبوعية",
     "MONTHLY_PROOF_REVIEW": "المراجعة الشهرية",
     "QUARTERLY_BUSINESS_REVIEW": "مراجعة الأعمال الربعية",
-    "RENEWAL_30_DAY": "التجديد بعد 30 يومًا",
-    "RENEWAL_7_DAY": "التجديد بعد 7 أيام",
+    "RENEWAL_30_DAY": "قبل التجديد بثلاثين يومًا",
+    "RENEWAL_7_DAY": "قبل التجديد بسبعة أيام",
     "SERVICE_REVIEW": "متابعة مستوى الخدمة",
 }
 _STATES = {

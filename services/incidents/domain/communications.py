@@ -15,13 +15,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar
 
+from services.domain.channel_names import load_channel_names
 from services.domain.channels import Channel
 from services.domain.checks import Checks
 from services.domain.claims import ClaimChecker
 from services.domain.dates import named_moment
 from services.domain.errors import PreconditionFailed
 from services.domain.texts import Bilingual, TextsFile, isolated
-from services.incidents.domain.channel_names import load_channel_names
 from services.incidents.domain.parity import Name, ParityChecker
 from services.incidents.domain.severity import TEXTS, Severity
 from services.incidents.domain.written import Text, names_internal_id

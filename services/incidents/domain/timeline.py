@@ -10,11 +10,11 @@ from pathlib import Path
 from types import MappingProxyType
 
 from services.domain.actors import ActorLike
+from services.domain.channel_names import load_channel_names
 from services.domain.channels import Channel
 from services.domain.checks import has_visible_text
 from services.domain.dates import named_moment
 from services.domain.texts import Bilingual, TextsFile, isolated
-from services.incidents.domain.channel_names import load_channel_names
 from services.incidents.domain.severity import TEXTS, Severity
 
 

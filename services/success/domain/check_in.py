@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar
 
+from services.domain.channel_names import load_channel_names
 from services.domain.channels import Channel
 from services.domain.checks import MAX_SAR, Checks
 from services.domain.dates import named_day
@@ -18,7 +19,6 @@ from services.domain.plural import Counted, Plural, read_counted
 from services.domain.riyadh import week_key
 from services.domain.texts import Bilingual, TextsFile
 from services.success.domain.cadence import CadenceType
-from services.success.domain.channel_names import load_channel_names
 
 AGENDA_ITEMS = 5
 ITEM_MINUTES = 5
@@ -193,7 +193,7 @@ def load_check_in_texts(folder: Path) -> CheckInTexts:
         title,
         body,
         planned_title,
-        load_channel_names(folder),
+        load_channel_names(),
     )
 
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from services.domain.actors import ActorLike
+from services.domain.channel_names import load_channel_names
 from services.domain.channels import Channel
 from services.domain.checks import Checks
 from services.domain.context import NOTHING_KNOWN, Context
@@ -31,7 +32,6 @@ from services.domain.holidays import load_holidays, working_day_from
 from services.domain.riyadh import day_start, week_key
 from services.domain.texts import Bilingual, Reader, TextsFile
 from services.success.domain.at_risk import RiskLevel
-from services.success.domain.channel_names import load_channel_names
 from services.success.domain.check_in import SUPPRESSING
 from services.success.domain.errors import CheckInSuppressed, TouchpointHeld, TouchpointStateRefused, WeekTaken
 from services.success.domain.plans import Bundle, PlanLine, PlanTexts
@@ -223,7 +223,7 @@ def load_cadence_texts(folder: Path) -> CadenceTexts:
         MappingProxyType(kinds),
         body,
         MappingProxyType(holds),
-        load_channel_names(folder),
+        load_channel_names(),
         load_holidays(),
         alert_body,
         MappingProxyType(alert_titles),

@@ -15,7 +15,6 @@ from services.domain.claims import ClaimChecker, ProhibitedClaim, load_claims
 from services.domain.errors import InvalidInput
 from services.domain.texts import TextsError
 from services.incidents.domain import communications as rules
-from services.incidents.domain.channel_names import load_channel_names
 from services.incidents.domain.communications import (
     Communication,
     CommunicationKind,
@@ -258,12 +257,3 @@ def test_a_faulty_file_is_refused_with_every_fault(tmp_path: Path) -> None:
     said = "; ".join(refused.value.problems)
     for part in ("moment.months_ar", "moment.text_ar", "parts.begin.text_ar", "kinds.sev2"):
         assert part in said
-
-
-def test_every_channel_that_reaches_somebody_has_a_name(tmp_path: Path) -> None:
-    assert set(load_channel_names()) == set(Channel) - {Channel.UNSPECIFIED, Channel.INTERNAL}
-    path = tmp_path / "channels.toml"
-    path.write_text('[email]\nname_ar = "البريد"\nname_en = "e-mail"\n[fax]\n')
-    with pytest.raises(TextsError) as refused:
-        load_channel_names(path)
-    assert {"whatsapp: is missing", "fax: is not a key that is read here"} <= set(refused.value.problems)

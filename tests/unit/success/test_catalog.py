@@ -50,7 +50,6 @@ from services.success.domain.catalog import TEXTS, load_catalog
         ("cadence.toml", "نقترح لمراجعتنا الشهرية يوم {date}.", "نقترح مراجعتنا الشهرية.",
          "kinds.monthly_proof_review.message_ar"),
         ("check_in.toml", "مراجعتنا الأسبوعية يوم {date}", "مراجعتنا الأسبوعية", "draft.body_ar"),
-        ("channels.toml", "[in_app]", "[inside]", "in_app: is missing"),
         ("plans.toml", "أول ثلاث فرص مع مسودات رسائلها، ونقترح أن نعرضها عليكم يوم {date}", "أول ثلاث فرص",
          "bundles.growth_starter[1].message_ar"),
         ("at_risk.toml", 'few = "{n} نقاط"', "", "points.ar.few: is missing"),
