@@ -55,6 +55,7 @@ async def complete(
         raise PersonRequired("a person accepts an onboarding", action="accept_onboarding")
     customer_id = request.customer_id
     activated = await _activated(composer, request, call)
+    plan = await composer.plan(customer_id, call)
     accepted: onboarding_service_pb2.AcceptOnboardingResponse = await composer.ask(
         "onboarding",
         f"{_ONBOARDING}/AcceptOnboarding",
@@ -62,13 +63,16 @@ async def complete(
             request_id=part_id(request.request_id, "accept"),
             actor=request.actor,
             customer_id=customer_id,
-            cadence=cadence_of(await composer.plan(customer_id, call)),
+            cadence=cadence_of(plan),
         ),
         call,
     )
     await _tell_of_proof_pack(composer, request, accepted.acceptance, call)
     return pb.CompleteOnboardingResponse(
-        acceptance=accepted.acceptance, plan=activated, plan_activated=activated is not None, approval_required=True
+        acceptance=accepted.acceptance,
+        plan=activated or plan,
+        plan_activated=activated is not None,
+        approval_required=True,
     )
 
 

@@ -18,13 +18,12 @@ PORTS = {"gateway": 50050, "support": 50051, "incidents": 50052, "onboarding": 5
 
 _ADDRESS = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:/,\[\]]+)):([0-9]{1,5})")
 _MAX_PORT = 65535
+_OTHER_SCHEME = re.compile(r"(?:unix|unix-abstract|vsock|passthrough):.")
 _SCHEME = re.compile(r"dns:(?://[^/\s]*/)?|ipv4:|ipv6:|")
 # Variables that are no settings of a process: those of the command line, of docker-compose.yml and of the tests.
 _NO_SETTINGS = re.compile(r"ADDRESS|ACTOR|PORT|CONTAINER_ENGINE|TEST_\w+")
 # What Kubernetes adds for services whose names begin with customer-ops.
 _SERVICE_LINK = re.compile(r"(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_\w+)?)")
-# How much of a name must be that of a setting for it to be meant.
-_NEARLY = 0.75
 _LINKED_PORT = re.compile(r"(?:tcp|udp|sctp)://")
 
 
@@ -175,8 +174,17 @@ def _misspelt_variables(environment: Mapping[str, str]) -> Iterator[tuple[str, s
         name = variable.upper().removeprefix(PREFIX)
         if name == variable.upper() or name in known or _is_of_others(name, value):
             continue
-        for nearest in difflib.get_close_matches(name, known, 1, _NEARLY):
+        nearest = next((setting for setting in sorted(known) if _is_nearly(name, setting)), None)
+        if nearest is not None:
             yield variable, f"there is no such setting; the nearest is {PREFIX}{nearest}"
+
+
+def _is_nearly(name: str, other: str) -> bool:
+    """Whether two names are the same but for underscores and one letter left out or added, or two in another order."""
+    one, two = name.replace("_", ""), other.replace("_", "")
+    edits = difflib.SequenceMatcher(None, one, two, autojunk=False).get_opcodes()
+    different = sum([max(i2 - i1, j2 - j1) for kind, i1, i2, j1, j2 in edits if kind != "equal"])
+    return different <= 1 + (len(one) == len(two))
 
 
 def _is_of_others(name: str, value: str) -> bool:
@@ -185,7 +193,12 @@ def _is_of_others(name: str, value: str) -> bool:
 
 
 def _can_be_dialled(target: str) -> bool:
-    """Whether gRPC has somewhere to go for a target: it takes any text, and fails with every call."""
+    """Whether gRPC has somewhere to go for a target: it takes any text, and fails with every call.
+
+    Of schemes that need no host and port (``unix:``) only that something follows.
+    """
+    if _OTHER_SCHEME.match(target):
+        return True
     scheme = _SCHEME.match(target)
     kind = scheme[0] if scheme is not None else ""
     places = target[len(kind) :].split(",") if kind.startswith("ip") else [target[len(kind) :]]

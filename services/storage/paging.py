@@ -23,8 +23,10 @@ MAX_PAGE_SIZE = 200
 MAX_PAGE_BYTES = 3 << 20
 """What the rows of a page may hold. A gRPC client reads 4 MiB unless told otherwise; the rest is for what a message adds."""
 
-# The texts of a page that need no further look: with what lists add to them it stays within the bound.
-_FEW_BYTES = 256 << 10
+# About so much is a page of which no further look is needed, and so long a list one of which each item is looked at.
+_FEW_BYTES = 1 << 20
+_FEW_ITEMS = 5
+_ITEM_BYTES = 100
 
 _VERSION = 1
 _QUERY_BYTES = 8
@@ -86,18 +88,27 @@ def cut_page(rows: Sequence[_T], size: int, query: bytes, key: Callable[[_T], Ke
     """
     page = list(rows[:size])
     # Most pages are far from it, and to look into all that a row holds takes as long as to read it.
-    if sum([_bytes_of(row, lists=False) for row in page]) > _FEW_BYTES:
+    if sum(map(_about, page)) > _FEW_BYTES:
         page = page[: max(1, bisect_right(list(accumulate(map(_bytes_of, page))), MAX_PAGE_BYTES))]
     return page, encode_token(query, key(page[-1])) if len(rows) > len(page) else ""
 
 
-def _bytes_of(row: object, *, lists: bool = True) -> int:
-    """What the texts of a row take, in its fields and in those of what it holds; where not asked for, not in its lists."""
+def _about(row: object) -> int:
+    """What the texts of a row take, within a factor of three: of a long list each item is taken for one of some length."""
     if isinstance(row, str):
         return len(row.encode())
     if isinstance(row, (list, tuple)):
-        return sum(map(_bytes_of, row)) if lists else 0
-    return sum([_bytes_of(getattr(row, field), lists=lists) for field in _FIELDS[type(row)]])
+        return sum(map(_about, row)) if len(row) <= _FEW_ITEMS else _ITEM_BYTES * len(row)
+    return sum([_about(getattr(row, field)) for field in _FIELDS[type(row)]])
+
+
+def _bytes_of(row: object) -> int:
+    """What the texts of a row take, in its fields and in those of what it holds."""
+    if isinstance(row, str):
+        return len(row.encode())
+    if isinstance(row, (list, tuple)):
+        return sum(map(_bytes_of, row))
+    return sum([_bytes_of(getattr(row, field)) for field in _FIELDS[type(row)]])
 
 
 class _Fields(dict[type, tuple[str, ...]]):

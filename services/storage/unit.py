@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 
 import sqlalchemy as sa
@@ -30,12 +30,16 @@ _FIND_REQUEST = sa.select(requests.c.method, requests.c.fingerprint, requests.c.
 _KEEP_REQUEST = sa.insert(requests)
 
 
+MOST_AHEAD = timedelta(hours=1)
+"""By how much the last entry of a ledger may be ahead of the clock for the next write to wait for it."""
+
+
 class UnitOfWork:
     """One transaction with its time, its actor and its ledger.
 
-    ``tx`` runs statements, ``now`` is one point in time (UTC, whole microseconds) for all that happens in here and never
-    before the last entry of the ledger, ``actor`` is who asked, ``request_id`` is theirs (empty for the service's own
-    workers).
+    ``tx`` runs statements, ``now`` is one point in time (UTC, whole microseconds) for all that happens in here, not before
+    the last entry of the ledger unless that is more than `MOST_AHEAD` of the clock. ``actor`` is who asked, ``request_id``
+    is theirs (empty for the service's own workers).
     """
 
     __slots__ = ("_time_us", "actor", "head", "new_id", "now", "recorded", "request_id", "tx")
@@ -54,8 +58,9 @@ class UnitOfWork:
     ) -> None:
         """Made by the engines only; ``now`` is what the clock says, the head that of the ledger as the transaction sees it."""
         self.tx = tx
-        # Clocks of replicas differ and a clock can go back: what follows must not seem to come before.
-        self.now = max(now, head.time)
+        # Clocks of replicas differ and a clock can go back: what follows must not seem to come before. What is further ahead
+        # was written by a clock that was wrong, and would keep this one wrong for as long.
+        self.now = max(now, head.time) if head.time - now <= MOST_AHEAD else now
         self.actor = actor
         self.request_id = request_id
         self.new_id = new_id

@@ -103,6 +103,8 @@ def test_a_target_that_leads_nowhere(monkeypatch: pytest.MonkeyPatch, target: st
         "[::1]:50051",
         "ipv4:10.0.0.3:1,10.0.0.4:1",
         "ipv6:[::1]:1",
+        "unix:///run/support.sock",
+        "passthrough:///support:50051",
     ],
 )
 def test_a_target_that_can_be_dialled(monkeypatch: pytest.MonkeyPatch, target: str) -> None:
@@ -114,9 +116,14 @@ def test_a_target_that_can_be_dialled(monkeypatch: pytest.MonkeyPatch, target: s
 def test_a_misspelt_variable_is_named_with_the_nearest_right_one(
     monkeypatch: pytest.MonkeyPatch, kind: type[ServiceSettings | GatewaySettings]
 ) -> None:
-    for name in ("AUTOMIGRATE", "loglevel", "LIVE_SEND_ALLOWED", "METRICS_PORT"):
+    for name in ("AUTOMIGRATE", "loglevel", "MAX_CALL", "DATA_DRI"):
+        monkeypatch.setenv(f"CUSTOMER_OPS_{name}", SECRET)
+    # What means something to somebody else.
+    for name in ("LIVE_SEND_ALLOWED", "METRICS_PORT", "DATABASE_USER", "DATABASE_URL_FILE", "SUPPORT_DATABASE_URL"):
         monkeypatch.setenv(f"CUSTOMER_OPS_{name}", SECRET)
     assert faults_of(kind) == {
+        "CUSTOMER_OPS_DATA_DRI": "there is no such setting; the nearest is CUSTOMER_OPS_DATA_DIR",
+        "CUSTOMER_OPS_MAX_CALL": "there is no such setting; the nearest is CUSTOMER_OPS_MAX_CALLS",
         "CUSTOMER_OPS_AUTOMIGRATE": "there is no such setting; the nearest is CUSTOMER_OPS_AUTO_MIGRATE",
         "CUSTOMER_OPS_loglevel": "there is no such setting; the nearest is CUSTOMER_OPS_LOG_LEVEL",
     }

@@ -135,6 +135,8 @@ class Letter:
         ("س" * 20_000, MAX_PAGE_BYTES // 40_000),
         (Letter("س" * 20_000, Bilingual("س" * 2_000, "s" * 2_000), []), MAX_PAGE_BYTES // 46_000),
         (Letter("س" * 1_000, Bilingual("", ""), [("س" * 20_000, 1)]), MAX_PAGE_BYTES // 42_000),
+        (Letter("", Bilingual("", ""), [("s" * 60, number) for number in range(1_000)]), MAX_PAGE_BYTES // 60_000),
+        ((7, Letter("س" * 20_000, Bilingual("", ""), [])), MAX_PAGE_BYTES // 40_000),
         ("س" * MAX_PAGE_BYTES, 1),
     ],
 )

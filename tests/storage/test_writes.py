@@ -70,6 +70,23 @@ async def test_a_clock_that_goes_back_makes_no_write_earlier_than_the_one_it_fol
     assert (await verified(database)).ok
 
 
+async def test_a_clock_that_was_far_ahead_for_once_keeps_no_later_write_there(opener: Opener) -> None:
+    noon = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+    days = iter((0, 365, 1, 0))
+    opener.clock = lambda: noon + timedelta(days=next(days))
+    database = await opener()
+    seen = []
+
+    def work(unit: UnitOfWork) -> None:
+        seen.append(unit.now)
+        unit.record("look", "account/a")
+
+    for _ in range(4):
+        await database.write_internal(WORKER, work)
+    assert seen == [noon + timedelta(days=n) for n in (0, 365, 1, 0)]
+    assert (await verified(database)).ok
+
+
 async def test_the_same_request_again_gets_the_same_answer_and_has_no_second_effect(database: Database) -> None:
     sent = request()
     first = await database.write(sent, add_account("a"))

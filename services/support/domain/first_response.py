@@ -29,18 +29,18 @@ class FirstResponseDraft:
     def check_promise(self, body: Bilingual) -> None:
         """Whether another text promises an answer no later than this draft does, and the same in both languages.
 
-        Of several times the first counts: what follows it may take longer. A text that promises none is a person's choice.
+        Of several times the soonest counts: what follows the answer may take longer. To promise none is a person's choice.
         Raises ``InvalidInput`` (``PROMISE``) that says of each text what it promises and what would be right.
         """
         checks = Checks()
-        first = {name: min(promised_times(text, name), default=None) for name, text in _edited(body)}
+        soonest = {name: min(promised_times(text, name), default=None) for name, text in _edited(body)}
         target = NamedTime(self.promised_minutes, True)
-        for name, promised in first.items():
+        for name, promised in soonest.items():
             if promised is not None and promised > target:
                 said = f"must promise an answer within {target} at the latest, but promises {promised}"
                 checks.note(name, "PROMISE", f"{said}; this is the first response to a {self.priority} ticket")
         checks.done()
-        arabic, english = first.values()
+        arabic, english = soonest.values()
         if arabic is not None and english is not None and arabic.minutes != english.minutes:
             checks.note("edited.body_en", "PROMISE", f"must promise what the Arabic does: {arabic}, not {english}")
         checks.done()

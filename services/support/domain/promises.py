@@ -73,8 +73,8 @@ _ANSWER = re.compile(
     r"|reach out|(?:call|contact|inform|phone|update) you|let you know)\b"
 )
 _OTHERWISE = re.compile(
-    r"\b(?:[وف]?(?:نرجو|نامل|يرجي|الرجاء)|ردكم|اجابتكم|جوابكم|ب?نتايج|التحقيق|التقرير"
-    r"|please|kindly|your (?:reply|answer|response)|results?|findings|investigation)\b"
+    r"\b(?:[وف]?(?:نرجو|نامل|يرجي|الرجاء)|ردكم|اجابتكم|جوابكم|ب?نتايج|التحقيق|التقرير|السابقه?|تاخر(?:نا)?|وصلكم|ذكرتم"
+    r"|please|kindly|your (?:reply|answer|response)|results?|findings|investigation|came|took|was|were|late|delayed|wrote)\b"
 )
 
 
@@ -231,9 +231,9 @@ def _with_part(words: list[str], at: int, minutes: float, unit: float) -> tuple[
 
 def _number(words: list[str], at: int) -> tuple[float | None, int]:
     """The number that begins at ``at``, in digits or in words, and where it ends."""
-    if words[at : at + 1] in (["ال"], ["و"]) and words[at + 1 : at + 2] and words[at + 1][0].isdigit():
+    if words[at : at + 1] in (["ال"], ["و"]) and words[at + 1 : at + 2] and words[at + 1][0].isdecimal():
         at += 1
-    if at < len(words) and words[at][0].isdigit():
+    if at < len(words) and words[at][0].isdecimal():
         return _digits(words[at]), at + 1
     number: float | None = None
     while at < len(words):
@@ -241,6 +241,9 @@ def _number(words: list[str], at: int) -> tuple[float | None, int]:
             number = 100 * (number or 1)
         elif (more := _listed(_NUMBERS, words, at)) is not None:
             number = (number or 0) + more
+        elif number is not None and words[at] == "(" and words[at + 2 : at + 3] == [")"] and words[at + 1].isdecimal():
+            # "thirty (30) minutes", as contracts have it.
+            number, at = _digits(words[at + 1]), at + 2
         elif number is None or words[at] not in ("-", "and") or _listed(_NUMBERS, words, at + 1) in (None, 1):
             break
         at += 1

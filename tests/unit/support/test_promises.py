@@ -48,6 +48,8 @@ from services.support.domain.promises import named_times, promise_fault
         ("a reply within twenty-four hours", 1440),
         ("We will get back to you within 1,440 minutes", 1440),
         ("We will contact you after three days", 4320),
+        ("We reply within thirty (30) minutes", 30),
+        ("نرد عليكم خلال ثلاثين (30) دقيقة", 30),
         ("Someone will reach out within 3 days", 4320),
         ("We will let you know within two days", 2880),
     ],
@@ -156,6 +158,8 @@ def test_both_languages_promise_the_same() -> None:
         ("وصلنا بلاغكم ونعمل عليه.", "We have your report and are on it."),
         ("نرد عليكم خلال 30 دقيقة، ونعود إليكم بالحل خلال أربع ساعات.", "We reply within 30 minutes."),
         ("نص آخر تمامًا.", "We reply within ten minutes."),
+        ("❶ نرد عليكم خلال 30 دقيقة.", "We reply within 30 minutes.\n❶ Please send the log. ፩ ➀"),
+        ("نعتذر لأن ردنا السابق وصلكم بعد 3 أيام.", "We are sorry that our response came after 3 days."),
     ],
 )
 def test_no_promise_and_what_takes_longer_after_it_are_a_persons_choice(arabic: str, english: str) -> None:

@@ -768,7 +768,7 @@ class CompleteOnboardingResponse(_message.Message):
 
     @_builtins.property
     def plan(self) -> _plan_pb2.Plan:
-        """The plan that this call activated, as it was then; unset where it activated none."""
+        """The plan that this call activated, as it was then; where it activated none, the customer's latest plan as it is now."""
 
     def __init__(
         self,
