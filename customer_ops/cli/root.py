@@ -59,9 +59,10 @@ def _failures_told() -> Iterator[None]:
     except OSError as error:
         if error.errno == errno.EPIPE:
             raise
-        # What is still to be written would fail once more at the end of the process.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        _say(f"cannot write {error.filename or 'the output'}: {error.strerror or error}")
+        if error.filename is None:
+            # What is still to be written would fail once more at the end of the process.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _say(f"{error.filename or 'cannot write the output'}: {error.strerror or error}")
         raise typer.Exit(EXIT_USAGE) from None
     except UnicodeEncodeError:
         _say("wrong usage: an argument is not valid UTF-8")
