@@ -424,7 +424,10 @@ def complete_touchpoint(
     etag: str,
     catalog: Catalog,
 ) -> Touchpoint:
-    """A person records that a touchpoint took place; a draft of it that nobody decided on is withdrawn."""
+    """A person records that a touchpoint took place; a draft of it that nobody decided on is withdrawn.
+
+    Of a check-in, the others that were drafted for the week in which it took place are cancelled.
+    """
     before = get_touchpoint(unit.tx, touchpoint_id)
     check_etag(etag, before.etag)
     today = day_number(unit.now)
@@ -441,8 +444,21 @@ def complete_touchpoint(
     _withdraw_undecided(unit, before)
     store.save_touchpoint(unit.tx, found, before, today)
     _record(unit, "touchpoint.completed", found, ("state", "complete_time", "completer", "note", "reference"))
+    if found.kind is TouchpointKind.WEEKLY_CHECK_IN:
+        _cancel(unit, _drafted_for_week(unit.tx, found.customer_id, said.completed_at))
     _refresh_timer(unit, found.customer_id, catalog)
     return found
+
+
+def _drafted_for_week(tx: Tx, customer_id: str, moment: datetime) -> list[Touchpoint]:
+    """The customer's open check-ins that fell due in the week of a moment. One that is still to fall due is cancelled then."""
+    return [
+        found
+        for found in store.open_touchpoints(tx, customer_id)
+        if found.kind is TouchpointKind.WEEKLY_CHECK_IN
+        and found.fired_at is not None
+        and week_key(found.fired_at) == week_key(moment)
+    ]
 
 
 def reschedule_touchpoint(

@@ -954,6 +954,35 @@ async def test_a_check_in_that_took_place_is_the_one_of_its_week(on_each_engine:
     assert (await desk.stub.CreateWeeklyCheckIn(written)).check_in.week_start == "2026-03-22"
 
 
+async def test_one_that_took_place_cancels_what_was_drafted_for_its_week(on_each_engine: Desk) -> None:
+    desk = on_each_engine
+    await desk.activate()
+    await desk.catch_up(datetime(2026, 3, 14, 6, 0, tzinfo=UTC))
+    late = await desk.one("WEEKLY_CHECK_IN")
+    await desk.catch_up(datetime(2026, 3, 17, 6, 0, tzinfo=UTC))
+    drafted = await desk.one("WEEKLY_CHECK_IN", number=1)
+    assert (state_of(late), state_of(drafted)) == ("DRAFTED", "DRAFTED")
+    # The one of the week before, on the Sunday after it: that week's own is not needed any more.
+    await desk.complete(late, complete_time=at(datetime(2026, 3, 15, 9, 0, tzinfo=UTC)))
+    assert state_of(await desk.one("WEEKLY_CHECK_IN", number=1)) == "CANCELLED"
+    draft = await desk.draft(drafted.draft_id)
+    assert draft.state == approval_pb2.DRAFT_STATE_WITHDRAWN
+    assert (await refused(desk.approve(draft))).code == PRECONDITION
+    cancelled = await desk.entries("touchpoint.cancelled")
+    assert [entry.subject for entry in cancelled] == [f"touchpoint/{drafted.touchpoint_id}"]
+    # What is due in the weeks after it stays.
+    assert state_of(await desk.one("WEEKLY_CHECK_IN", number=2)) == "SCHEDULED"
+
+
+async def test_one_that_took_place_in_its_own_week_leaves_that_of_another(desk: Desk) -> None:
+    await desk.activate()
+    await desk.catch_up(datetime(2026, 3, 14, 6, 0, tzinfo=UTC))
+    first = await desk.one("WEEKLY_CHECK_IN")
+    await desk.catch_up(datetime(2026, 3, 17, 6, 0, tzinfo=UTC))
+    await desk.complete(first, complete_time=at(datetime(2026, 3, 14, 9, 0, tzinfo=UTC)))
+    assert state_of(await desk.one("WEEKLY_CHECK_IN", number=1)) == "DRAFTED"
+
+
 async def test_a_moved_touchpoint_is_drafted_anew_on_its_day(desk: Desk) -> None:
     await desk.activate()
     await desk.catch_up()

@@ -344,7 +344,8 @@ class SuccessServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CompleteTouchpoint(self, request, context):
-        """Records that a touchpoint took place, whether its draft was made or not. A draft of it that nobody decided on is withdrawn.
+        """Records that a touchpoint took place, whether its draft was made or not. A draft of it that nobody decided on is withdrawn. Of a
+        check-in, the other that was drafted for the week in which it took place is cancelled, and its draft withdrawn in the same way.
 
         No person: PERMISSION_DENIED (PERSON_REQUIRED). A time in the future, or more than a week before both the plan and the day on which it
         put the touchpoint: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND (TOUCHPOINT_NOT_FOUND). Completed, missed or cancelled:

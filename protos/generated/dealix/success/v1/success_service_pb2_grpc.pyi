@@ -130,7 +130,8 @@ class SuccessServiceStub:
     (TOUCHPOINT_EXISTS).
     """
     CompleteTouchpoint: _grpc.UnaryUnaryMultiCallable[_success_service_pb2.CompleteTouchpointRequest, _success_service_pb2.CompleteTouchpointResponse]
-    """Records that a touchpoint took place, whether its draft was made or not. A draft of it that nobody decided on is withdrawn.
+    """Records that a touchpoint took place, whether its draft was made or not. A draft of it that nobody decided on is withdrawn. Of a
+    check-in, the other that was drafted for the week in which it took place is cancelled, and its draft withdrawn in the same way.
 
     No person: PERMISSION_DENIED (PERSON_REQUIRED). A time in the future, or more than a week before both the plan and the day on which it
     put the touchpoint: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND (TOUCHPOINT_NOT_FOUND). Completed, missed or cancelled:
@@ -285,7 +286,8 @@ class SuccessServiceAsyncStub(SuccessServiceStub):
     (TOUCHPOINT_EXISTS).
     """
     CompleteTouchpoint: _aio.UnaryUnaryMultiCallable[_success_service_pb2.CompleteTouchpointRequest, _success_service_pb2.CompleteTouchpointResponse]  # type: ignore[assignment]
-    """Records that a touchpoint took place, whether its draft was made or not. A draft of it that nobody decided on is withdrawn.
+    """Records that a touchpoint took place, whether its draft was made or not. A draft of it that nobody decided on is withdrawn. Of a
+    check-in, the other that was drafted for the week in which it took place is cancelled, and its draft withdrawn in the same way.
 
     No person: PERMISSION_DENIED (PERSON_REQUIRED). A time in the future, or more than a week before both the plan and the day on which it
     put the touchpoint: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND (TOUCHPOINT_NOT_FOUND). Completed, missed or cancelled:
@@ -545,7 +547,8 @@ class SuccessServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _success_service_pb2.CompleteTouchpointRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_success_service_pb2.CompleteTouchpointResponse, _abc.Awaitable[_success_service_pb2.CompleteTouchpointResponse]]:
-        """Records that a touchpoint took place, whether its draft was made or not. A draft of it that nobody decided on is withdrawn.
+        """Records that a touchpoint took place, whether its draft was made or not. A draft of it that nobody decided on is withdrawn. Of a
+        check-in, the other that was drafted for the week in which it took place is cancelled, and its draft withdrawn in the same way.
 
         No person: PERMISSION_DENIED (PERSON_REQUIRED). A time in the future, or more than a week before both the plan and the day on which it
         put the touchpoint: INVALID_ARGUMENT (INVALID_FIELDS). Unknown: NOT_FOUND (TOUCHPOINT_NOT_FOUND). Completed, missed or cancelled:
