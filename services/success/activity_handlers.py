@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from services.domain.checks import Checks
-from services.domain.context import NOTHING_KNOWN, Context
+from services.domain.context import Context
 from services.storage.database import Tx, UnitOfWork
 from services.storage.timers import cancel_timer, set_timer
 from services.success import store
@@ -130,11 +130,14 @@ def set_risk_timer(unit: UnitOfWork, customer_id: str, catalog: Catalog) -> None
 
 
 def risks_of(
-    tx: Tx, customers: Sequence[str], day: int, catalog: Catalog, context: Context = NOTHING_KNOWN
+    tx: Tx, customers: Sequence[str], day: int, catalog: Catalog, brought: Context | None = None
 ) -> list[RiskNow]:
-    """The risks of customers on a day, in the order asked for; ``context`` is of the one customer, or nothing known."""
-    now = _known(tx, customers, day, context)
-    before = _known(tx, customers, max(day - WEEK_DAYS, 0), context)
+    """The risks of customers on a day, in the order asked for.
+
+    ``brought`` is the context of the one customer, None where none was brought along: onboarding was not asked.
+    """
+    now = _known(tx, customers, day, brought)
+    before = _known(tx, customers, max(day - WEEK_DAYS, 0), brought)
     found = []
     for customer_id in customers:
         known = now[customer_id]
@@ -153,14 +156,17 @@ def risks_of(
     return found
 
 
-def _known(tx: Tx, customers: Sequence[str], day: int, context: Context) -> dict[str, Known]:
+def _known(tx: Tx, customers: Sequence[str], day: int, brought: Context | None) -> dict[str, Known]:
     found = store.known_of(tx, customers, day)
-    return {name: replace(known, first_proof_pack=context.first_proof_pack) for name, known in found.items()}
+    if brought is None:
+        return found
+    first = brought.first_proof_pack
+    return {name: replace(known, first_proof_pack=first, unanswered=first is None) for name, known in found.items()}
 
 
-def health_of(tx: Tx, customer_id: str, day: int, catalog: Catalog, context: Context) -> HealthNow:
-    """The customer's health on a day."""
-    known = _known(tx, [customer_id], day, context)[customer_id]
+def health_of(tx: Tx, customer_id: str, day: int, catalog: Catalog, brought: Context | None) -> HealthNow:
+    """The customer's health on a day; ``brought`` as in `risks_of`."""
+    known = _known(tx, [customer_id], day, brought)[customer_id]
     before = store.known_of(tx, [customer_id], max(day - WEEK_DAYS, 0))[customer_id]
     return HealthNow(
         known, assess_health(known.health_facts, catalog.health), assess_health(before.health_facts, catalog.health)

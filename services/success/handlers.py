@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from services.approvals import drafts
 from services.domain.channels import Channel
-from services.domain.context import Context
+from services.domain.context import NOTHING_KNOWN, Context
 from services.domain.drafts import DraftKind, NewDraft
 from services.domain.riyadh import riyadh_date, week_key
 from services.storage.database import Tx, UnitOfWork
@@ -135,19 +135,19 @@ def get_check_in(tx: Tx, check_in_id: str) -> StoredCheckIn:
     return found
 
 
-def create_alert(unit: UnitOfWork, customer_id: str, context: Context, catalog: Catalog) -> StoredAlert:
-    """Stores an alert about the customer's risk as of now, and its draft.
+def create_alert(unit: UnitOfWork, customer_id: str, brought: Context | None, catalog: Catalog) -> StoredAlert:
+    """Stores an alert about the customer's risk as of now, and its draft; ``brought`` as in `risks_of`.
 
     Raises ``NotAtRisk``, ``AtRiskAlertExists`` and ``AtRiskAlertSuppressed``.
     """
     day = day_number(unit.now)
-    found = risks_of(unit.tx, [customer_id], day, catalog, context)[0].alert
+    found = risks_of(unit.tx, [customer_id], day, catalog, brought)[0].alert
     channel = store.channels_of(unit.tx, [customer_id]).get(customer_id, Channel.UNSPECIFIED)
     require_alert(
         customer_id,
         found,
         store.alert_of_day(unit.tx, customer_id, day, found.level),
-        context_holds(channel, customer_id, context, catalog.cadence),
+        context_holds(channel, customer_id, brought or NOTHING_KNOWN, catalog.cadence),
     )
     return keep_alert(unit, customer_id, day, found, catalog)
 

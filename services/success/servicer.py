@@ -258,16 +258,16 @@ class SuccessServicer:
         return pb.ListActivitiesResponse(activities=[wire.activity(one) for one in page], next_page_token=token)
 
     async def GetCustomerRisk(self, request: pb.GetCustomerRiskRequest, call: Call) -> pb.GetCustomerRiskResponse:
-        day, context = self._past_day(request, call), context_of(request)
+        day, brought = self._past_day(request, call), wire.brought_context(request)
         (found,) = await call.read(
-            lambda tx: activity_handlers.risks_of(tx, [request.customer_id], day, self._catalog, context)
+            lambda tx: activity_handlers.risks_of(tx, [request.customer_id], day, self._catalog, brought)
         )
         return pb.GetCustomerRiskResponse(risk=wire.customer_risk(found))
 
     async def GetCustomerHealth(self, request: pb.GetCustomerHealthRequest, call: Call) -> pb.GetCustomerHealthResponse:
-        day, context = self._past_day(request, call), context_of(request)
+        day, brought = self._past_day(request, call), wire.brought_context(request)
         found = await call.read(
-            lambda tx: activity_handlers.health_of(tx, request.customer_id, day, self._catalog, context)
+            lambda tx: activity_handlers.health_of(tx, request.customer_id, day, self._catalog, brought)
         )
         return pb.GetCustomerHealthResponse(health=wire.customer_health(found))
 
@@ -292,12 +292,12 @@ class SuccessServicer:
         )
 
     async def CreateAtRiskAlert(self, request: pb.CreateAtRiskAlertRequest, call: Call) -> bytes:
-        context = context_of(request)
+        brought = wire.brought_context(request)
 
         def create(unit: UnitOfWork) -> pb.CreateAtRiskAlertResponse:
-            made = handlers.create_alert(unit, request.customer_id, context, self._catalog)
+            made = handlers.create_alert(unit, request.customer_id, brought, self._catalog)
             day = number_of(made.day)
-            (risk,) = activity_handlers.risks_of(unit.tx, [request.customer_id], day, self._catalog, context)
+            (risk,) = activity_handlers.risks_of(unit.tx, [request.customer_id], day, self._catalog, brought)
             return pb.CreateAtRiskAlertResponse(
                 approval_required=True, alert=wire.alert(made), risk=wire.customer_risk(risk)
             )

@@ -302,6 +302,9 @@ _GET_PLAN = sa.select(plans).where(plans.c.customer_id == sa.bindparam("customer
 _CHANNELS = sa.select(plans.c.customer_id, plans.c.channel).where(
     plans.c.customer_id.in_(sa.bindparam("customers", expanding=True))
 )
+_SINCE = sa.select(plans.c.customer_id, plans.c.since_day).where(
+    plans.c.customer_id.in_(sa.bindparam("customers", expanding=True))
+)
 _INSERT_CHANGE = sa.insert(plan_changes)
 _LAST_CHANGE = sa.select(sa.func.max(plan_changes.c.number).label("number")).where(
     plan_changes.c.customer_id == sa.bindparam("customer_id")
@@ -804,6 +807,7 @@ def known_of(tx: Tx, customers: Sequence[str], day: int) -> dict[str, Known]:
         if kind in (ActivityKind.CSAT, ActivityKind.PIPELINE_SAR):
             last[row.customer_id, row.kind] = row.last_us
     values = _last_values(tx, last)
+    since = {row.customer_id: row.since_day for row in tx.all(_SINCE, {"customers": list(customers)})}
     return {
         customer: Known(
             customer_id=customer,
@@ -812,6 +816,7 @@ def known_of(tx: Tx, customers: Sequence[str], day: int) -> dict[str, Known]:
             window=recent[customer],
             csat=values.get((customer, ActivityKind.CSAT.value)),
             pipeline_sar=values.get((customer, ActivityKind.PIPELINE_SAR.value)),
+            plan_since=since.get(customer),
         )
         for customer in customers
     }

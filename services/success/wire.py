@@ -41,6 +41,7 @@ from services.success.handlers import CreateCheckIn
 from services.success.plan_handlers import Shown
 
 TouchpointRequest: TypeAlias = pb.ListDueTouchpointsRequest | pb.ListTouchpointsRequest | pb.GetTouchpointRequest
+RiskRequest: TypeAlias = pb.GetCustomerRiskRequest | pb.GetCustomerHealthRequest | pb.CreateAtRiskAlertRequest
 
 CADENCE_TYPES = EnumMap(success_pb2.CadenceType, CadenceType, "CADENCE_TYPE_")
 DRAFT_STATES = EnumMap(approval_pb2.DraftState, DraftState, "DRAFT_STATE_")
@@ -326,6 +327,11 @@ def shown_touchpoint(found: Shown, day: int, catalog: Catalog, *, waits: bool = 
         for hold in found.holds
     )
     return message
+
+
+def brought_context(request: RiskRequest) -> Context | None:
+    """What was brought along; None where nothing was, which is not to have asked."""
+    return context_of(request) if request.HasField("context") else None
 
 
 def context_of_customer(request: TouchpointRequest, customer_id: str) -> Context:

@@ -243,7 +243,13 @@ async def test_the_age_of_a_proof_pack_can_be_unknown_or_known_to_be_none(desk: 
     assert (unknown.factors[2].HasField("points"), unknown.activity.no_proof_pack_yet) == (False, False)
     assert severity(unknown) == "UNKNOWN", "an old Proof Pack would make it medium"
     await desk.activate(start_date="2026-03-01")
-    assert severity(await risk(desk)) == "UNKNOWN", "a plan says nothing of a Proof Pack that nobody told of"
+    for found in (await risk(desk), await risk(desk, context=proof_pack())):
+        assert (found.factors[2].points, found.activity.no_proof_pack_yet, severity(found)) == (0, True, "LOW")
+    assert not (await desk.stub.ListAtRisk(pb.ListAtRiskRequest())).customers
+    assert (await health(desk)).activity.no_proof_pack_yet
+    assert severity(await risk(desk, context=NOBODY_TOLD)) == "UNKNOWN", "onboarding was asked and could not tell"
+    offer = await desk.one("UPGRADE_TALK")
+    assert "proof_pack_unknown" in {reason.kind for reason in offer.reasons}, "an offer waits until somebody can tell"
     found = await risk(desk, context=proof_pack())
     assert (found.factors[2].points, found.activity.no_proof_pack_yet, severity(found)) == (0, True, "LOW")
     assert (await health(desk, context=proof_pack())).activity.no_proof_pack_yet

@@ -6,8 +6,8 @@ that day in Riyadh and before it that nothing took the place of; whatever was ne
 - *last active*: the last day of an event by which the customer shows itself (`SHOWS_ACTIVE`);
 - *drafts pending*: created less approved and rejected; not known before any was created, or where more were decided than
   created;
-- *Proof Pack*: the last delivery, on record here or, of the first, with onboarding. That there was none yet is known only
-  where onboarding was asked: not having been told of one is not knowing;
+- *Proof Pack*: the last delivery, on record here or, of the first, with onboarding. That there was none yet is known where
+  onboarding answered; where it was not asked, once the customer has a plan, since deliveries are recorded from its start;
 - *approval rate*: approved of decided in the last 30 days; *meetings*: in the last 30 days, once any was recorded, a count
   of 0 included; *csat* and *pipeline*: the last value.
 """
@@ -144,7 +144,8 @@ class Profile:
 class Known:
     """What is known of a customer on a day; see the module's text. None is not known; days are numbers.
 
-    ``first_proof_pack`` is what onboarding was found to have on record, None where nobody asked.
+    ``plan_since`` is the day from which the customer has a plan; ``first_proof_pack`` what onboarding was found to have on
+    record, None where it was not asked or, ``unanswered``, could not tell.
     """
 
     customer_id: str
@@ -153,11 +154,14 @@ class Known:
     window: Mapping[ActivityKind, int]
     csat: float | None
     pipeline_sar: float | None
+    plan_since: int | None
     first_proof_pack: FirstProofPack | None = None
+    unanswered: bool = False
 
     @property
     def profile(self) -> Profile:
-        found, first = profile(self.totals), self.first_proof_pack
+        has_plan = self.plan_since is not None and self.plan_since <= self.day
+        found, first = profile(self.totals, has_plan and not self.unanswered), self.first_proof_pack
         if first is None:
             return found
         known = [day for day in (found.proof_pack_day, delivery_day(first, self.day)) if day is not None]
@@ -238,21 +242,23 @@ def delivery_day(first: FirstProofPack, day: int) -> int | None:
 def proof_pack_delivered(recorded: bool, first: FirstProofPack | None, day: int) -> bool | None:
     """Whether a Proof Pack was delivered by the end of a day, as ``recorded`` here or by what is known of the first.
 
-    None where neither tells.
+    None where neither tells: an offer goes by what is on record alone, and not by the plan as `profile` does.
     """
     if recorded or first is None:
         return recorded or None
     return delivery_day(first, day) is not None
 
 
-def profile(totals: Mapping[ActivityKind, Total]) -> Profile:
-    """What a customer's risk is made of, from the totals alone."""
+def profile(totals: Mapping[ActivityKind, Total], has_plan: bool) -> Profile:
+    """What a customer's risk is made of where onboarding was not asked: the totals, and whether there is a plan."""
     shown = [total.last_day for kind, total in totals.items() if kind in SHOWS_ACTIVE and total.last_day is not None]
     delivered = totals.get(ActivityKind.PROOF_PACK_DELIVERED)
+    pack_day = delivered.last_day if delivered is not None else None
     return Profile(
         last_active_day=max(shown, default=None),
         drafts_pending=_pending(totals),
-        proof_pack_day=delivered.last_day if delivered is not None else None,
+        proof_pack_day=pack_day,
+        no_proof_pack_yet=pack_day is None and has_plan,
     )
 
 

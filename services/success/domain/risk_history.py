@@ -57,7 +57,7 @@ def stretches(
     changes: list[tuple[int, Profile]] = []
 
     def note(day: int) -> None:
-        found = profile(before.totals)
+        found = profile(before.totals, plan_since is not None and plan_since <= day)
         if changes and changes[-1][0] == day:
             changes.pop()
         changes.append((day, found))

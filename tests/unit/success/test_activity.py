@@ -42,10 +42,12 @@ PERSON = Actor("person", "operator-17")
 K = ActivityKind
 
 
-def known(day: int = 100, first: FirstProofPack | None = None, **totals: tuple[int | None, int]) -> Known:
+def known(
+    day: int = 100, first: FirstProofPack | None = None, plan_since: int | None = None, **totals: tuple[int | None, int]
+) -> Known:
     """What is known; each kind as (last day, count), all within the window."""
     made = {K(kind): Total(*total) for kind, total in totals.items()}
-    return Known("acme", day, made, {kind: total.count for kind, total in made.items()}, None, None, first)
+    return Known("acme", day, made, {kind: total.count for kind, total in made.items()}, None, None, plan_since, first)
 
 
 @pytest.mark.parametrize(
@@ -131,6 +133,16 @@ def test_a_proof_pack_is_known_by_its_delivery_known_to_be_none_or_not_known(
     assert delivered is (True if expected[0] is not None else False if expected[1] else None)
 
 
+def test_with_a_plan_it_is_known_that_no_proof_pack_was_delivered_yet_where_onboarding_was_not_asked() -> None:
+    assert known(plan_since=101).profile.no_proof_pack_yet is False
+    assert known(plan_since=100).profile.no_proof_pack_yet is True
+    assert known(plan_since=100, proof_pack_delivered=(90, 1)).profile.no_proof_pack_yet is False
+    told = known(plan_since=100, first=first_pack(80)).profile
+    assert (told.proof_pack_day, told.no_proof_pack_yet) == (80, False)
+    assert known(plan_since=101, first=FirstProofPack()).profile.no_proof_pack_yet is True
+    assert replace(known(plan_since=100), unanswered=True).profile.no_proof_pack_yet is False
+
+
 def test_a_proof_pack_that_is_known_to_be_none_gives_no_points_and_is_said() -> None:
     factors = explain_risk(known(first=FirstProofPack()).profile.facts(100), CATALOG.at_risk)
     assert (factors[2].value, factors[2].points) == (None, 0)
@@ -199,7 +211,7 @@ def level_on(events: list[OnDay], plan: int | None, day: int) -> int | None:
     tally = Tally({})
     for event in sorted(until, key=lambda e: e.day):
         tally.add(event)
-    facts = profile(tally.totals).facts(day)
+    facts = profile(tally.totals, plan is not None and plan <= day).facts(day)
     found = assess_risk(facts, CATALOG.at_risk)
     return rank(found.risk_score, found.level)
 

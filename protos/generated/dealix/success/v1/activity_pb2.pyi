@@ -248,7 +248,9 @@ class ActivitySummary(_message.Message):
     last_proof_pack_date: _builtins.str
     """When the last Proof Pack was delivered, YYYY-MM-DD; empty where none is known."""
     no_proof_pack_yet: _builtins.bool
-    """Whether none was delivered and that is known, since onboarding was asked. False with an empty `last_proof_pack_date`: not known."""
+    """Whether none was delivered and that is known: onboarding says so; or it was not asked, and the customer has a plan, from whose start
+    deliveries are recorded. False with an empty `last_proof_pack_date`: not known.
+    """
     csat: _builtins.float
     """The last satisfaction on record, 0 to 10; of several at one time, the one that was recorded last."""
     pipeline_sar: _builtins.float

@@ -1867,7 +1867,9 @@ class GetCustomerRiskRequest(_message.Message):
 
     @_builtins.property
     def context(self) -> _context_pb2.Context:
-        """What onboarding has on record of the customer's first Proof Pack; the gateway fills it."""
+        """What onboarding has on record of the customer's first Proof Pack; the gateway fills it. Unset: onboarding was not asked, and of a
+        customer with a plan none that is not on record here was delivered. Set without it: onboarding could not tell.
+        """
 
     def __init__(
         self,
@@ -1940,7 +1942,9 @@ class GetCustomerHealthRequest(_message.Message):
 
     @_builtins.property
     def context(self) -> _context_pb2.Context:
-        """What onboarding has on record of the customer's first Proof Pack; the gateway fills it."""
+        """What onboarding has on record of the customer's first Proof Pack; the gateway fills it. Unset: onboarding was not asked, and of a
+        customer with a plan none that is not on record here was delivered. Set without it: onboarding could not tell.
+        """
 
     def __init__(
         self,

@@ -409,8 +409,8 @@ class SuccessServiceServicer:
 
     def ListAtRisk(self, request, context):
         """Lists the customers at risk, worst first: high, then medium, then those of whom too little is known. Of a severity, the highest score
-        first. Onboarding is not asked about each: a Proof Pack that is not on record here is not known. For a day in the past: as it
-        ended. No match answers an empty page.
+        first. Onboarding is not asked about each: where no Proof Pack is on record here, there was none yet if the customer has a plan, and
+        otherwise it is not known. For a day in the past: as it ended. No match answers an empty page.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

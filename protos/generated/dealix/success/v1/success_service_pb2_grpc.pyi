@@ -170,8 +170,8 @@ class SuccessServiceStub:
     """
     ListAtRisk: _grpc.UnaryUnaryMultiCallable[_success_service_pb2.ListAtRiskRequest, _success_service_pb2.ListAtRiskResponse]
     """Lists the customers at risk, worst first: high, then medium, then those of whom too little is known. Of a severity, the highest score
-    first. Onboarding is not asked about each: a Proof Pack that is not on record here is not known. For a day in the past: as it
-    ended. No match answers an empty page.
+    first. Onboarding is not asked about each: where no Proof Pack is on record here, there was none yet if the customer has a plan, and
+    otherwise it is not known. For a day in the past: as it ended. No match answers an empty page.
     """
     CreateAtRiskAlert: _grpc.UnaryUnaryMultiCallable[_success_service_pb2.CreateAtRiskAlertRequest, _success_service_pb2.CreateAtRiskAlertResponse]
     """Stores an alert about a customer's risk as of now, as a draft inside Dealix that a person decides on. The service raises one by itself
@@ -326,8 +326,8 @@ class SuccessServiceAsyncStub(SuccessServiceStub):
     """
     ListAtRisk: _aio.UnaryUnaryMultiCallable[_success_service_pb2.ListAtRiskRequest, _success_service_pb2.ListAtRiskResponse]  # type: ignore[assignment]
     """Lists the customers at risk, worst first: high, then medium, then those of whom too little is known. Of a severity, the highest score
-    first. Onboarding is not asked about each: a Proof Pack that is not on record here is not known. For a day in the past: as it
-    ended. No match answers an empty page.
+    first. Onboarding is not asked about each: where no Proof Pack is on record here, there was none yet if the customer has a plan, and
+    otherwise it is not known. For a day in the past: as it ended. No match answers an empty page.
     """
     CreateAtRiskAlert: _aio.UnaryUnaryMultiCallable[_success_service_pb2.CreateAtRiskAlertRequest, _success_service_pb2.CreateAtRiskAlertResponse]  # type: ignore[assignment]
     """Stores an alert about a customer's risk as of now, as a draft inside Dealix that a person decides on. The service raises one by itself
@@ -623,8 +623,8 @@ class SuccessServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_success_service_pb2.ListAtRiskResponse, _abc.Awaitable[_success_service_pb2.ListAtRiskResponse]]:
         """Lists the customers at risk, worst first: high, then medium, then those of whom too little is known. Of a severity, the highest score
-        first. Onboarding is not asked about each: a Proof Pack that is not on record here is not known. For a day in the past: as it
-        ended. No match answers an empty page.
+        first. Onboarding is not asked about each: where no Proof Pack is on record here, there was none yet if the customer has a plan, and
+        otherwise it is not known. For a day in the past: as it ended. No match answers an empty page.
         """
 
     @_abc_1.abstractmethod
