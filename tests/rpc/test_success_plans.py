@@ -462,9 +462,10 @@ async def test_the_check_in_of_a_line_puts_the_line_before_the_customer(desk: De
     assert found.title_en in draft.title_en
     assert "ونقدّم لكم فيها Founder Shadow Board v1." in draft.body_ar
     assert "present Founder Shadow Board v1." in draft.body_en
-    # Saturday is no day for a meeting; on Monday the week still has some.
-    proposed = "الاثنين 9 مارس" if by_hand else "الأحد 15 مارس"
-    assert f"يوم {proposed} 2026 في 25 دقيقة" in draft.body_ar
+    # Saturday is no day for a meeting: on Monday the week still has some, on Saturday only the next check-in's week has.
+    assert ("يوم الخميس 12 مارس 2026 في 25 دقيقة" in draft.body_ar) == by_hand
+    assert ("الموعد الذي يناسبكم" in draft.body_ar) == ("a time that suits you" in draft.body_en) == (not by_hand)
+    assert "2026" not in draft.body_en or by_hand
     points = 5 if by_hand else 1
     assert draft.body_ar.count("\n- ") == 5 + points, (
         "five items of five minutes, as ever, and what is said of the week"

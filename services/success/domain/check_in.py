@@ -151,6 +151,8 @@ class CheckInTexts:
     suppressions: Mapping[SuppressionKind, Bilingual]
     draft_title: Bilingual
     draft_body: Bilingual
+    dated_opening: Bilingual
+    undated_opening: Bilingual
     planned_title: Bilingual
     channels: Mapping[Channel, Bilingual]
 
@@ -182,7 +184,9 @@ def load_check_in_texts(folder: Path) -> CheckInTexts:
     }
     draft = file.table("draft")
     title = draft.bilingual("title", frozenset({"week"}))
-    body = draft.bilingual("body", frozenset({"date", "agenda", "planned", "points"}))
+    body = draft.bilingual("body", frozenset({"opening", "agenda", "planned", "points"}))
+    opening = draft.table("opening")
+    dated, undated = opening.bilingual("dated", frozenset({"date"})), opening.bilingual("undated")
     planned_title = draft.table("planned").bilingual("title", frozenset({"line", "week"}))
     file.finish()
     return CheckInTexts(
@@ -192,6 +196,8 @@ def load_check_in_texts(folder: Path) -> CheckInTexts:
         MappingProxyType(suppressions),
         title,
         body,
+        dated,
+        undated,
         planned_title,
         load_channel_names(),
     )
@@ -227,13 +233,13 @@ def check_in_title(week: date, line: Bilingual | None, texts: CheckInTexts) -> B
     return texts.planned_title.format(line=line, week=named_day(week))
 
 
-def check_in_text(draft: CheckIn, day: date, message: Bilingual | None, texts: CheckInTexts) -> Bilingual:
+def check_in_text(draft: CheckIn, day: date | None, message: Bilingual | None, texts: CheckInTexts) -> Bilingual:
     """The check-in as one text, as it is put before a person and would reach the customer.
 
-    ``day`` is the one that is proposed; ``message`` what the plan's line adds, if there is one.
+    ``day`` is the one that is proposed, None to ask for a time; ``message`` what the plan's line adds, if there is one.
     """
     return texts.draft_body.format(
-        date=named_day(day),
+        opening=texts.undated_opening if day is None else texts.dated_opening.format(date=named_day(day)),
         agenda=Bilingual(_lines(draft.agenda_ar), _lines(draft.agenda_en)),
         planned=Bilingual(f"\n{message.ar}", f"\n{message.en}") if message is not None else "",
         points=Bilingual(_lines(draft.talking_points_ar), _lines(draft.talking_points_en)),

@@ -399,10 +399,17 @@ def proposed_day(due: date, today: date, texts: CadenceTexts) -> date:
     return working_day_from(max(due, today), texts.holidays)
 
 
-def check_in_day(due: date, today: date, texts: CadenceTexts) -> date:
-    """The day that a check-in's draft of a day proposes: of the week of ``today`` as long as it has a working day left."""
+def check_in_day(due: date, today: date, texts: CadenceTexts) -> date | None:
+    """The day that a check-in's draft of a day proposes, always of the week of ``today``.
+
+    The last working day that the week has left where it has none from ``due`` on; None where it has none left at all.
+    """
+    week = week_of_day(today)
     day = proposed_day(due, today, texts)
-    return day if week_of_day(day) == week_of_day(today) else proposed_day(today, today, texts)
+    if week_of_day(day) == week:
+        return day
+    left = (week + timedelta(days=number) for number in range(6, -1, -1))
+    return next((day for day in left if day >= today and working_day_from(day, texts.holidays) == day), None)
 
 
 def _unmet(customer_id: str, found: Sequence[Hold]) -> list[tuple[str, str, str]]:

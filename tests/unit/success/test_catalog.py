@@ -49,7 +49,7 @@ from services.success.domain.catalog import TEXTS, load_catalog
         ("cadence.toml", "ورحمة الله وبركاته،\\n{message}", "ورحمة الله وبركاته،", "draft.body_ar"),
         ("cadence.toml", "نقترح لمراجعتنا الشهرية يوم {date}.", "نقترح مراجعتنا الشهرية.",
          "kinds.monthly_proof_review.message_ar"),
-        ("check_in.toml", "مراجعتنا الأسبوعية يوم {date}", "مراجعتنا الأسبوعية", "draft.body_ar"),
+        ("check_in.toml", "مراجعتنا الأسبوعية يوم {date}", "مراجعتنا الأسبوعية", "draft.opening.dated_ar"),
         ("plans.toml", "أول ثلاث فرص مع مسودات رسائلها، ونقترح أن نعرضها عليكم يوم {date}", "أول ثلاث فرص",
          "bundles.growth_starter[1].message_ar"),
         ("at_risk.toml", 'few = "{n} نقاط"', "", "points.ar.few: is missing"),

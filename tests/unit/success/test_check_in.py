@@ -17,6 +17,7 @@ from services.success.domain.check_in import (
     IncidentSeverity,
     SuppressionKind,
     build_check_in,
+    check_in_text,
     decide_check_in,
 )
 
@@ -39,6 +40,18 @@ def test_five_items_of_five_minutes_in_order() -> None:
     assert {item.minutes for item in check_in.agenda} == {5}
     assert check_in.total_minutes == 25
     assert len(check_in.agenda_ar) == len(check_in.agenda_en) == 5
+
+
+def test_the_text_proposes_a_day_or_asks_for_a_time() -> None:
+    made = build_check_in(WEEK, TEXTS)
+    dated = check_in_text(made, date(2026, 3, 5), None, TEXTS)
+    assert "يوم الخميس 5 مارس 2026 في 25 دقيقة" in dated.ar
+    assert "25 minutes on Thursday 5 March 2026" in dated.en
+    undated = check_in_text(made, None, None, TEXTS)
+    assert "الموعد الذي يناسبكم" in undated.ar
+    assert "a time that suits you" in undated.en
+    assert "2026" not in undated.ar + undated.en
+    assert len(undated.ar.split("\n")) == len(dated.ar.split("\n"))
 
 
 def test_each_number_is_said() -> None:

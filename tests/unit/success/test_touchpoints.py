@@ -26,6 +26,7 @@ from services.success.domain.touchpoints import (
     Touchpoint,
     TouchpointKind,
     TouchpointState,
+    check_in_day,
     complete,
     dated_slots,
     draft_body,
@@ -285,6 +286,30 @@ APRIL = ("الثلاثاء 7 أبريل 2026", "Tuesday 7 April 2026")
 def test_a_draft_proposes_a_working_day_by_its_name(due: str, today: str, proposed: str) -> None:
     found = touchpoint(TouchpointKind.QUARTERLY_BUSINESS_REVIEW, date.fromisoformat(due))
     assert f"ونقترح لها يوم {proposed}." in drafted(found, date.fromisoformat(today)).ar
+
+
+@pytest.mark.parametrize(
+    ("due", "today", "proposed"),
+    [
+        ("2026-04-07", "2026-04-07", "2026-04-07"),
+        ("2026-04-07", "2026-04-05", "2026-04-07"),
+        # Written late in the week, or moved to its end: never a day of the week after it.
+        ("2026-04-07", "2026-04-09", "2026-04-09"),
+        ("2026-04-07", "2026-04-10", None),
+        ("2026-04-11", "2026-04-05", "2026-04-09"),
+        ("2026-04-10", "2026-04-09", "2026-04-09"),
+        ("2026-04-11", "2026-04-11", None),
+        # Founding Day, then Eid from Thursday to the end of the week.
+        ("2026-02-22", "2026-02-22", "2026-02-23"),
+        ("2026-03-19", "2026-03-15", "2026-03-18"),
+        ("2026-03-17", "2026-03-19", None),
+    ],
+)
+def test_a_check_in_is_proposed_for_a_working_day_of_its_own_week_or_none(
+    due: str, today: str, proposed: str | None
+) -> None:
+    day = check_in_day(date.fromisoformat(due), date.fromisoformat(today), CATALOG.cadence)
+    assert (day.isoformat() if day is not None else None) == proposed
 
 
 @pytest.mark.parametrize("bundle", Bundle)
