@@ -58,7 +58,7 @@ def create_check_in(unit: UnitOfWork, command: CreateCheckIn, catalog: Catalog) 
     if channel is Channel.UNSPECIFIED:
         channel = store.channels_of(unit.tx, [command.customer_id]).get(command.customer_id, Channel.EMAIL)
     context = command.context
-    severities = tuple(IncidentSeverity(incident.severity) for incident in context.incidents)
+    severities = tuple(IncidentSeverity(incident.severity) for incident in context.open_for(command.customer_id))
     frozen = channel if context.frozen(channel, command.customer_id) else None
     found = write_check_in(
         unit.new_id("chk"),

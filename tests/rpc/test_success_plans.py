@@ -727,6 +727,18 @@ async def test_a_renewal_talk_does_not_wait_for_an_incident_but_for_its_channel(
     assert (await desk.approve(draft, context=SEV1)).draft.state == approval_pb2.DRAFT_STATE_APPROVED
 
 
+async def test_of_all_customers_incidents_those_that_concern_a_customer_hold_its_check_in_back(desk: Desk) -> None:
+    def writing(customer_id: str) -> pb.CreateWeeklyCheckInRequest:
+        everybody = context_pb2.Context(incidents_known=True, freezes_known=True, all_customers=True)
+        everybody.incidents.add(incident_id="inc_" + "a" * 26, severity="SEV1", customer_ids=["acme"])
+        return pb.CreateWeeklyCheckInRequest(
+            request_id=new_request_id(), actor=PERSON, customer_id=customer_id, context=everybody
+        )
+
+    assert (await refused(desk.stub.CreateWeeklyCheckIn(writing("acme")))).reason == "CHECK_IN_SUPPRESSED"
+    assert (await desk.stub.CreateWeeklyCheckIn(writing("zain"))).check_in.customer_id == "zain"
+
+
 async def test_a_check_in_is_not_written_on_a_frozen_channel(desk: Desk) -> None:
     await desk.activate()
     request = pb.CreateWeeklyCheckInRequest(
