@@ -59,7 +59,6 @@ class RiskReason:
     points: int
     text_ar: str
     text_en: str
-    points_said: Bilingual
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +80,12 @@ class AtRiskAlert:
 
     @property
     def reasons_ar(self) -> tuple[str, ...]:
-        return tuple(f"{reason.text_ar} ({reason.points_said.ar})" for reason in self.reasons)
+        # Isolated as a whole: the sign stays before the figure, and "(+40)" can be found in the Arabic as in the English.
+        return tuple(f"{reason.text_ar} \u2066(+{reason.points})\u2069" for reason in self.reasons)
 
     @property
     def reasons_en(self) -> tuple[str, ...]:
-        return tuple(f"{reason.text_en} ({reason.points_said.en})" for reason in self.reasons)
+        return tuple(f"{reason.text_en} (+{reason.points})" for reason in self.reasons)
 
     @property
     def never_skipped(self) -> bool:
@@ -128,7 +128,6 @@ class AtRiskTexts:
     tiers: Mapping[RiskInput, tuple[Tier, ...]]
     wording: Mapping[RiskInput, Counted]
     unknown: Mapping[RiskInput, Bilingual]
-    points: Counted
     no_proof_pack_yet: Bilingual
     levels: Mapping[RiskLevel, LevelTexts]
 
@@ -155,7 +154,6 @@ def load_at_risk_texts(folder: Path) -> AtRiskTexts:
             table.problem("tiers", "a higher threshold gives fewer points")
         wording[name] = read_counted(table)
         unknown[name] = table.bilingual("unknown")
-    points = read_counted(file.table("points"))
     no_proof_pack_yet = file.table("no_proof_pack_yet").bilingual("text")
     levels = {
         level: LevelTexts(table.strings("actions"), table.bilingual("recommendation"))
@@ -169,7 +167,6 @@ def load_at_risk_texts(folder: Path) -> AtRiskTexts:
         MappingProxyType(tiers),
         MappingProxyType(wording),
         MappingProxyType(unknown),
-        points,
         no_proof_pack_yet,
         MappingProxyType(levels),
     )
@@ -189,8 +186,7 @@ def assess_risk(facts: AtRiskFacts, texts: AtRiskTexts) -> AtRiskAlert:
         tier = _tier(name, value, texts)
         if value is not None and tier is not None:
             said = texts.wording[name].say(value)
-            worth = texts.points.say(tier.points)
-            reasons.append(RiskReason(name, value, tier.at_least, tier.points, said.ar, said.en, worth))
+            reasons.append(RiskReason(name, value, tier.at_least, tier.points, said.ar, said.en))
     unknown = _unknown(facts)
     points, level = score_risk(facts, texts)
     return AtRiskAlert(

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.domain.errors import InvalidInput
+from services.domain.texts import isolated
 from services.success.domain.at_risk import AtRiskFacts, RiskInput, RiskLevel, assess_risk
 from services.success.domain.cadence import CadenceType
 from services.success.domain.catalog import load_catalog
@@ -52,11 +53,12 @@ def test_reasons_say_their_points() -> None:
         (RiskInput.DAYS_INACTIVE, 9, 7, 20),
     ]
     assert alert.reasons_ar == (
-        "مضى 20 يومًا على آخر Proof Pack (30 نقطة)",
-        "12 مسودة تنتظر موافقة العميل (25 نقطة)",
-        "لا نشاط من العميل منذ 9 أيام (20 نقطة)",
+        "مضى 20 يومًا على آخر Proof Pack \u2066(+30)\u2069",
+        "12 مسودة تنتظر موافقة العميل \u2066(+25)\u2069",
+        "لا نشاط من العميل منذ 9 أيام \u2066(+20)\u2069",
     )
-    assert alert.reasons_en[2] == "The customer has been inactive for 9 days (20 points)"
+    assert alert.reasons_en[2] == "The customer has been inactive for 9 days (+20)"
+    assert all(isolated(said) == said for said in alert.reasons_ar), "nothing is left that would be set in reverse"
 
 
 @pytest.mark.parametrize(

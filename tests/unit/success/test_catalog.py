@@ -52,7 +52,6 @@ from services.success.domain.catalog import TEXTS, load_catalog
         ("check_in.toml", "مراجعتنا الأسبوعية يوم {date}", "مراجعتنا الأسبوعية", "draft.opening.dated_ar"),
         ("plans.toml", "أول ثلاث فرص مع مسودات رسائلها، ونقترح أن نعرضها عليكم يوم {date}", "أول ثلاث فرص",
          "bundles.growth_starter[1].message_ar"),
-        ("at_risk.toml", 'few = "{n} نقاط"', "", "points.ar.few: is missing"),
         ("plans.toml", 'offer_en = "Annual upgrade"\n', "", "bundles.executive_growth_os[4].offer_en: is missing"),
         ("cadence.toml", "[holds.frozen_channel]", "[holds.frozen]", "holds.frozen_channel: is missing"),
         ("health.toml", "[factors.meetings]", "[factors.calls]", "factors.meetings: is missing"),
