@@ -208,8 +208,8 @@ class Connector:
         """What a live action would need elsewhere, in one line: the flag first, then each requirement."""
         flag = [self.live_action.flag] if self.live_action.flag else []
         return Bilingual(
-            "؛ ".join([*flag, *(r.text.ar for r in self.live_action.requirements)]),
-            "; ".join([*flag, *(r.text.en for r in self.live_action.requirements)]),
+            " + ".join([*flag, *(r.text.ar for r in self.live_action.requirements)]),
+            " + ".join([*flag, *(r.text.en for r in self.live_action.requirements)]),
         )
 
 

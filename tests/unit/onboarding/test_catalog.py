@@ -158,6 +158,9 @@ def test_live_action_needs_name_the_flag_and_every_requirement_in_both_languages
         for requirement in connector.live_action.requirements:
             assert requirement.text.ar in needs.ar
             assert requirement.text.en in needs.en
+        flag = [connector.live_action.flag] if connector.live_action.flag else []
+        assert needs.ar == " + ".join([*flag, *(one.text.ar for one in connector.live_action.requirements)])
+        assert needs.en == " + ".join([*flag, *(one.text.en for one in connector.live_action.requirements)])
         if connector.live_action.flag:
             assert needs.ar.startswith(connector.live_action.flag)
             assert needs.en.startswith(connector.live_action.flag)
