@@ -10,7 +10,8 @@ leans to refusing: between the negator and the claim only listed words may stand
 reworded, and an unusual claim does not slip through as a negated one.
 
 Nor is it a claim if an honest phrase of ``claims.toml`` makes another sense of it (whose results they are, a refund of
-our own error), or if it stands between the quotation marks of somebody else's words.
+our own error), or if it stands between quotation marks as the words of the customer
+whom the draft addresses.
 """
 
 from __future__ import annotations
@@ -145,12 +146,14 @@ class Vocabulary:
     def __init__(self, words: Iterable[str]) -> None:
         self._plain: dict[str, set[str]] = {}
         self._nouns: dict[str, set[str]] = {}
+        self._unjoined: dict[str, set[str]] = {}
         self._verbs: dict[str, set[str]] = {}
         for word in words:
             kind, folded = _split(word)
-            if kind == "n":
+            if kind in ("n", "u"):
+                nouns = self._nouns if kind == "n" else self._unjoined
                 for form in _noun_endings(folded):
-                    self._nouns.setdefault(form, set()).add(word)
+                    nouns.setdefault(form, set()).add(word)
             elif kind == "v":
                 for suffix in _VERB_SUFFIXES:
                     self._verbs.setdefault(folded + suffix, set()).add(word)
@@ -171,6 +174,8 @@ class Vocabulary:
                 for prefix in _NOUN_PREFIXES:
                     if rest.startswith(prefix):
                         found.update(self._nouns.get(rest[len(prefix) :], ()))
+                        if not conjunction:
+                            found.update(self._unjoined.get(rest[len(prefix) :], ()))
                 for prefix in _VERB_PREFIXES:
                     if rest.startswith(prefix):
                         found.update(self._verbs.get(rest[len(prefix) :], ()))
@@ -295,7 +300,7 @@ class ClaimChecker:
                     yield _Spared(first, last, category)
 
     def _quoted(self, words: list[_Word], folded: str, starts: list[int]) -> Iterator[_Spared]:
-        """What stands between quotation marks behind the name of another who said it."""
+        """What stands between quotation marks behind the name of the one whose words may be quoted."""
         for quote in _QUOTE.finditer(folded):
             first, last = bisect_left(starts, quote.start()), bisect_left(starts, quote.end())
             before = words[max(0, first - QUOTER_REACH) : first]
@@ -505,14 +510,14 @@ def _parse(
 
 
 def _split(word: str) -> tuple[str, str]:
-    """The kind, ``n``, ``v``, ``p`` or nothing (anything else is none), and the folded word."""
+    """The kind, ``n``, ``u``, ``v``, ``p`` or nothing (anything else is none), and the folded word."""
     return (word[0], fold(word[2:])) if word[1:2] == ":" else ("", fold(word))
 
 
 def _is_word(word: str) -> bool:
     """Whether it is exactly one token, and Arabic where it claims to be inflected."""
     kind, folded = _split(word)
-    return tokenize(folded) == [folded] and (kind == "" or (kind in ("n", "v", "p") and not folded.isascii()))
+    return tokenize(folded) == [folded] and (kind == "" or (kind in ("n", "u", "v", "p") and not folded.isascii()))
 
 
 def _noun_endings(folded: str) -> set[str]:

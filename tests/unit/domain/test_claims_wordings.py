@@ -730,6 +730,16 @@ def test_what_only_looks_like_a_denial_is_refused(text: str) -> None:
         ("We extract contacts from your forms", "We extract contacts from LinkedIn and from your forms"),
         ("No message will be sent without approval", "Messages will be sent without approval"),
         ("No message will be sent without approval", "No message is late: they will be sent without approval"),
+        ("أي رسالة لن تُرسل دون موافقتكم", "أي رسالة لن تُنسى نرسلها دون موافقتكم"),
+        ("كتبتم: «نتائج مضمونة»", "كتب عميلنا: «نتائج مضمونة»"),
+        ("سألتم: «هل النتائج مضمونة؟»", "جوابا على سؤالكم: «النتائج مضمونة»"),
+        ('You wrote: "we guarantee results"', 'Our client wrote: "Dealix guaranteed us 20 meetings"'),
+        ('The customer asked: "do you guarantee results?"', 'The customer said: "they guarantee results"'),
+        ("لن تخسروا بياناتكم", "لن تخسروا وبياناتكم محفوظة"),
+        ("You will not lose your customer data", "You will not lose a customer"),
+        ("Orders will come in the weekly report", "Orders will come in every week"),
+        ("The campaign will certainly be stopped", "The campaign will certainly be successful"),
+        ("تواصل معكم 5 عملاء في يومين", "5 عملاء في يومين"),
     ],
 )
 def test_what_makes_a_sentence_honest_spares_no_claim_beside_it(honest: str, claim: str) -> None:
