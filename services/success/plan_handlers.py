@@ -278,7 +278,7 @@ def _set_timer(unit: UnitOfWork, plan: StoredPlan, catalog: Catalog) -> None:
     moments = [
         falls_due_at(found, catalog.cadence)
         for found in store.open_touchpoints(unit.tx, plan.customer_id)
-        if found.state is TouchpointState.SCHEDULED
+        if _waits_for_its_day(found)
     ]
     if plan.dated_until < plan.renewal_on:
         near = date.fromordinal(plan.dated_until.toordinal() - catalog.cadence.extend_days)
@@ -305,9 +305,16 @@ def fire_plan(unit: UnitOfWork, timer: Timer, catalog: Catalog) -> None:
 def fire_due(unit: UnitOfWork, plan: StoredPlan, catalog: Catalog) -> None:
     """Drafts, misses or cancels every touchpoint of the plan that has fallen due and was not looked at yet."""
     for found in store.open_touchpoints(unit.tx, plan.customer_id):
-        # An offer that was held without a draft, as it was once done, gets one now: what holds it is told when it is shown.
-        if found.state is not TouchpointState.DRAFTED and falls_due_at(found, catalog.cadence) <= unit.now:
+        if _waits_for_its_day(found) and falls_due_at(found, catalog.cadence) <= unit.now:
             _fire(unit, plan, found, catalog)
+
+
+def _waits_for_its_day(found: Touchpoint) -> bool:
+    """Whether an open touchpoint has no draft yet.
+
+    So has an offer that was held without one, as it was once done: it gets one, and what holds it is told when it is shown.
+    """
+    return found.state is not TouchpointState.DRAFTED
 
 
 def fire_risk(unit: UnitOfWork, timer: Timer, catalog: Catalog) -> None:

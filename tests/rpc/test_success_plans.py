@@ -600,18 +600,24 @@ async def test_a_proof_pack_that_onboarding_knows_of_releases_the_offer_and_one_
     assert state_of((await desk.complete(offer, context=delivered)).touchpoint) == "COMPLETED"
 
 
-async def test_an_offer_that_was_held_without_a_draft_gets_one(on_each_engine: Desk) -> None:
+@pytest.mark.parametrize("looked_at", [False, True])
+async def test_an_offer_that_was_held_without_a_draft_gets_one(on_each_engine: Desk, looked_at: bool) -> None:
     desk = on_each_engine
     await desk.activate()
 
     def as_once_done(unit: UnitOfWork) -> None:
         (offer,) = [one for one in store.open_touchpoints(unit.tx, "acme") if one.kind.value == "upgrade_talk"]
-        held = replace(offer, state=TouchpointState.HELD, fired_at=unit.now)
+        held = replace(offer, state=TouchpointState.HELD, fired_at=unit.now, draft_id="")
         store.save_touchpoint(unit.tx, held, offer, number_of(unit.now.date()))
         unit.record("touchpoint.held", f"touchpoint/{held.touchpoint_id}")
 
     desk.clock.now = datetime(2026, 3, 14, 6, 0, tzinfo=UTC)
+    if looked_at:
+        await desk.catch_up()
     await desk.running.service.database.write_internal(Actor("service", "success-clock"), as_once_done)
+    if looked_at:
+        # Nothing else is due now: whatever is done to the plan sets the clock for it.
+        await desk.complete(await desk.one("PLAN_STEP"))
     await desk.catch_up()
     offer = await desk.one("UPGRADE_TALK", context=proof_pack(SUNDAY))
     assert state_of(offer) == "DRAFTED"
