@@ -88,27 +88,23 @@ def cut_page(rows: Sequence[_T], size: int, query: bytes, key: Callable[[_T], Ke
     """
     page = list(rows[:size])
     # Most pages are far from it, and to look into all that a row holds takes as long as to read it.
-    if sum(map(_about, page)) > _FEW_BYTES:
+    if sum([_bytes_of(row, roughly=True) for row in page]) > _FEW_BYTES:
         page = page[: max(1, bisect_right(list(accumulate(map(_bytes_of, page))), MAX_PAGE_BYTES))]
     return page, encode_token(query, key(page[-1])) if len(rows) > len(page) else ""
 
 
-def _about(row: object) -> int:
-    """What the texts of a row take, within a factor of three: of a long list each item is taken for one of some length."""
+def _bytes_of(row: object, *, roughly: bool = False) -> int:
+    """What the texts of a row take, in its fields and in those of what it holds.
+
+    ``roughly``: within a factor of three; of a long list each item is taken for one of some length.
+    """
     if isinstance(row, str):
         return len(row.encode())
     if isinstance(row, (list, tuple)):
-        return sum(map(_about, row)) if len(row) <= _FEW_ITEMS else _ITEM_BYTES * len(row)
-    return sum([_about(getattr(row, field)) for field in _FIELDS[type(row)]])
-
-
-def _bytes_of(row: object) -> int:
-    """What the texts of a row take, in its fields and in those of what it holds."""
-    if isinstance(row, str):
-        return len(row.encode())
-    if isinstance(row, (list, tuple)):
-        return sum(map(_bytes_of, row))
-    return sum([_bytes_of(getattr(row, field)) for field in _FIELDS[type(row)]])
+        if roughly and len(row) > _FEW_ITEMS:
+            return _ITEM_BYTES * len(row)
+        return sum([_bytes_of(item, roughly=roughly) for item in row])
+    return sum([_bytes_of(getattr(row, field), roughly=roughly) for field in _FIELDS[type(row)]])
 
 
 class _Fields(dict[type, tuple[str, ...]]):
